@@ -1,0 +1,1 @@
+//! Faces of the gate: HTTP API and MCP

@@ -1,0 +1,1 @@
+//! The loop that moves invocations: load, step, commit, perform

@@ -1,0 +1,1 @@
+//! Joins identity, policy and execution: facts and call to decision to permit

@@ -1,0 +1,1 @@
+//! Policy language: text, parsed, checked, compiled, decided

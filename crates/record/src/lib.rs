@@ -1,0 +1,1 @@
+//! Append-only record: Merkle log, checkpoints, receipts, offline verifier

@@ -1,0 +1,1 @@
+//! Stores behind the gate's port: memory and SQLite

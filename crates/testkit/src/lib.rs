@@ -1,0 +1,1 @@
+//! Test kit: refund desk, fake clock, corpus runner

@@ -1,0 +1,1 @@
+//! Tools behind the gate's port: MCP servers over stdio and HTTP
