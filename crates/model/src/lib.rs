@@ -1,1 +1,47 @@
-//! Nouns of the gate and their parsing
+//! Nouns of the gate and their parsing.
+//!
+//! Everything above this crate speaks in these words: who calls ([`Agent`], [`Credential`],
+//! [`Identity`]), what would run ([`Call`], [`Descriptor`]), how far somebody may reach
+//! ([`Grant`], [`Scope`]) and what the gate answers ([`Decision`], [`Denial`], [`Code`]).
+//! Parsing is strict, because attackers write the arguments: see [`json`].
+//!
+//! Must not know: rules, the state machine, stores, transports, clocks, randomness.
+
+mod call;
+mod code;
+mod decision;
+mod diagnostic;
+mod digest;
+mod glob;
+mod grant;
+mod id;
+mod identity;
+pub mod json;
+mod risk;
+mod text;
+mod time;
+mod token;
+mod tool;
+
+pub use call::{Call, Mode, Trigger, User};
+pub use code::Code;
+pub use decision::{
+    ApprovalTerms, Decision, Denial, MatchedRule, Obligation, RuleRef, Sanitized, Truth, Verdict,
+};
+pub use diagnostic::{Diagnostic, Label, Severity, Span, nearest};
+pub use digest::{Digest, DigestError};
+pub use glob::Glob;
+pub use grant::{Coverage, Grant, Profile, Reach, Scope};
+pub use id::{
+    AgentId, ApprovalId, Epoch, IdError, InvocationId, KeyId, PolicyVersion, RecordId, TenantId,
+    entropy_id,
+};
+pub use identity::{Agent, Credential, Identity, Operator, Permission, Role};
+pub use risk::{Effect, Risk, RiskScore, Verb};
+pub use text::searchable;
+pub use time::{Duration, TimeError, Timestamp};
+pub use token::{SecretHash, Token, TokenError, TokenKind};
+pub use tool::{
+    Catalogue, Descriptor, Lifecycle, Resource, ResourceTemplate, SourceHealth, SourceStatus,
+    ToolId, ToolIdError,
+};

@@ -1,0 +1,102 @@
+//! A call: one proposed use of a tool, before anything has happened.
+//!
+//! What the caller merely says is here; who the caller is, is not (see [`crate::Identity`]).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{AgentId, Duration, ToolId};
+
+/// What the caller wants done with the decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The gate runs the tool.
+    #[default]
+    Execute,
+    /// The caller runs it after an allow and reports the outcome.
+    Host,
+    /// A verdict only, recorded.
+    Decide,
+    /// A verdict only; nothing recorded, nothing consumed.
+    Simulate,
+}
+
+/// The event that the agent says it acts on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// Which system says it happened.
+    pub source: String,
+    /// Its id there.
+    pub id: String,
+}
+
+/// The user whom the agent acts for, verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Their name.
+    pub id: AgentId,
+    /// Their groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+/// One proposed use of a tool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Which tool.
+    pub tool: ToolId,
+    /// Which version of it, if the caller cares.
+    pub version: Option<String>,
+    /// The arguments: an object, strictly parsed.
+    pub arguments: Value,
+    /// The environment the caller names; the credential's own wins where it fixes one.
+    pub env: Option<String>,
+    /// The workflow the caller names; likewise.
+    pub workflow: Option<String>,
+    /// The resource the caller claims.
+    pub resource: Option<String>,
+    /// The caller's name for its session.
+    pub session: Option<String>,
+    /// The caller's name for what belongs together.
+    pub correlation: Option<String>,
+    /// The event it acts on.
+    pub trigger: Option<Trigger>,
+    /// The agent's own words why.
+    pub justification: Option<String>,
+    /// How long the attempt may take, if shorter than the tool's own bound.
+    pub timeout: Option<Duration>,
+    /// What to do with the decision.
+    pub mode: Mode,
+    /// That a second identical call is meant.
+    pub allow_duplicate: bool,
+    /// The caller's idempotency key.
+    pub idempotency_key: Option<String>,
+    /// `_meta` entries and trace context that travel on to the tool.
+    pub meta: serde_json::Map<String, Value>,
+}
+
+impl Call {
+    /// A call of `tool` with `arguments` and nothing else said.
+    pub fn new(tool: ToolId, arguments: Value) -> Self {
+        Self {
+            tool,
+            version: None,
+            arguments,
+            env: None,
+            workflow: None,
+            resource: None,
+            session: None,
+            correlation: None,
+            trigger: None,
+            justification: None,
+            timeout: None,
+            mode: Mode::Execute,
+            allow_duplicate: false,
+            idempotency_key: None,
+            meta: serde_json::Map::new(),
+        }
+    }
+}
