@@ -1,1 +1,4 @@
-//! Joins identity, policy and execution: facts and call to decision to permit
+//! The gate: facts and a call in, a decision out, and permission to run only from a decision.
+
+pub mod permit;
+pub mod port;

@@ -99,8 +99,12 @@ codes! {
     InvalidResult = "invalid_result", retryable: false;
     /// Nobody can know yet whether the effect landed.
     UnknownEffect = "unknown_effect", retryable: false;
-    /// The approver may not decide this one: requester, owner, agent, or not named.
+    /// The approver is not among those who may decide this one.
     NotEligible = "not_eligible", retryable: false;
+    /// The requester, the credential's owner or the user it acts for tried to decide it.
+    SelfApproval = "self_approval", retryable: false;
+    /// This person has already decided this one.
+    AlreadyVoted = "already_voted", retryable: false;
     /// The invocation or approval is not in a state that allows this.
     WrongState = "wrong_state", retryable: false;
 }

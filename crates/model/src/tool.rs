@@ -152,10 +152,7 @@ impl ResourceTemplate {
                 return Err(format!("the braces of `{text}` do not pair"));
             };
             let inner = tail.get(1..close).unwrap_or_default();
-            if !inner
-                .strip_prefix("args.")
-                .is_some_and(|path| !path.is_empty())
-            {
+            if inner.strip_prefix("args.").is_none_or(str::is_empty) {
                 return Err(format!("`{{{inner}}}` in `{text}` is not `{{args.name}}`"));
             }
             rest = tail.get(close + 1..).unwrap_or_default();

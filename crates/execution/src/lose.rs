@@ -1,0 +1,94 @@
+//! `lose`: the answer of an attempt is lost. A timeout is never called a failure.
+//!
+//! A tool that may leave a trace goes to `unknown_effect`. One that only reads is asked again
+//! within its budget, and fails when that is used up: nothing can have landed.
+
+use serde_json::json;
+use toolgate_model::{Code, Effect, Timestamp};
+
+use crate::READ_ATTEMPTS_MAX;
+use crate::admit::admitted;
+use crate::input::{Answer, Loss};
+use crate::refusal::Refusal;
+use crate::settle::{settled, settlement};
+use crate::state::{Attempt, Failure, Grounds, Invocation, State};
+use crate::transition::{Output, Transition};
+
+pub(crate) fn step(
+    invocation: &Invocation,
+    now: Timestamp,
+    loss: Loss,
+) -> Result<Transition, Refusal> {
+    match &invocation.state {
+        State::Executing { attempt, .. } if attempt.number != loss.attempt => {
+            Err(Refusal::Fenced {
+                given: loss.attempt,
+                current: attempt.number,
+            })
+        }
+        State::Executing { attempt, grounds } => match invocation.proposal.effect {
+            Effect::Some => Ok(in_doubt(invocation, now, &loss, (attempt, grounds))),
+            Effect::None => again(invocation, now, &loss, (attempt, grounds)),
+        },
+        State::Proposed
+        | State::Denied { .. }
+        | State::PendingApproval { .. }
+        | State::Approved { .. }
+        | State::UnknownEffect { .. }
+        | State::Reconciling { .. }
+        | State::NeedsOperator { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Rejected { .. }
+        | State::Expired { .. }
+        | State::Cancelled { .. } => Err(Refusal::wrong_state(invocation, "lose")),
+    }
+}
+
+fn in_doubt(
+    invocation: &Invocation,
+    now: Timestamp,
+    loss: &Loss,
+    (attempt, grounds): (&Attempt, &Grounds),
+) -> Transition {
+    let data = json!({"attempt": attempt.number, "cause": loss.cause});
+    let state = State::UnknownEffect {
+        attempt: attempt.clone(),
+        grounds: grounds.clone(),
+        cause: loss.cause,
+    };
+    Transition::to(invocation, now, state)
+        .event("invocation.unknown_effect", data)
+        .output(Output::Probe {
+            attempt: attempt.number,
+        })
+        .output(Output::Answer)
+}
+
+fn again(
+    invocation: &Invocation,
+    now: Timestamp,
+    loss: &Loss,
+    (attempt, grounds): (&Attempt, &Grounds),
+) -> Result<Transition, Refusal> {
+    // An approval is for one run, so even a read that was approved is not sent twice on it.
+    let free = matches!(grounds, Grounds::Allowed) && loss.cause.may_be_asked_again();
+    if free && attempt.number < READ_ATTEMPTS_MAX {
+        return admitted(invocation, now, loss.lease_until, grounds.clone());
+    }
+    let message = format!("the tool only reads, and {}", loss.cause.as_str());
+    let failure = Failure {
+        code: Code::UpstreamUnavailable,
+        message,
+    };
+    let answer = Answer::Failure {
+        failure,
+        result: None,
+    };
+    Ok(settled(
+        invocation,
+        now,
+        answer,
+        settlement(attempt, grounds),
+    ))
+}

@@ -1,0 +1,405 @@
+//! The states of an invocation, and what is true only in each.
+//!
+//! `proposed → denied | pending_approval | executing`, and on from there (3-execution, 1). What
+//! only a frozen call has is a field of [`Frozen`] alone. The types are their own stored form,
+//! versioned and pinned by a golden file (docs/decisions/0004).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use toolgate_model::{
+    AgentId, ApprovalId, ApprovalTerms, Code, Decision, Denial, Digest, Duration, Effect,
+    InvocationId, KeyId, Mode, TenantId, Timestamp, ToolId, Trigger, User,
+};
+
+use crate::input::{LossCause, Vote};
+
+/// The gate's durable life of one call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invocation {
+    /// Its id.
+    pub id: InvocationId,
+    /// What was proposed and by whom. Never changes.
+    pub proposal: Arc<Proposal>,
+    /// Where it stands.
+    pub state: State,
+    /// How many attempts were admitted so far; the fencing number of the newest.
+    pub attempts: u32,
+    /// Counts steps; a store writes only over the revision that was read.
+    pub revision: u64,
+    /// When it was proposed.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What was proposed, by whom, and how it was first decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The tenant of the agent.
+    pub tenant: TenantId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The person who owns the agent.
+    pub owner: AgentId,
+    /// The credential that authenticated it.
+    pub key: KeyId,
+    /// The delegation chain, root first; empty where the agent acts by itself.
+    pub chain: Vec<AgentId>,
+    /// The user it acts for.
+    pub user: Option<User>,
+    /// The tool.
+    pub tool: ToolId,
+    /// Its version when it was decided.
+    pub version: String,
+    /// The digest of its descriptor when it was decided.
+    pub descriptor: Option<Digest>,
+    /// The arguments that would run: after sanitizing.
+    pub arguments: Value,
+    /// Salt of the commitments to arguments and result in the record, as 32 hex digits.
+    pub salt: String,
+    /// The environment in force.
+    pub env: Option<String>,
+    /// The workflow in force.
+    pub workflow: Option<String>,
+    /// The resource, as decided.
+    pub resource: Option<toolgate_model::Resource>,
+    /// The caller's session.
+    pub session: Option<String>,
+    /// What it belongs to.
+    pub correlation: Option<String>,
+    /// The event it acts on.
+    pub trigger: Option<Trigger>,
+    /// The agent's own words.
+    pub justification: Option<String>,
+    /// What the caller wanted done.
+    pub mode: Mode,
+    /// Whether the tool may leave a trace.
+    pub effect: Effect,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The caller's idempotency key.
+    pub idempotency_key: Option<String>,
+    /// Digest of tool, version, arguments, environment, workflow and resource (3-execution, 2).
+    pub fingerprint: Digest,
+    /// What travels on to the tool beside the arguments.
+    pub meta: serde_json::Map<String, Value>,
+    /// How it was first decided.
+    pub decision: Decision,
+}
+
+/// Where an invocation stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum State {
+    /// Nothing has been decided; never stored.
+    Proposed,
+    /// Refused. Terminal.
+    Denied {
+        /// Why.
+        denial: Denial,
+    },
+    /// Frozen until people decide.
+    PendingApproval {
+        /// What they decide on.
+        frozen: Frozen,
+        /// What they have decided so far.
+        votes: Vec<Vote>,
+    },
+    /// The quorum is met; not yet revalidated.
+    Approved {
+        /// What was approved.
+        frozen: Frozen,
+        /// By whom.
+        votes: Vec<Vote>,
+    },
+    /// An attempt is admitted and may be running.
+    Executing {
+        /// Which attempt.
+        attempt: Attempt,
+        /// Why it may run.
+        grounds: Grounds,
+    },
+    /// Nobody can know yet whether the effect landed.
+    UnknownEffect {
+        /// The attempt whose answer is lost.
+        attempt: Attempt,
+        /// Why it may have run.
+        grounds: Grounds,
+        /// How the answer was lost.
+        cause: LossCause,
+    },
+    /// The gate is finding out from live state.
+    Reconciling {
+        /// The attempt in doubt.
+        attempt: Attempt,
+        /// Why it may have run.
+        grounds: Grounds,
+        /// How the answer was lost.
+        cause: LossCause,
+        /// How often the gate has looked.
+        tries: u32,
+    },
+    /// Only a person can say what happened.
+    NeedsOperator {
+        /// The attempt in doubt.
+        attempt: Attempt,
+        /// Why it may have run.
+        grounds: Grounds,
+        /// How the answer was lost.
+        cause: LossCause,
+        /// Why the gate could not settle it.
+        ground: String,
+    },
+    /// The effect landed. Terminal.
+    Succeeded {
+        /// What came back.
+        settlement: Settlement,
+    },
+    /// It ended without its effect. Terminal.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// What came back, where the tool answered with an error.
+        settlement: Settlement,
+    },
+    /// An approver said no. Terminal.
+    Rejected {
+        /// The request.
+        approval: ApprovalId,
+        /// The decision that ended it.
+        vote: Vote,
+    },
+    /// Nobody decided in time. Terminal.
+    Expired {
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// Withdrawn before it ran. Terminal.
+    Cancelled {
+        /// The request, where there was one.
+        approval: Option<ApprovalId>,
+        /// Who withdrew it.
+        by: AgentId,
+    },
+}
+
+/// The name of a state, as interfaces show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing decided.
+    Proposed,
+    /// Refused.
+    Denied,
+    /// Frozen until people decide.
+    PendingApproval,
+    /// Approved, not yet revalidated.
+    Approved,
+    /// Running.
+    Executing,
+    /// In doubt.
+    UnknownEffect,
+    /// Being settled.
+    Reconciling,
+    /// Waiting for a person.
+    NeedsOperator,
+    /// Landed.
+    Succeeded,
+    /// Ended without effect.
+    Failed,
+    /// Refused by an approver.
+    Rejected,
+    /// Not decided in time.
+    Expired,
+    /// Withdrawn.
+    Cancelled,
+}
+
+impl Status {
+    /// Every status with its written form.
+    pub const ALL: [(Self, &'static str); 13] = [
+        (Self::Proposed, "proposed"),
+        (Self::Denied, "denied"),
+        (Self::PendingApproval, "pending_approval"),
+        (Self::Approved, "approved"),
+        (Self::Executing, "executing"),
+        (Self::UnknownEffect, "unknown_effect"),
+        (Self::Reconciling, "reconciling"),
+        (Self::NeedsOperator, "needs_operator"),
+        (Self::Succeeded, "succeeded"),
+        (Self::Failed, "failed"),
+        (Self::Rejected, "rejected"),
+        (Self::Expired, "expired"),
+        (Self::Cancelled, "cancelled"),
+    ];
+
+    /// The written form.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(status, _)| *status == self)
+            .map_or("", |(_, word)| word)
+    }
+
+    /// The status with this written form.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(_, word)| *word == text)
+            .map(|(status, _)| *status)
+    }
+
+    /// Whether it never changes again.
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Denied
+            | Self::Succeeded
+            | Self::Failed
+            | Self::Rejected
+            | Self::Expired
+            | Self::Cancelled => true,
+            Self::Proposed
+            | Self::PendingApproval
+            | Self::Approved
+            | Self::Executing
+            | Self::UnknownEffect
+            | Self::Reconciling
+            | Self::NeedsOperator => false,
+        }
+    }
+}
+
+/// A frozen call: everything that will run and everything it was judged on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// The request.
+    pub approval: ApprovalId,
+    /// The snapshot itself (3-execution, 3).
+    pub snapshot: Value,
+    /// SHA-256 over its canonical JSON: what approvers decide on.
+    pub digest: Digest,
+    /// Who must decide and how many.
+    pub terms: ApprovalTerms,
+    /// When it was frozen.
+    pub frozen_at: Timestamp,
+    /// When it lapses.
+    pub expires_at: Timestamp,
+    /// How often drift has sent it back.
+    pub requeues: u32,
+}
+
+/// Why an attempt may run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Grounds {
+    /// The gate allowed it.
+    Allowed,
+    /// People approved exactly this snapshot; used up by the attempt.
+    Approved {
+        /// The request.
+        approval: ApprovalId,
+        /// The digest they decided on.
+        digest: Digest,
+        /// Who decided.
+        votes: Vec<Vote>,
+    },
+}
+
+/// One admitted attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number, from 1; the fencing number of its lease.
+    pub number: u32,
+    /// When it was admitted.
+    pub started_at: Timestamp,
+    /// Until when its node may write an outcome.
+    pub lease_until: Timestamp,
+}
+
+/// How an invocation that ran came to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// What came back, exactly as the tool wrote it; none where only live state or a person told.
+    pub result: Option<String>,
+    /// How many attempts it took.
+    pub attempts: u32,
+    /// When the last one was admitted.
+    pub started_at: Timestamp,
+    /// Why it was allowed to run.
+    pub grounds: Grounds,
+    /// Whether live state told, not an answer.
+    pub reconciled: bool,
+    /// The person who told, and their reason.
+    pub resolved_by: Option<(AgentId, String)>,
+}
+
+/// Why an invocation failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `tool_error`, `upstream_unavailable`, `invalid_result` or `unknown_effect`.
+    pub code: Code,
+    /// One sentence.
+    pub message: String,
+}
+
+impl State {
+    /// Its name.
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::Proposed => Status::Proposed,
+            Self::Denied { .. } => Status::Denied,
+            Self::PendingApproval { .. } => Status::PendingApproval,
+            Self::Approved { .. } => Status::Approved,
+            Self::Executing { .. } => Status::Executing,
+            Self::UnknownEffect { .. } => Status::UnknownEffect,
+            Self::Reconciling { .. } => Status::Reconciling,
+            Self::NeedsOperator { .. } => Status::NeedsOperator,
+            Self::Succeeded { .. } => Status::Succeeded,
+            Self::Failed { .. } => Status::Failed,
+            Self::Rejected { .. } => Status::Rejected,
+            Self::Expired { .. } => Status::Expired,
+            Self::Cancelled { .. } => Status::Cancelled,
+        }
+    }
+
+    /// The frozen call, while it waits or is approved.
+    pub const fn frozen(&self) -> Option<&Frozen> {
+        match self {
+            Self::PendingApproval { frozen, .. } | Self::Approved { frozen, .. } => Some(frozen),
+            _ => None,
+        }
+    }
+
+    /// The newest attempt, while it runs or is in doubt.
+    pub const fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::Executing { attempt, .. }
+            | Self::UnknownEffect { attempt, .. }
+            | Self::Reconciling { attempt, .. }
+            | Self::NeedsOperator { attempt, .. } => Some(attempt),
+            _ => None,
+        }
+    }
+}
+
+impl Invocation {
+    /// An invocation of which nothing is decided yet.
+    pub fn propose(id: InvocationId, proposal: Proposal, now: Timestamp) -> Self {
+        Self {
+            id,
+            proposal: Arc::new(proposal),
+            state: State::Proposed,
+            attempts: 0,
+            revision: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The name of its state.
+    pub const fn status(&self) -> Status {
+        self.state.status()
+    }
+}

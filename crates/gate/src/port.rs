@@ -1,0 +1,362 @@
+//! What the edge must offer: signatures only, in the gate's own words.
+//!
+//! A store, the tools, a clock, randomness, and a place for tasks to live. Each port is small, and
+//! each is handed in from one composition root, so that a simulator can hand in others. Nothing
+//! here does anything.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::Value;
+use toolgate_execution::{Invocation, LossCause, Status};
+use toolgate_model::{
+    Agent, AgentId, ApprovalId, Catalogue, Code, Credential, Digest, Epoch, InvocationId, KeyId,
+    Operator, RecordId, SourceStatus, TenantId, Timestamp, ToolId, json::Raw,
+};
+use toolgate_record::{Entry, Record};
+
+use crate::permit::Dispatch;
+
+/// A boxed future: ports are the seams at which futures are boxed.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Tells the time and waits for it. The only clock there is.
+pub trait Clock: Send + Sync {
+    /// The instant now.
+    fn now(&self) -> Timestamp;
+
+    /// Resolves once `until` has come.
+    fn sleep_until(&self, until: Timestamp) -> BoxFuture<'static, ()>;
+}
+
+/// Makes bytes that nobody can guess. The only source of randomness.
+pub trait Entropy: Send + Sync {
+    /// Fills the whole buffer, or fails.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where the system gives none; the call at hand is then denied.
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), Unavailable>;
+}
+
+/// Where work that outlives a request lives: named, counted and drained by its owner.
+pub trait Tasks: Send + Sync {
+    /// Runs `work` to its end, also when nobody waits for it any more.
+    fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>);
+}
+
+/// The world did not cooperate. `detail` is for the operator's log, never for a caller.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{part} is unavailable: {detail}")]
+pub struct Unavailable {
+    /// Which part: `store`, `entropy`, …
+    pub part: &'static str,
+    /// What it said.
+    pub detail: String,
+}
+
+/// Runs tools. The gate keeps the credentials of what is downstream; callers never see them.
+pub trait Tools: Send + Sync {
+    /// All tools known now.
+    fn catalogue(&self) -> Arc<Catalogue>;
+
+    /// How the sources are doing, ordered by name.
+    fn sources(&self) -> Vec<SourceStatus>;
+
+    /// Sends one attempt, once. Never repeats it, whatever happens.
+    ///
+    /// Returns only definite answers as such; everything else is [`Answer::Lost`]. When
+    /// `dispatch.cancelled()` resolves, it tells the tool's server (as an intent) and reports
+    /// the answer as lost unless a definite one is already there.
+    fn call(&self, dispatch: Dispatch) -> BoxFuture<'_, Answer>;
+}
+
+/// What became of one attempt.
+#[derive(Debug)]
+pub enum Answer {
+    /// The tool answered.
+    Answered {
+        /// Its answer, exactly as it wrote it (for MCP: the `result` object).
+        result: Raw,
+        /// Whether it says that it failed.
+        failed: bool,
+    },
+    /// It definitely did not run.
+    Refused {
+        /// `upstream_unavailable`, `tool_error` or `invalid_result`.
+        code: Code,
+        /// One sentence for the caller.
+        message: String,
+    },
+    /// Nobody can know.
+    Lost {
+        /// How.
+        cause: LossCause,
+        /// What was seen, for the operator.
+        detail: String,
+    },
+}
+
+/// What is configured at one epoch: everything in the store that a decision reads.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// All agents.
+    pub agents: Vec<Agent>,
+    /// All people.
+    pub operators: Vec<Operator>,
+    /// All credentials, revoked ones too.
+    pub credentials: Vec<Credential>,
+    /// The documents of the policy set in force, ordered by name.
+    pub policies: Vec<PolicyDocument>,
+}
+
+/// One document of a policy set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyDocument {
+    /// Its name.
+    pub name: String,
+    /// Its text as written.
+    pub text: String,
+}
+
+/// One version of one document, in force or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyDraft {
+    /// The document's name.
+    pub name: String,
+    /// Its version within that name, from 1.
+    pub number: u32,
+    /// The digest of its canonical JSON.
+    pub digest: Digest,
+    /// Its text as written.
+    pub text: String,
+    /// Who wrote it.
+    pub author: AgentId,
+    /// What they said about it.
+    pub message: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// Whether it is in force.
+    pub active: bool,
+}
+
+/// One atomic write: all of it becomes durable, or none. Guards are checked in the same
+/// transaction, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// The epoch that the decision was made at; refused when the store has moved on.
+    pub epoch: Option<Epoch>,
+    /// The invocation to insert or replace.
+    pub invocation: Option<InvocationWrite>,
+    /// The caller's key, claimed together with the insertion.
+    pub claim: Option<Claim>,
+    /// Changes of configuration; each commit that has any moves the epoch by one.
+    pub changes: Vec<Change>,
+    /// What goes on the record, in order.
+    pub entries: Vec<Entry>,
+}
+
+/// An invocation to be stored.
+#[derive(Clone, Debug)]
+pub struct InvocationWrite {
+    /// The revision that was read; none inserts.
+    pub expected: Option<u64>,
+    /// The invocation after its step.
+    pub next: Invocation,
+}
+
+/// A claim of a caller's idempotency key: within (tenant, agent, tool, key) the first one wins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The scope and the key.
+    pub key: ClaimKey,
+    /// What was called.
+    pub fingerprint: Digest,
+    /// From when it may be forgotten, once its invocation is terminal.
+    pub expires_at: Timestamp,
+}
+
+/// What a key is unique within (3-execution, 2).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimKey {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The tool.
+    pub tool: ToolId,
+    /// The caller's key.
+    pub key: String,
+}
+
+/// One change of configuration.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Add or replace an agent.
+    Agent(Agent),
+    /// Add or replace a person.
+    Operator(Operator),
+    /// Add or replace a credential.
+    Credential(Credential),
+    /// Add a version of a policy document; its number is the next of its name.
+    PolicyDraft(PolicyDraft),
+    /// Put these versions in force instead of whatever was: (name, number), the whole set.
+    PolicySet(Vec<(String, u32)>),
+}
+
+/// A commit that is durable.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The epoch after it.
+    pub epoch: Epoch,
+    /// The records as they were appended, in order.
+    pub records: Vec<Record>,
+}
+
+/// Why a commit was not made. Nothing of it was.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CommitError {
+    /// Somebody changed the configuration: decide again.
+    #[error("the configuration moved on to epoch {}", current.0)]
+    EpochMoved {
+        /// The epoch in force.
+        current: Epoch,
+    },
+    /// Somebody stepped the invocation: read it again.
+    #[error("the invocation moved on to revision {current}")]
+    RevisionMoved {
+        /// The revision in the store.
+        current: u64,
+    },
+    /// The key is taken.
+    #[error("the idempotency key belongs to {invocation}")]
+    KeyTaken {
+        /// By which invocation.
+        invocation: InvocationId,
+        /// What that one called.
+        fingerprint: Digest,
+    },
+    /// The invocation to replace is not there, or the one to insert is.
+    #[error("no such invocation, or it exists already")]
+    NoSuchInvocation,
+    /// The store cannot say; the caller of the gate is told `gate_unavailable`.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What to list, newest first. Empty fields match all.
+#[derive(Clone, Debug, Default)]
+pub struct InvocationFilter {
+    /// Of which tenant.
+    pub tenant: Option<TenantId>,
+    /// Of which agent.
+    pub agent: Option<AgentId>,
+    /// In which states; empty: any.
+    pub statuses: Vec<Status>,
+    /// Of which tool.
+    pub tool: Option<ToolId>,
+    /// Of what belongs together.
+    pub correlation: Option<String>,
+    /// Older than this one.
+    pub before: Option<InvocationId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Which records to list, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// Of which tenant.
+    pub tenant: Option<TenantId>,
+    /// About which invocation.
+    pub invocation: Option<InvocationId>,
+    /// Whose kind starts so: `invocation.`, `key.revoked`.
+    pub kind_prefix: Option<String>,
+    /// From this index on.
+    pub from: u64,
+    /// At most this many.
+    pub limit: usize,
+    /// The newest ones instead of the first ones, still oldest first.
+    pub newest: bool,
+}
+
+/// Keeps everything. Each operation is one transaction; a commit is answered once it is durable.
+pub trait Store: Send + Sync {
+    /// Makes one atomic write.
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, CommitError>>;
+
+    /// Reads the configuration.
+    fn configuration(&self) -> BoxFuture<'_, Result<Stored, Unavailable>>;
+
+    /// Reads one invocation.
+    fn invocation<'s>(
+        &'s self,
+        id: &'s InvocationId,
+    ) -> BoxFuture<'s, Result<Option<Invocation>, Unavailable>>;
+
+    /// Reads the invocation that an approval belongs to: pending, approved, or ended.
+    fn by_approval<'s>(
+        &'s self,
+        id: &'s ApprovalId,
+    ) -> BoxFuture<'s, Result<Option<Invocation>, Unavailable>>;
+
+    /// Reads which invocation a key belongs to, and what that one called.
+    fn claimed<'s>(
+        &'s self,
+        key: &'s ClaimKey,
+    ) -> BoxFuture<'s, Result<Option<(InvocationId, Digest)>, Unavailable>>;
+
+    /// Reads the newest invocation of this agent with this fingerprint in one of these states.
+    fn by_fingerprint<'s>(
+        &'s self,
+        key: (&'s TenantId, &'s AgentId, &'s Digest),
+        statuses: &'s [Status],
+    ) -> BoxFuture<'s, Result<Option<Invocation>, Unavailable>>;
+
+    /// Lists invocations, newest first.
+    fn invocations(
+        &self,
+        filter: InvocationFilter,
+    ) -> BoxFuture<'_, Result<Vec<Invocation>, Unavailable>>;
+
+    /// Lists every invocation that is not terminal, oldest first, from after `after`.
+    fn unfinished<'s>(
+        &'s self,
+        after: Option<&'s InvocationId>,
+        limit: usize,
+    ) -> BoxFuture<'s, Result<Vec<Invocation>, Unavailable>>;
+
+    /// Lists records.
+    fn records(&self, filter: RecordFilter) -> BoxFuture<'_, Result<Vec<Record>, Unavailable>>;
+
+    /// Reads one record.
+    fn record<'s>(&'s self, id: &'s RecordId)
+    -> BoxFuture<'s, Result<Option<Record>, Unavailable>>;
+
+    /// Lists every version of the policy document, or of all, newest first.
+    fn drafts<'s>(
+        &'s self,
+        name: Option<&'s str>,
+    ) -> BoxFuture<'s, Result<Vec<PolicyDraft>, Unavailable>>;
+
+    /// Notes when credentials were last used. Lossy: the record is the truth.
+    fn touch(&self, used: Vec<(KeyId, Timestamp)>) -> BoxFuture<'_, Result<(), Unavailable>>;
+
+    /// Reads when a credential was last used.
+    fn last_used(&self) -> BoxFuture<'_, Result<Vec<(KeyId, Timestamp)>, Unavailable>>;
+
+    /// Signs the log as it stands and returns the signed note; the newest one where nothing new
+    /// was appended since.
+    fn checkpoint(&self) -> BoxFuture<'_, Result<String, Unavailable>>;
+
+    /// Lists all signed notes, oldest first, from this log size on.
+    fn checkpoints(&self, from_size: u64) -> BoxFuture<'_, Result<Vec<String>, Unavailable>>;
+
+    /// The text of the verifier key that checkpoints are signed with.
+    fn verifier_key(&self) -> String;
+}
+
+/// Progress that a tool reports while it runs: the `params` of the notification.
+pub type ProgressSink = Arc<dyn Fn(Value) + Send + Sync>;
