@@ -1,1 +1,8 @@
-//! The loop that moves invocations: load, step, commit, perform
+pub use agents::{AgentSpec, Issued, KeySpec};
+pub use core::{Driver, OpenError, Ports};
+pub use outcome::{Failed, Outcome};
+pub use people::require;
+pub use policies::{PolicyError, Published};
+pub use recover::Recovered;
+pub use run::Watch;
+pub use settle::Landed;

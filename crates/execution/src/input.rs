@@ -97,18 +97,6 @@ impl LossCause {
             Self::LeaseLost => "the node that ran the call lost its lease",
         }
     }
-
-    /// Whether asking a tool without effects again makes sense: not when the caller gave up.
-    pub const fn may_be_asked_again(self) -> bool {
-        match self {
-            Self::Timeout
-            | Self::Disconnected
-            | Self::Ambiguous
-            | Self::GateRestarted
-            | Self::LeaseLost => true,
-            Self::Cancelled => false,
-        }
-    }
 }
 
 /// A lost answer.
@@ -118,8 +106,9 @@ pub struct Loss {
     pub attempt: u32,
     /// How.
     pub cause: LossCause,
-    /// Until when a further attempt of a tool without effects would hold its lease.
-    pub lease_until: Timestamp,
+    /// Until when a further attempt of a tool without effects would hold its lease; none where
+    /// the gate would not allow one now.
+    pub lease_until: Option<Timestamp>,
 }
 
 /// What an approver says.

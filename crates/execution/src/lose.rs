@@ -8,7 +8,7 @@ use toolgate_model::{Code, Effect, Timestamp};
 
 use crate::READ_ATTEMPTS_MAX;
 use crate::admit::admitted;
-use crate::input::{Answer, Loss};
+use crate::input::{Answer, Loss, LossCause};
 use crate::refusal::Refusal;
 use crate::settle::{settled, settlement};
 use crate::state::{Attempt, Failure, Grounds, Invocation, State};
@@ -71,10 +71,14 @@ fn again(
     loss: &Loss,
     (attempt, grounds): (&Attempt, &Grounds),
 ) -> Result<Transition, Refusal> {
-    // An approval is for one run, so even a read that was approved is not sent twice on it.
-    let free = matches!(grounds, Grounds::Allowed) && loss.cause.may_be_asked_again();
-    if free && attempt.number < READ_ATTEMPTS_MAX {
-        return admitted(invocation, now, loss.lease_until, grounds.clone());
+    // An approval is for one run, so even a read that was approved is not sent twice on it, and a
+    // caller who gave up wants no second one.
+    let free = matches!(grounds, Grounds::Allowed) && loss.cause != LossCause::Cancelled;
+    if let Some(lease_until) = loss.lease_until
+        && free
+        && attempt.number < READ_ATTEMPTS_MAX
+    {
+        return admitted(invocation, now, lease_until, grounds.clone());
     }
     let message = format!("the tool only reads, and {}", loss.cause.as_str());
     let failure = Failure {

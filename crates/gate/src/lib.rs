@@ -1,4 +1,29 @@
 //! The gate: facts and a call in, a decision out, and permission to run only from a decision.
+//!
+//! [`authenticate`] says who calls, [`decide`] answers the call in the order of 2-decision, part
+//! 2, [`freeze`] makes what approvers decide on, [`revalidate`] decides an approved call again, and
+//! [`permit`] turns a yes that is durable into one attempt. [`port`] names what the edge must
+//! offer.
+//!
+//! Must not know: how anything is stored, sent or shown. No async (port signatures aside), no
+//! clock, no randomness, no environment, no file, no socket.
 
+mod authenticate;
+mod can;
+mod configuration;
+mod decide;
+mod payload;
 pub mod permit;
 pub mod port;
+mod posture;
+mod reach;
+mod snapshot;
+mod thaw;
+
+pub use authenticate::{Caller, authenticate};
+pub use can::{Possibility, agent_of, ask, survey};
+pub use configuration::{Capture, Configuration, Settings};
+pub use decide::{Judged, decide, explain, visible};
+pub use posture::{Posture, Stance};
+pub use snapshot::{drift, fingerprint, freeze};
+pub use thaw::{Thawed, amended, frozen_call, revalidate};

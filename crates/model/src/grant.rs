@@ -131,7 +131,51 @@ impl Grant {
     }
 }
 
+impl Grant {
+    /// Whether some call of this tool could be covered: on some resource, and in the environment
+    /// and workflow given, where they are known already.
+    pub fn opens(&self, reach: &Reach<'_>) -> bool {
+        let somewhere = |globs: &[Glob], value: Option<&str>| value.is_none() || fits(globs, value);
+        let named = any(&self.tools, reach.tool)
+            || reach
+                .action
+                .is_some_and(|action| any(&self.actions, action));
+        named
+            && somewhere(&self.envs, reach.env)
+            && somewhere(&self.workflows, reach.workflow)
+            && self.max_risk.is_none_or(|ceiling| reach.risk <= ceiling)
+    }
+}
+
 impl Scope {
+    /// Whether some call of this tool could be allowed (see [`Grant::opens`]).
+    pub fn opens(&self, reach: &Reach<'_>) -> bool {
+        let anywhere = Reach {
+            resource: None,
+            ..*reach
+        };
+        let unbound = Self {
+            resources: Vec::new(),
+            ..self.clone()
+        };
+        let envs = if reach.env.is_none() {
+            Vec::new()
+        } else {
+            unbound.envs
+        };
+        let workflows = if reach.workflow.is_none() {
+            Vec::new()
+        } else {
+            unbound.workflows
+        };
+        Self {
+            envs,
+            workflows,
+            ..unbound
+        }
+        .allows(&anywhere)
+    }
+
     /// Whether the credential's scope allows the call.
     pub fn allows(&self, reach: &Reach<'_>) -> bool {
         let named = match reach.action {

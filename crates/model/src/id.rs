@@ -157,6 +157,13 @@ named! {
     TenantId
 }
 
+impl AgentId {
+    /// The gate itself, where it acts without a person.
+    pub fn gate() -> Self {
+        Self("gate".to_owned())
+    }
+}
+
 impl KeyId {
     /// The 32 hex digits after `key_`, which stand in the token.
     pub fn public_part(&self) -> &str {

@@ -1,0 +1,144 @@
+//! What goes on the record: one entry a transition, with who, what and when.
+//!
+//! Arguments and results stand there as salted digests, so that they can be erased without
+//! tearing the log (3-execution, 6); the operator may choose to capture arguments in full.
+
+use serde_json::{Map, Value, json};
+use toolgate_execution::{Event, Invocation, State};
+use toolgate_gate::Capture;
+use toolgate_model::{AgentId, Digest, KeyId, RecordId, TenantId, Timestamp, json as canonical};
+use toolgate_record::Entry;
+
+/// Who did something.
+#[derive(Clone, Debug)]
+pub(crate) enum Actor {
+    /// An agent, by a credential.
+    Agent {
+        /// Which.
+        agent: AgentId,
+        /// By which credential.
+        key: KeyId,
+    },
+    /// A person, by a credential.
+    Person {
+        /// Who.
+        id: AgentId,
+        /// By which credential.
+        key: KeyId,
+    },
+    /// The gate itself: timers, recovery, configuration files.
+    Gate,
+    /// Somebody who could not say who they are.
+    Nobody,
+}
+
+impl Actor {
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Agent { agent, key } => json!({"kind": "agent", "id": agent, "key": key}),
+            Self::Person { id, key } => json!({"kind": "person", "id": id, "key": key}),
+            Self::Gate => json!({"kind": "gate"}),
+            Self::Nobody => json!({"kind": "nobody"}),
+        }
+    }
+
+    /// The name by which an invocation remembers who withdrew it.
+    pub(crate) fn name(&self) -> Option<&AgentId> {
+        match self {
+            Self::Agent { agent, .. } => Some(agent),
+            Self::Person { id, .. } => Some(id),
+            Self::Gate | Self::Nobody => None,
+        }
+    }
+}
+
+/// The entry for one event of an invocation.
+pub(crate) fn of_event(
+    id: RecordId,
+    invocation: &Invocation,
+    event: &Event,
+    (actor, capture): (&Actor, Capture),
+) -> Entry {
+    let proposal = &invocation.proposal;
+    let mut data = event.data.clone();
+    if matches!(invocation.revision, 0 | 1) {
+        data.insert("call".to_owned(), call(invocation, capture));
+    }
+    if let State::Succeeded { settlement } | State::Failed { settlement, .. } = &invocation.state
+        && let Some(result) = &settlement.result
+    {
+        let digest = commitment(&proposal.salt, result.as_bytes());
+        data.insert("result_digest".to_owned(), json!(digest));
+    }
+    Entry {
+        id,
+        at: invocation.updated_at,
+        kind: event.kind.to_owned(),
+        tenant: proposal.tenant.clone(),
+        actor: actor.to_value(),
+        invocation: Some(invocation.id.clone()),
+        correlation: proposal.correlation.clone(),
+        data,
+    }
+}
+
+/// What was called, by whom, and how it was decided: in the first entry of each invocation.
+fn call(invocation: &Invocation, capture: Capture) -> Value {
+    let proposal = &invocation.proposal;
+    let arguments = canonical::canonical(&proposal.arguments);
+    let mut call = json!({
+        "tool": proposal.tool,
+        "version": proposal.version,
+        "descriptor": proposal.descriptor,
+        "arguments_digest": commitment(&proposal.salt, arguments.as_bytes()),
+        "fingerprint": commitment(&proposal.salt, proposal.fingerprint.as_bytes()),
+        "agent": proposal.agent,
+        "owner": proposal.owner,
+        "key": proposal.key,
+        "chain": proposal.chain,
+        "user": proposal.user,
+        "resource": proposal.resource,
+        "env": proposal.env,
+        "workflow": proposal.workflow,
+        "session": proposal.session,
+        "trigger": proposal.trigger,
+        "idempotency_key": proposal.idempotency_key.as_ref().map(|key| {
+            commitment(&proposal.salt, key.as_bytes())
+        }),
+        "decision": proposal.decision,
+    });
+    if capture == Capture::Full
+        && let Some(map) = call.as_object_mut()
+    {
+        map.insert("arguments".to_owned(), proposal.arguments.clone());
+    }
+    call
+}
+
+/// An entry about something else than an invocation.
+pub(crate) fn of_change(
+    (id, at): (RecordId, Timestamp),
+    kind: &'static str,
+    tenant: &TenantId,
+    actor: &Actor,
+    data: Value,
+) -> Entry {
+    let data = match data {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    Entry {
+        id,
+        at,
+        kind: kind.to_owned(),
+        tenant: tenant.clone(),
+        actor: actor.to_value(),
+        invocation: None,
+        correlation: None,
+        data,
+    }
+}
+
+fn commitment(salt: &str, bytes: &[u8]) -> Digest {
+    Digest::of_parts(&[b"toolgate/commitment/1\0", salt.as_bytes(), b"\0", bytes])
+}

@@ -1,0 +1,98 @@
+//! Has this call been made before? Keys replay, waiting calls are joined (3-execution, 2 and 3).
+//!
+//! A denied call claims nothing, so the same key is decided again under the policy now in force.
+//! A key's answer goes only to an agent that still reaches the tool.
+
+use toolgate_execution::{Proposal, Status};
+use toolgate_gate::Judged;
+use toolgate_gate::port::Unavailable;
+use toolgate_model::{Code, Denial, Verdict};
+
+use crate::core::Driver;
+use crate::outcome::Outcome;
+use crate::submit::claim_key;
+
+/// What an earlier call means for this one.
+pub(crate) enum Earlier {
+    /// Nothing.
+    None,
+    /// It is the same call: its outcome is the answer.
+    Same(Box<Outcome>),
+    /// It is another call with the same key.
+    Conflict(Denial),
+}
+
+impl Driver {
+    pub(crate) async fn earlier(
+        &self,
+        proposal: &Proposal,
+        judged: &Judged,
+    ) -> Result<Earlier, Unavailable> {
+        if !reaches(judged) {
+            return Ok(Earlier::None);
+        }
+        if let Some(key) = claim_key(proposal)
+            && let Some((id, fingerprint)) = self.ports.store.claimed(&key).await?
+        {
+            if fingerprint != proposal.fingerprint {
+                return Ok(Earlier::Conflict(conflict(&key.key)));
+            }
+            if let Some(invocation) = self.ports.store.invocation(&id).await? {
+                let mut outcome = Outcome::of(invocation, Vec::new());
+                outcome.replayed = true;
+                return Ok(Earlier::Same(Box::new(outcome)));
+            }
+        }
+        self.pending(proposal, judged).await
+    }
+
+    /// An identical call that waits for approval is joined, so that nobody is asked twice.
+    async fn pending(
+        &self,
+        proposal: &Proposal,
+        judged: &Judged,
+    ) -> Result<Earlier, Unavailable> {
+        if judged.decision.verdict != Verdict::RequireApproval {
+            return Ok(Earlier::None);
+        }
+        let key = (&proposal.tenant, &proposal.agent, &proposal.fingerprint);
+        let waiting = [Status::PendingApproval, Status::Approved];
+        let found = self.ports.store.by_fingerprint(key, &waiting).await?;
+        let live = found.filter(|invocation| {
+            let frozen = invocation.state.frozen();
+            frozen.is_some_and(|frozen| self.now() < frozen.expires_at)
+        });
+        Ok(live.map_or(Earlier::None, |invocation| {
+            let mut outcome = Outcome::of(invocation, Vec::new());
+            outcome.duplicate_of = Some(outcome.invocation.id.clone());
+            Earlier::Same(Box::new(outcome))
+        }))
+    }
+}
+
+/// Whether the call got past the questions of reach: an answer kept from before is shown only to
+/// whoever could still ask for it.
+fn reaches(judged: &Judged) -> bool {
+    let code = judged.decision.denial.as_ref().map(|denial| denial.code);
+    !matches!(
+        code,
+        Some(
+            Code::Unauthenticated
+                | Code::CredentialExpired
+                | Code::CredentialRevoked
+                | Code::ToolNotFound
+                | Code::OutOfScope
+                | Code::RoleDenied
+                | Code::NotGranted
+                | Code::ResourceNotGranted
+                | Code::RiskCeiling
+                | Code::DelegationExceeded
+        )
+    )
+}
+
+fn conflict(key: &str) -> Denial {
+    let shown: String = key.chars().take(64).collect();
+    let message = format!("the idempotency key `{shown}` already belongs to another call");
+    Denial::new(Code::IdempotencyConflict, message)
+}

@@ -1,0 +1,236 @@
+//! Running an admitted attempt, and writing down what became of it before anybody is told.
+//!
+//! The work is a task of its own: a caller who goes away does not make an answer disappear. What
+//! the tool says definitely is settled; everything else is a lost answer, and never repeated.
+
+use std::sync::Arc;
+
+use futures_util::future::{Either, select};
+use tokio::sync::oneshot;
+use toolgate_execution::{Answer, Failure, Input, Invocation, Loss, LossCause, State};
+use toolgate_gate::permit::{Permit, Travel};
+use toolgate_gate::port::{self, BoxFuture, CommitError, ProgressSink};
+use toolgate_gate::{Thawed, revalidate};
+use toolgate_model::{Code, Duration, Effect, RecordId};
+
+use crate::core::{Driver, With, chain, lock};
+use crate::entries::Actor;
+use crate::outcome::Outcome;
+use crate::submit::LEASE_MARGIN;
+
+/// Time beyond the timeout that the tools port gets to report it itself.
+// LIMIT: two seconds; it ends attempts of a port that does not keep its word.
+const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
+
+/// Why a call in doubt goes straight to a person.
+pub(crate) const NO_PROBE: &str =
+    "the tool's descriptor names no way to look for the effect";
+
+/// How a caller follows its call.
+pub struct Watch {
+    /// How long to wait for an approval before answering that it is pending.
+    pub wait: Duration,
+    /// Where progress goes.
+    pub progress: Option<ProgressSink>,
+    /// Resolves when the caller gives up.
+    pub cancelled: BoxFuture<'static, ()>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            wait: Duration::default(),
+            progress: None,
+            cancelled: Box::pin(std::future::pending()),
+        }
+    }
+}
+
+impl Driver {
+    /// Runs an attempt as a task of its own and waits for what becomes of it.
+    pub(crate) async fn run_owned(
+        self: &Arc<Self>,
+        admitted: Invocation,
+        permit: Permit,
+        evidence: Vec<RecordId>,
+        watch: Watch,
+    ) -> Outcome {
+        let (sender, receiver) = oneshot::channel();
+        let (driver, started) = (self.clone(), admitted.clone());
+        lock(&self.running).insert(admitted.id.clone());
+        let work = async move {
+            let id = started.id.clone();
+            let outcome = driver.run(started, permit, evidence, watch).await;
+            lock(&driver.running).remove(&id);
+            driver.wake(&id);
+            let _gone = sender.send(outcome);
+        };
+        self.ports.tasks.spawn("invocation", Box::pin(work));
+        // The task answers whatever happens; without it the attempt stands as admitted, and
+        // recovery takes it from there.
+        receiver.await.unwrap_or_else(|_| Outcome::of(admitted, Vec::new()))
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        mut admitted: Invocation,
+        mut permit: Permit,
+        mut evidence: Vec<RecordId>,
+        watch: Watch,
+    ) -> Outcome {
+        let cancelled = futures_util::FutureExt::shared(watch.cancelled);
+        loop {
+            let travel = Travel {
+                timeout: admitted.proposal.timeout,
+                meta: admitted.proposal.meta.clone(),
+                progress: watch.progress.clone(),
+                cancelled: Box::pin(cancelled.clone()),
+            };
+            let answer = self.attempt(&admitted, permit, travel).await;
+            match self.conclude(&admitted, answer, &mut evidence).await {
+                Concluded::Ended(invocation) => return Outcome::of(invocation, evidence),
+                Concluded::Again(next, again) => (admitted, permit) = (next, again),
+            }
+        }
+    }
+
+    /// Sends one attempt, once, and waits no longer than its timeout.
+    async fn attempt(&self, admitted: &Invocation, permit: Permit, travel: Travel) -> port::Answer {
+        let deadline = self.now().plus(travel.timeout).plus(TIMEOUT_GRACE);
+        let arguments = admitted.proposal.arguments.clone();
+        let dispatch = match permit.dispatch(self.now(), arguments, travel) {
+            Ok(dispatch) => dispatch,
+            Err(mismatch) => {
+                // Nothing was sent: the lease ran out before the first byte.
+                let message = format!("the call was not sent: {mismatch}");
+                return port::Answer::Refused { code: Code::UpstreamUnavailable, message };
+            }
+        };
+        let call = self.ports.tools.call(dispatch);
+        match select(call, self.ports.clock.sleep_until(deadline)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), _)) => port::Answer::Lost {
+                cause: LossCause::Timeout,
+                detail: format!("no answer within {}", admitted.proposal.timeout),
+            },
+        }
+    }
+
+    /// Writes down what became of an attempt. The caller learns it only once it is durable.
+    async fn conclude(
+        &self,
+        admitted: &Invocation,
+        answer: port::Answer,
+        evidence: &mut Vec<RecordId>,
+    ) -> Concluded {
+        let attempt = admitted.attempts;
+        let (input, clearance) = match answer {
+            port::Answer::Answered { result, failed } => {
+                (Input::Answer { attempt, answer: definite(result.get(), failed) }, None)
+            }
+            port::Answer::Refused { code, message } => {
+                let answer = Answer::Failure { failure: Failure { code, message }, result: None };
+                (Input::Answer { attempt, answer }, None)
+            }
+            port::Answer::Lost { cause, detail } => {
+                tracing::warn!(invocation = %admitted.id, ?cause, detail, "an answer was lost");
+                self.lost(admitted, cause)
+            }
+        };
+        self.write_conclusion(admitted, input, clearance, evidence).await
+    }
+
+    /// A lost answer; a tool that only reads may be asked again if the gate would allow it now.
+    fn lost(
+        &self,
+        admitted: &Invocation,
+        cause: LossCause,
+    ) -> (Input, Option<toolgate_gate::permit::Clearance>) {
+        let clearance = match admitted.proposal.effect {
+            Effect::Some => None,
+            Effect::None => {
+                match revalidate(&self.configuration(), admitted, self.now()) {
+                    Thawed::Same(clearance) => Some(clearance),
+                    Thawed::Drifted { .. } | Thawed::Forbidden(_) => None,
+                }
+            }
+        };
+        let lease_until = clearance
+            .as_ref()
+            .map(|_| self.now().plus(admitted.proposal.timeout).plus(LEASE_MARGIN));
+        (Input::Lose(Loss { attempt: admitted.attempts, cause, lease_until }), clearance)
+    }
+
+    async fn write_conclusion(
+        &self,
+        admitted: &Invocation,
+        input: Input,
+        clearance: Option<toolgate_gate::permit::Clearance>,
+        evidence: &mut Vec<RecordId>,
+    ) -> Concluded {
+        let transition = match chain(admitted, self.now(), vec![input]).and_then(|step| {
+            // In doubt, and no way to look: a person must say. One commit for both.
+            match step.next.state {
+                State::UnknownEffect { .. } => escalated(step, self.now()),
+                _ => Ok(step),
+            }
+        }) {
+            Ok(transition) => transition,
+            Err(refusal) => {
+                tracing::error!(invocation = %admitted.id, %refusal, "an outcome was refused");
+                return Concluded::Ended(admitted.clone());
+            }
+        };
+        let again = matches!(transition.next.state, State::Executing { .. });
+        let epoch = clearance.as_ref().filter(|_| again).map(|clearance| clearance.epoch());
+        let with = With { epoch, claim: None, actor: Actor::Gate };
+        match self.commit_step(Some(admitted), &transition, with).await {
+            Ok((committed, records)) => {
+                evidence.extend(records);
+                match clearance.filter(|_| again).map(|c| c.permit(&transition.next, &committed)) {
+                    Some(Ok(permit)) => Concluded::Again(transition.next, permit),
+                    Some(Err(_)) | None => Concluded::Ended(transition.next),
+                }
+            }
+            Err(error) => Concluded::Ended(self.unwritten(admitted, &error).await),
+        }
+    }
+
+    /// An outcome that could not be written: whoever moved the invocation knows better, and where
+    /// nobody did it stays admitted until recovery takes it over as unknown.
+    async fn unwritten(&self, admitted: &Invocation, error: &CommitError) -> Invocation {
+        tracing::error!(invocation = %admitted.id, %error, "an outcome could not be written");
+        self.load(&admitted.id).await.unwrap_or_else(|_| admitted.clone())
+    }
+}
+
+enum Concluded {
+    Ended(Invocation),
+    Again(Invocation, Permit),
+}
+
+fn definite(result: &str, failed: bool) -> Answer {
+    let result = result.to_owned();
+    if failed {
+        let failure = Failure {
+            code: Code::ToolError,
+            message: "the tool answered with an error of its own".to_owned(),
+        };
+        Answer::Failure { failure, result: Some(result) }
+    } else {
+        Answer::Success { result }
+    }
+}
+
+fn escalated(
+    step: toolgate_execution::Transition,
+    now: toolgate_model::Timestamp,
+) -> Result<toolgate_execution::Transition, toolgate_execution::Refusal> {
+    let ground = NO_PROBE.to_owned();
+    let mut next = step.next.step(now, Input::Escalate { ground })?;
+    let mut whole = step;
+    whole.events.append(&mut next.events);
+    whole.outputs.append(&mut next.outputs);
+    whole.next = next.next;
+    Ok(whole)
+}

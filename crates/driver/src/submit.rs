@@ -1,0 +1,280 @@
+//! One call, from proposal to outcome.
+//!
+//! ```text
+//! standing → decide → (key known? replay) → deny | freeze | admit → run → outcome
+//! ```
+//!
+//! Admission is optimistic: the call is decided in memory at one epoch and the commit succeeds
+//! only while the store is still at it; otherwise it is decided again. So a revoked credential or
+//! a changed policy binds on the next call without an extra look (3-execution, 5).
+
+use std::sync::Arc;
+
+use toolgate_execution::{Input, Invocation, Proposal, Transition};
+use toolgate_gate::permit::{Clearance, Permit};
+use toolgate_gate::port::{Claim, ClaimKey, Commit, CommitError, Unavailable};
+use toolgate_gate::{Configuration, decide, freeze};
+use toolgate_model::{
+    ApprovalId, Call, Code, Denial, Digest, Duration, Identity, InvocationId, Mode, RecordId,
+    Timestamp, Verdict,
+};
+
+use crate::core::{Driver, With};
+use crate::entries::{self, Actor};
+use crate::outcome::Outcome;
+use crate::proposal::{conflicting, proposal, refused};
+use crate::replay::Earlier;
+use crate::run::Watch;
+
+/// Time beyond the timeout that an attempt's lease lasts, to write its outcome down.
+// LIMIT: thirty seconds, far above any commit; a lease that is too short only makes doubt.
+pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// How often a call is decided again because the configuration moved.
+// LIMIT: sixteen; each lost round means that an operator changed something meanwhile.
+const ADMISSION_ROUNDS_MAX: usize = 16;
+
+/// What one round of deciding came to.
+enum Round {
+    Done(Box<Outcome>),
+    Run(Box<Invocation>, Permit, Vec<RecordId>),
+    Again,
+}
+
+impl Driver {
+    /// Takes one call of an authenticated agent to its outcome. What was admitted runs to its end
+    /// even if nobody waits any more.
+    pub async fn submit(self: &Arc<Self>, identity: &Identity, call: Call, watch: Watch) -> Outcome {
+        self.note_use(&identity.credential.id);
+        for _ in 0..ADMISSION_ROUNDS_MAX {
+            match self.round(identity, &call).await {
+                Ok(Round::Done(outcome)) => return self.hold(*outcome, &watch).await,
+                Ok(Round::Run(invocation, permit, evidence)) => {
+                    return self.run_owned(*invocation, permit, evidence, watch).await;
+                }
+                Ok(Round::Again) => {}
+                Err(unavailable) => return self.undecided(identity, &call, &unavailable),
+            }
+        }
+        let detail = "the configuration changes faster than a call can be decided".to_owned();
+        self.undecided(identity, &call, &Unavailable { part: "configuration", detail })
+    }
+
+    async fn round(
+        self: &Arc<Self>,
+        identity: &Identity,
+        call: &Call,
+    ) -> Result<Round, Unavailable> {
+        let (configuration, now) = (self.configuration(), self.now());
+        let identity = match configuration.standing(&identity.credential.id, now) {
+            Ok(standing) => standing,
+            Err(denial) => {
+                let judged = refused(denial, call, now);
+                let proposal = proposal(identity, call, &judged, self.salt()?);
+                let invocation = Invocation::propose(self.invocation_id()?, proposal, now);
+                return self.write_denial(&configuration, identity, invocation).await;
+            }
+        };
+        let (mut judged, clearance) = decide(&configuration, &identity, call, now);
+        let mut proposal = proposal(&identity, call, &judged, self.salt()?);
+        match self.earlier(&proposal, &judged).await? {
+            Earlier::None => {}
+            Earlier::Same(outcome) => return Ok(Round::Done(outcome)),
+            Earlier::Conflict(denial) => {
+                judged.decision = conflicting(judged.decision, denial);
+                proposal.decision = judged.decision.clone();
+            }
+        }
+        if call.mode == Mode::Simulate {
+            let invocation = Invocation::propose(self.invocation_id()?, proposal, now);
+            return Ok(Round::done(Outcome::of(invocation, Vec::new())));
+        }
+        let invocation = Invocation::propose(self.invocation_id()?, proposal, now);
+        if call.mode == Mode::Decide {
+            return self.write_verdict(&configuration, &identity, invocation).await;
+        }
+        match (judged.decision.verdict, clearance) {
+            (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
+                self.admit(&identity, invocation, clearance).await
+            }
+            (Verdict::RequireApproval, _) => {
+                self.freeze(&configuration, &identity, invocation).await
+            }
+            (_, _) => self.write_denial(&configuration, &identity, invocation).await,
+        }
+    }
+
+    async fn admit(
+        self: &Arc<Self>,
+        identity: &Identity,
+        invocation: Invocation,
+        clearance: Clearance,
+    ) -> Result<Round, Unavailable> {
+        let lease_until =
+            self.now().plus(invocation.proposal.timeout).plus(LEASE_MARGIN);
+        let transition = first(&invocation, self.now(), Input::Admit { lease_until })?;
+        let with = With {
+            epoch: Some(clearance.epoch()),
+            claim: self.claim(&invocation),
+            actor: agent(identity),
+        };
+        match self.commit_step(None, &transition, with).await {
+            Ok((committed, evidence)) => {
+                let permit = clearance.permit(&transition.next, &committed).map_err(|mismatch| {
+                    Unavailable { part: "gate", detail: mismatch.to_string() }
+                })?;
+                Ok(Round::Run(Box::new(transition.next), permit, evidence))
+            }
+            Err(error) => self.again(error).await,
+        }
+    }
+
+    async fn freeze(
+        self: &Arc<Self>,
+        configuration: &Configuration,
+        identity: &Identity,
+        invocation: Invocation,
+    ) -> Result<Round, Unavailable> {
+        let now = self.now();
+        let terms = invocation.proposal.decision.approval.clone().unwrap_or_default();
+        let span = terms.expires_in.unwrap_or(configuration.settings.approval_expires_in);
+        let approval = ApprovalId::mint(now, self.random()?);
+        let frozen = freeze(
+            (&invocation.id, approval),
+            &invocation.proposal,
+            &invocation.proposal.decision,
+            (now, now.plus(span)),
+        );
+        let transition = first(&invocation, now, Input::Freeze(Box::new(frozen)))?;
+        let with = With {
+            epoch: Some(configuration.epoch),
+            claim: self.claim(&invocation),
+            actor: agent(identity),
+        };
+        match self.commit_step(None, &transition, with).await {
+            Ok((_, evidence)) => Ok(Round::done(Outcome::of(transition.next, evidence))),
+            Err(error) => self.again(error).await,
+        }
+    }
+
+    async fn write_denial(
+        self: &Arc<Self>,
+        configuration: &Configuration,
+        identity: &Identity,
+        invocation: Invocation,
+    ) -> Result<Round, Unavailable> {
+        let denial = invocation.proposal.decision.denial.clone().unwrap_or_else(|| {
+            Denial::new(Code::GateUnavailable, "the call was not cleared to run")
+        });
+        let transition = first(&invocation, self.now(), Input::Deny(denial))?;
+        let with =
+            With { epoch: Some(configuration.epoch), claim: None, actor: agent(identity) };
+        match self.commit_step(None, &transition, with).await {
+            Ok((_, evidence)) => Ok(Round::done(Outcome::of(transition.next, evidence))),
+            Err(error) => self.again(error).await,
+        }
+    }
+
+    /// A refused commit: what moved is read again, and the call decided again.
+    async fn again(&self, error: CommitError) -> Result<Round, Unavailable> {
+        match error {
+            CommitError::EpochMoved { .. } => self.reload().await.map(|()| Round::Again),
+            CommitError::KeyTaken { .. }
+            | CommitError::RevisionMoved { .. }
+            | CommitError::NoSuchInvocation => Ok(Round::Again),
+            CommitError::Unavailable(unavailable) => Err(unavailable),
+        }
+    }
+
+    /// Waits a little for an outcome that is still coming, if the caller asked to.
+    async fn hold(&self, outcome: Outcome, watch: &Watch) -> Outcome {
+        if outcome.invocation.status().is_terminal() || watch.wait.as_millis() == 0 {
+            return outcome;
+        }
+        let until = self.now().plus(watch.wait);
+        match self.wait(&outcome.invocation.id, until).await {
+            Ok(invocation) => Outcome { invocation, ..outcome },
+            Err(_) => outcome,
+        }
+    }
+
+    fn claim(&self, invocation: &Invocation) -> Option<Claim> {
+        let proposal = &invocation.proposal;
+        let ttl = self.configuration().settings.idempotency_ttl;
+        claim_key(proposal).map(|key| Claim {
+            key,
+            fingerprint: proposal.fingerprint,
+            expires_at: self.now().plus(ttl),
+        })
+    }
+
+    /// A verdict only, on the record and nowhere else.
+    async fn write_verdict(
+        self: &Arc<Self>,
+        configuration: &Configuration,
+        identity: &Identity,
+        invocation: Invocation,
+    ) -> Result<Round, Unavailable> {
+        let (id, capture) = (self.record_id()?, configuration.settings.capture);
+        let event = toolgate_execution::Event { kind: "call.decided", data: serde_json::Map::new() };
+        let entry = entries::of_event(id.clone(), &invocation, &event, (&agent(identity), capture));
+        let commit = Commit {
+            epoch: Some(configuration.epoch),
+            entries: vec![entry],
+            ..Commit::default()
+        };
+        match self.ports.store.commit(commit).await {
+            Ok(_) => Ok(Round::done(Outcome::of(invocation, vec![id]))),
+            Err(error) => self.again(error).await,
+        }
+    }
+
+    /// The gate could not decide: a denial that could not even be written down.
+    fn undecided(&self, identity: &Identity, call: &Call, why: &Unavailable) -> Outcome {
+        tracing::error!(part = why.part, detail = why.detail, "a call could not be decided");
+        let now = self.now();
+        let denial = Denial::new(Code::GateUnavailable, "the gate could not decide this call");
+        let judged = refused(denial.clone(), call, now);
+        // Nothing of this is stored, so neither its id nor its salt needs to be unguessable.
+        let proposal = proposal(identity, call, &judged, String::new());
+        let invocation = Invocation::propose(InvocationId::mint(now, [0; 10]), proposal, now);
+        let denied = invocation.step(now, Input::Deny(denial));
+        Outcome::of(denied.map_or(invocation, |transition| transition.next), Vec::new())
+    }
+
+    fn salt(&self) -> Result<String, Unavailable> {
+        Ok(Digest::from_bytes(self.random()?).hex().chars().take(32).collect())
+    }
+
+    pub(crate) fn invocation_id(&self) -> Result<InvocationId, Unavailable> {
+        Ok(InvocationId::mint(self.now(), self.random()?))
+    }
+}
+
+impl Round {
+    fn done(outcome: Outcome) -> Self {
+        Self::Done(Box::new(outcome))
+    }
+}
+
+/// The scope and key that a proposal claims, if it came with a key.
+pub(crate) fn claim_key(proposal: &Proposal) -> Option<ClaimKey> {
+    proposal.idempotency_key.as_ref().map(|key| ClaimKey {
+        tenant: proposal.tenant.clone(),
+        agent: proposal.agent.clone(),
+        tool: proposal.tool.clone(),
+        key: key.clone(),
+    })
+}
+
+pub(crate) fn agent(identity: &Identity) -> Actor {
+    Actor::Agent { agent: identity.agent.id.clone(), key: identity.credential.id.clone() }
+}
+
+/// The first step of a fresh invocation. It can only be refused by a defect of ours, and then
+/// nothing runs.
+fn first(invocation: &Invocation, now: Timestamp, input: Input) -> Result<Transition, Unavailable> {
+    invocation
+        .step(now, input)
+        .map_err(|refusal| Unavailable { part: "machine", detail: refusal.to_string() })
+}

@@ -1,0 +1,148 @@
+//! A person decides on a frozen call; once the quorum is met it is thawed and run.
+
+use std::sync::Arc;
+
+use toolgate_execution::{Choice, Input, Invocation, Output, State, Thaw, Vote, Voter};
+use toolgate_gate::port::CommitError;
+use toolgate_gate::{Thawed, amended, freeze, revalidate};
+use toolgate_model::{ApprovalId, Code, Denial, Digest, InvocationId, RecordId};
+
+use crate::core::{Driver, With, chain};
+use crate::entries::Actor;
+use crate::outcome::{Failed, Outcome};
+use crate::run::Watch;
+use crate::submit::LEASE_MARGIN;
+
+/// How often a thaw is tried again because the configuration moved under it.
+// LIMIT: sixteen, as for admissions.
+const THAW_ROUNDS_MAX: usize = 16;
+
+impl Driver {
+    /// Records one decision on a frozen call. If it completes the quorum, the call is thawed and
+    /// run in a task of its own; follow it with [`Driver::wait`].
+    ///
+    /// # Errors
+    /// [`Failed`] with its own code: unknown approval, another digest, expired, not eligible,
+    /// decided already.
+    pub async fn vote(
+        self: &Arc<Self>,
+        approval: &ApprovalId,
+        voter: Voter,
+        (digest, choice, reason): (Digest, Choice, Option<String>),
+    ) -> Result<Outcome, Failed> {
+        let found = self.ports.store.by_approval(approval).await?;
+        let id = found.ok_or_else(|| Failed::not_found("approval", approval))?.id;
+        let key = voter.via.parse();
+        let actor = key.map_or(Actor::Gate, |key| Actor::Person { id: voter.id.clone(), key });
+        let cast = |_: &Invocation| {
+            let vote = Vote {
+                voter: voter.clone(),
+                digest,
+                choice,
+                reason: reason.clone(),
+                at: self.now(),
+            };
+            vec![Input::Vote(vote)]
+        };
+        let (transition, evidence) = self.advance(&id, &actor, cast).await?;
+        if transition.outputs.contains(&Output::Revalidate) {
+            self.spawn_thaw(id);
+        }
+        Ok(Outcome::of(transition.next, evidence))
+    }
+
+    /// Thaws an approved call in a task of its own.
+    pub(crate) fn spawn_thaw(self: &Arc<Self>, id: InvocationId) {
+        let driver = self.clone();
+        let work = async move {
+            if let Err(error) = driver.thaw(&id).await {
+                // It stays approved; the next sweep or restart tries again until it expires.
+                tracing::error!(invocation = %id, %error, "an approved call could not be thawed");
+            }
+        };
+        self.ports.tasks.spawn("thaw", Box::pin(work));
+    }
+
+    /// Decides an approved call again under what is in force now, and runs exactly the frozen
+    /// bytes if nothing that was approved has changed.
+    ///
+    /// # Errors
+    /// [`Failed`] where it is not approved any more or the store cannot say.
+    pub(crate) async fn thaw(self: &Arc<Self>, id: &InvocationId) -> Result<(), Failed> {
+        for _ in 0..THAW_ROUNDS_MAX {
+            let approved = self.load(id).await?;
+            let State::Approved { .. } = &approved.state else { return Ok(()) };
+            let (configuration, now) = (self.configuration(), self.now());
+            let (input, clearance) = match revalidate(&configuration, &approved, now) {
+                Thawed::Same(clearance) => {
+                    let lease_until = now.plus(approved.proposal.timeout).plus(LEASE_MARGIN);
+                    (Thaw::Same { lease_until }, Some(clearance))
+                }
+                Thawed::Drifted { fields, judged } => {
+                    tracing::info!(invocation = %id, ?fields, "an approved call drifted");
+                    (self.refrozen(&approved, &judged)?, None)
+                }
+                Thawed::Forbidden(denial) => (Thaw::Forbidden(forbidden(denial)), None),
+            };
+            let input = if expired(&approved, now) { Input::Expire } else { Input::Thaw(input) };
+            let transition = chain(&approved, now, vec![input])?;
+            let with = With { epoch: Some(configuration.epoch), claim: None, actor: Actor::Gate };
+            match self.commit_step(Some(&approved), &transition, with).await {
+                Ok((committed, evidence)) => {
+                    let permit = clearance.map(|c| c.permit(&transition.next, &committed));
+                    if let Some(Ok(permit)) = permit {
+                        self.run_thawed(transition.next, permit, evidence).await;
+                    }
+                    return Ok(());
+                }
+                Err(CommitError::EpochMoved { .. }) => self.reload().await?,
+                Err(CommitError::RevisionMoved { .. }) => {}
+                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
+                Err(error) => return Err(Failed::Invalid(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_thawed(
+        self: &Arc<Self>,
+        admitted: Invocation,
+        permit: toolgate_gate::permit::Permit,
+        evidence: Vec<RecordId>,
+    ) {
+        // Whoever waits for this invocation is woken by its last step.
+        let _outcome = self.run_owned(admitted, permit, evidence, Watch::default()).await;
+    }
+
+    fn refrozen(
+        &self,
+        approved: &Invocation,
+        judged: &toolgate_gate::Judged,
+    ) -> Result<Thaw, Failed> {
+        let now = self.now();
+        let approval = ApprovalId::mint(now, self.random()?);
+        let terms = judged.decision.approval.clone().unwrap_or_default();
+        let default_span = self.configuration().settings.approval_expires_in;
+        let span = terms.expires_in.unwrap_or(default_span);
+        let proposal = amended(&approved.proposal, judged);
+        let fresh = freeze(
+            (&approved.id, approval),
+            &proposal,
+            &judged.decision,
+            (now, now.plus(span)),
+        );
+        Ok(Thaw::Drifted(Box::new(fresh)))
+    }
+}
+
+/// The denial of an approved call says that it was approved, so that nobody is puzzled.
+fn forbidden(denial: Denial) -> Denial {
+    let code = denial.code;
+    let message = format!("approved, but no longer allowed: {}", denial.message);
+    let denial = Denial { message, ..denial };
+    if code == Code::ApprovalRequired { denial.with("voided", true) } else { denial }
+}
+
+fn expired(approved: &Invocation, now: toolgate_model::Timestamp) -> bool {
+    approved.state.frozen().is_some_and(|frozen| now >= frozen.expires_at)
+}

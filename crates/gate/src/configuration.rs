@@ -1,0 +1,223 @@
+//! Everything a decision reads, at one epoch, immutable.
+//!
+//! Agents, credentials, policies and the catalogue are joined here once per change, so that a
+//! decision only looks up. A node swaps the whole thing; a call that was decided on an old one is
+//! refused at its admission and decided again (3-execution, 5).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use toolgate_model::{
+    Agent, AgentId, Catalogue, Code, Credential, Denial, Diagnostic, Duration, Epoch, Identity,
+    KeyId, Operator, Risk, Severity, Timestamp, TokenKind,
+};
+use toolgate_policy::{Document, PolicySet, load};
+
+use crate::payload::Payloads;
+use crate::port::{PolicyDocument, Stored};
+use crate::posture::Posture;
+
+/// What is set by the operator of this gate and not by its database.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What a granted call gets when no rule speaks.
+    pub posture: Posture,
+    /// How long approvers have where no rule says.
+    pub approval_expires_in: Duration,
+    /// How long a caller's idempotency key is kept after its invocation ended.
+    pub idempotency_ttl: Duration,
+    /// The longest timeout that a caller may ask for.
+    pub timeout_max: Duration,
+    /// What the record keeps of arguments.
+    pub capture: Capture,
+}
+
+/// What the record keeps of arguments and results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Capture {
+    /// Only salted digests; the bodies stay erasable beside the log.
+    #[default]
+    Digest,
+    /// The arguments as they are.
+    Full,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            posture: Posture::default(),
+            approval_expires_in: Duration::from_secs(24 * 3_600),
+            idempotency_ttl: Duration::from_secs(24 * 3_600),
+            timeout_max: Duration::from_secs(600),
+            capture: Capture::Digest,
+        }
+    }
+}
+
+/// The state of the world that decisions are made on.
+#[derive(Debug)]
+pub struct Configuration {
+    /// At which epoch.
+    pub epoch: Epoch,
+    /// What the operator set.
+    pub settings: Settings,
+    /// The policy set in force; none where it does not load, and then nothing is allowed.
+    pub policies: Option<Arc<PolicySet>>,
+    /// What is wrong or doubtful about the policies.
+    pub diagnostics: Vec<Diagnostic>,
+    /// All tools.
+    pub catalogue: Arc<Catalogue>,
+    pub(crate) payloads: Arc<Payloads>,
+    documents: Vec<PolicyDocument>,
+    agents: HashMap<AgentId, Arc<Agent>>,
+    operators: HashMap<AgentId, Arc<Operator>>,
+    credentials: HashMap<KeyId, Arc<Credential>>,
+}
+
+impl Configuration {
+    /// Joins what the store says with the tools known now, and takes over from `before` what did
+    /// not change: compiling a large policy set on every new credential would be a waste.
+    pub fn build(
+        stored: Stored,
+        catalogue: Arc<Catalogue>,
+        settings: Settings,
+        before: Option<&Self>,
+    ) -> Self {
+        let same_tools = before.filter(|old| Arc::ptr_eq(&old.catalogue, &catalogue));
+        let (policies, diagnostics) = match same_tools {
+            Some(old) if old.documents == stored.policies => {
+                (old.policies.clone(), old.diagnostics.clone())
+            }
+            _ => load_policies(&stored.policies, &catalogue),
+        };
+        let payloads = same_tools.map_or_else(
+            || Arc::new(Payloads::of(&catalogue)),
+            |old| old.payloads.clone(),
+        );
+        Self {
+            epoch: stored.epoch,
+            settings,
+            policies,
+            diagnostics,
+            payloads,
+            catalogue,
+            documents: stored.policies,
+            agents: by(stored.agents, |agent| agent.id.clone()),
+            operators: by(stored.operators, |operator| operator.id.clone()),
+            credentials: by(stored.credentials, |credential| credential.id.clone()),
+        }
+    }
+
+    /// The documents in force, as they were written.
+    pub fn documents(&self) -> &[PolicyDocument] {
+        &self.documents
+    }
+
+    /// The agent of this name.
+    pub fn agent(&self, id: &AgentId) -> Option<&Arc<Agent>> {
+        self.agents.get(id)
+    }
+
+    /// All agents, in no order.
+    pub fn agents(&self) -> impl Iterator<Item = &Arc<Agent>> {
+        self.agents.values()
+    }
+
+    /// The person of this name.
+    pub fn operator(&self, id: &AgentId) -> Option<&Arc<Operator>> {
+        self.operators.get(id)
+    }
+
+    /// All people, in no order.
+    pub fn operators(&self) -> impl Iterator<Item = &Arc<Operator>> {
+        self.operators.values()
+    }
+
+    /// The credential of this id, revoked or not.
+    pub fn credential(&self, id: &KeyId) -> Option<&Arc<Credential>> {
+        self.credentials.get(id)
+    }
+
+    /// All credentials, in no order.
+    pub fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
+        self.credentials.values()
+    }
+
+    /// The errors that keep the policies from being used.
+    pub fn policy_errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// The agent that this credential authenticates now.
+    ///
+    /// # Errors
+    /// A [`Denial`] with the code of step 1 where credential or agent no longer stand.
+    pub fn standing(&self, key: &KeyId, now: Timestamp) -> Result<Identity, Denial> {
+        let credential = self.credential(key).ok_or_else(unauthenticated)?;
+        stands(credential, now)?;
+        let agent = self
+            .agent(&credential.subject)
+            .ok_or_else(unauthenticated)?;
+        if credential.kind != TokenKind::Agent || agent.tenant != credential.tenant {
+            return Err(unauthenticated());
+        }
+        if agent.suspended {
+            let message = format!("agent `{}` is suspended", agent.id);
+            return Err(Denial::new(Code::CredentialRevoked, message));
+        }
+        Ok(Identity {
+            agent: agent.clone(),
+            credential: credential.clone(),
+        })
+    }
+
+    /// The posture for this risk.
+    pub fn posture(&self, risk: Risk) -> crate::posture::Stance {
+        self.settings.posture.of(risk)
+    }
+}
+
+fn by<K: std::hash::Hash + Eq, T>(items: Vec<T>, key: impl Fn(&T) -> K) -> HashMap<K, Arc<T>> {
+    items
+        .into_iter()
+        .map(|item| (key(&item), Arc::new(item)))
+        .collect()
+}
+
+fn load_policies(
+    stored: &[PolicyDocument],
+    catalogue: &Catalogue,
+) -> (Option<Arc<PolicySet>>, Vec<Diagnostic>) {
+    let documents: Vec<_> = stored
+        .iter()
+        .map(|document| Document {
+            name: document.name.clone(),
+            text: document.text.clone(),
+        })
+        .collect();
+    let loaded = load(&documents, catalogue);
+    (loaded.set.map(Arc::new), loaded.diagnostics)
+}
+
+/// Whether a credential works at `now`.
+pub(crate) fn stands(credential: &Credential, now: Timestamp) -> Result<(), Denial> {
+    if let Some(at) = credential.revoked_at.filter(|at| now >= *at) {
+        let message = format!("credential `{}` was revoked at {at}", credential.id);
+        return Err(Denial::new(Code::CredentialRevoked, message));
+    }
+    if let Some(at) = credential.expires_at.filter(|at| now >= *at) {
+        let message = format!("credential `{}` expired at {at}", credential.id);
+        return Err(Denial::new(Code::CredentialExpired, message));
+    }
+    Ok(())
+}
+
+/// The one answer for whatever is missing, malformed or unknown, so that nothing can be probed.
+pub(crate) fn unauthenticated() -> Denial {
+    Denial::new(
+        Code::Unauthenticated,
+        "the credential is missing or not known",
+    )
+}

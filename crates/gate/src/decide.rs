@@ -1,0 +1,343 @@
+//! The order of the gate: one place, before any handler (2-decision, 2).
+//!
+//! ```text
+//! 1 authenticate → 2 catalogue → 3 payload → 4 reach → 5 preconditions → 6 rules → 7 posture
+//! ```
+//!
+//! The first failing step ends it and its code is what the caller gets. [`decide`] is a function
+//! of its inputs: the same configuration, identity, call and time give the same answer. A
+//! [`Clearance`] comes out only where nothing refused, and it is the only way to run anything.
+
+use std::sync::Arc;
+
+use toolgate_model::{
+    ApprovalTerms, Call, Code, Decision, Denial, Descriptor, Duration, Effect, Identity, Reach,
+    Resource, Timestamp, Verdict, json,
+};
+use toolgate_policy::{Budget, Facts, Ruling};
+
+use crate::configuration::Configuration;
+use crate::permit::Clearance;
+use crate::posture::denial;
+use crate::{payload, reach};
+
+/// A call as it was judged: what the caller left open is filled in.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The answer.
+    pub decision: Decision,
+    /// The tool, if it exists.
+    pub descriptor: Option<Arc<Descriptor>>,
+    /// The environment in force.
+    pub env: Option<String>,
+    /// The workflow in force.
+    pub workflow: Option<String>,
+    /// The resource in force.
+    pub resource: Option<Resource>,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Whether the call may leave a trace.
+    pub effect: Effect,
+}
+
+/// Decides one call of an agent that was authenticated under this same configuration (step 1 is
+/// [`crate::authenticate`], or [`Configuration::standing`] where it is asked again).
+pub fn decide(
+    configuration: &Configuration,
+    identity: &Identity,
+    call: &Call,
+    now: Timestamp,
+) -> (Judged, Option<Clearance>) {
+    let mut judged = prepare(configuration, identity, call, now);
+    if let Err(denial) = judge(configuration, identity, call, &mut judged, now) {
+        refuse(&mut judged.decision, denial);
+    }
+    let clearance = clear(configuration, call, &judged);
+    (judged, clearance)
+}
+
+/// What is known before any question is asked.
+fn prepare(
+    configuration: &Configuration,
+    identity: &Identity,
+    call: &Call,
+    now: Timestamp,
+) -> Judged {
+    let scope = &identity.credential.scope;
+    let descriptor = configuration.catalogue.get(&call.tool).cloned();
+    let tool = descriptor.as_deref();
+    let decision = Decision {
+        verdict: Verdict::Allow,
+        denial: None,
+        determining: None,
+        rules: Vec::new(),
+        obligations: Vec::new(),
+        approval: None,
+        risk: tool.map(|tool| tool.risk),
+        risk_score: tool.map(|tool| tool.risk_score),
+        sanitized: Vec::new(),
+        policy_version: configuration.policies.as_ref().map(|set| set.version()),
+        evaluated_at: now,
+    };
+    Judged {
+        decision,
+        env: call
+            .env
+            .clone()
+            .or_else(|| scope.fixed_env().map(str::to_owned)),
+        workflow: call
+            .workflow
+            .clone()
+            .or_else(|| scope.fixed_workflow().map(str::to_owned)),
+        resource: resource(tool, call),
+        timeout: tool.map_or(Duration::default(), |tool| tool.timeout),
+        effect: tool.map_or(Effect::Some, |tool| tool.effect),
+        descriptor,
+    }
+}
+
+/// The resource that the arguments name, else the one that the caller claims.
+fn resource(tool: Option<&Descriptor>, call: &Call) -> Option<Resource> {
+    let derived = tool
+        .and_then(|tool| tool.resource.as_ref())
+        .and_then(|template| template.fill(&call.arguments));
+    let claimed = || {
+        call.resource.clone().map(|name| Resource {
+            name,
+            derived: false,
+        })
+    };
+    derived.or_else(claimed)
+}
+
+fn judge(
+    configuration: &Configuration,
+    identity: &Identity,
+    call: &Call,
+    judged: &mut Judged,
+    now: Timestamp,
+) -> Result<(), Denial> {
+    let tool = callable(call, judged.descriptor.clone())?;
+    configuration.payloads.check(&tool, &call.arguments)?;
+    judged.timeout = payload::timeout(&tool, call.timeout, configuration.settings.timeout_max)?;
+    let fixed = judged.clone();
+    let facts = facts(identity, call, &fixed, now);
+    let reach = needed(call, &fixed, &tool);
+    reach::check(configuration, identity, &facts, (&tool, &reach))?;
+    agrees(call, &fixed)?;
+    let ruling = rule(configuration, &facts)?;
+    speak(configuration, &tool, ruling, &mut judged.decision);
+    Ok(())
+}
+
+/// Step 2: does the tool exist, at this version, and may it be called?
+fn callable(call: &Call, tool: Option<Arc<Descriptor>>) -> Result<Arc<Descriptor>, Denial> {
+    let Some(tool) = tool else {
+        let message = format!("there is no tool `{}`", call.tool);
+        return Err(Denial::new(Code::ToolNotFound, message));
+    };
+    if let Some(version) = call
+        .version
+        .as_ref()
+        .filter(|version| **version != tool.version)
+    {
+        let message = format!(
+            "`{}` is at version `{}`, not `{version}`",
+            call.tool, tool.version
+        );
+        return Err(Denial::new(Code::VersionMismatch, message)
+            .with("requested", version.as_str())
+            .with("available", tool.version.as_str()));
+    }
+    if !tool.lifecycle.is_callable() {
+        return Err(Denial::new(
+            Code::ToolDisabled,
+            format!("`{}` is disabled", call.tool),
+        ));
+    }
+    Ok(tool)
+}
+
+/// Step 5, as far as the call alone can tell: a claimed resource agrees with the derived one.
+fn agrees(call: &Call, judged: &Judged) -> Result<(), Denial> {
+    match (&call.resource, &judged.resource) {
+        (Some(claimed), Some(resource)) if *claimed != resource.name => {
+            let message = "the resource that the call names is not the one its arguments name";
+            Err(Denial::new(Code::EntityMismatch, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Step 6: the rules. Failing to evaluate is a denial with its own code.
+fn rule(configuration: &Configuration, facts: &Facts<'_>) -> Result<Ruling, Denial> {
+    let set = configuration.policies.as_ref().ok_or_else(|| {
+        Denial::new(
+            Code::GateUnavailable,
+            "the policy set in force does not load",
+        )
+    })?;
+    if set.is_empty() {
+        return Err(Denial::new(
+            Code::NoPolicy,
+            "no policy is in force, so nothing is decided",
+        ));
+    }
+    set.decide(facts, Budget::default()).map_err(|fault| {
+        Denial::new(
+            Code::GateUnavailable,
+            format!("the rules could not be evaluated: {fault}"),
+        )
+    })
+}
+
+/// Writes down what the rules said and, where none spoke, the posture (step 7).
+fn speak(
+    configuration: &Configuration,
+    tool: &Descriptor,
+    ruling: Ruling,
+    decision: &mut Decision,
+) {
+    decision.determining = ruling.determining;
+    decision.rules = ruling.rules;
+    decision.obligations = ruling.obligations;
+    decision.approval = ruling.approval;
+    let reason = ruling.reason.unwrap_or_else(|| "a rule matches".to_owned());
+    let refusal = match ruling.effect {
+        Some(Verdict::Allow | Verdict::Sanitize) => None,
+        Some(Verdict::RequireApproval) => Some(Denial::new(Code::ApprovalRequired, reason)),
+        Some(Verdict::Deny) => {
+            let denial = Denial::new(Code::PolicyDenied, reason);
+            Some(match ruling.rule_code {
+                Some(code) => denial.with("rule_code", code),
+                None => denial,
+            })
+        }
+        None => denial(configuration.posture(tool.risk), tool.risk),
+    };
+    if let Some(denial) = refusal {
+        let denial = match &decision.determining {
+            Some(named) => denial
+                .with("policy", named.policy.as_str())
+                .with("rule", named.rule.as_str()),
+            None => denial,
+        };
+        refuse(decision, denial);
+    }
+}
+
+fn refuse(decision: &mut Decision, denial: Denial) {
+    if denial.code == Code::ApprovalRequired {
+        decision.verdict = Verdict::RequireApproval;
+        decision.approval.get_or_insert_with(ApprovalTerms::default);
+    } else {
+        decision.verdict = Verdict::Deny;
+        decision.approval = None;
+        decision.obligations.clear();
+    }
+    decision.denial = Some(denial);
+}
+
+/// The one place that says yes.
+fn clear(configuration: &Configuration, call: &Call, judged: &Judged) -> Option<Clearance> {
+    match judged.decision.verdict {
+        Verdict::Allow | Verdict::Sanitize => clearance(configuration, call, judged),
+        Verdict::RequireApproval | Verdict::Deny => None,
+    }
+}
+
+/// A clearance for the call as judged; also used by [`crate::thaw`] once people approved.
+pub(crate) fn clearance(
+    configuration: &Configuration,
+    call: &Call,
+    judged: &Judged,
+) -> Option<Clearance> {
+    Some(Clearance {
+        tool: call.tool.clone(),
+        arguments: json::digest(&call.arguments),
+        policy_version: judged.decision.policy_version?,
+        epoch: configuration.epoch,
+    })
+}
+
+fn needed<'c>(call: &'c Call, judged: &'c Judged, tool: &Descriptor) -> Reach<'c> {
+    Reach {
+        tool: call.tool.as_str(),
+        action: None,
+        resource: judged
+            .resource
+            .as_ref()
+            .map(|r| (r.name.as_str(), r.derived)),
+        env: judged.env.as_deref(),
+        workflow: judged.workflow.as_deref(),
+        risk: tool.risk,
+    }
+}
+
+fn facts<'c>(
+    identity: &'c Identity,
+    call: &'c Call,
+    judged: &'c Judged,
+    now: Timestamp,
+) -> Facts<'c> {
+    let agent = &identity.agent;
+    Facts {
+        tool: &call.tool,
+        descriptor: judged.descriptor.as_deref(),
+        args: &call.arguments,
+        agent: agent.id.as_str(),
+        role: agent.role,
+        runtime: agent.runtime.as_deref(),
+        tenant: agent.tenant.as_str(),
+        project: agent.project.as_deref(),
+        env: judged.env.as_deref(),
+        workflow: judged.workflow.as_deref(),
+        user: None,
+        chain: &[],
+        resource: judged.resource.as_ref(),
+        trigger: call.trigger.as_ref(),
+        allow_duplicate: call.allow_duplicate,
+        now,
+    }
+}
+
+/// Whether this identity may be shown the tool: some call of it could be reached.
+pub fn visible(
+    configuration: &Configuration,
+    identity: &Identity,
+    tool: &Arc<Descriptor>,
+    now: Timestamp,
+) -> bool {
+    let call = Call::new(tool.id.clone(), serde_json::json!({}));
+    let judged = prepare(configuration, identity, &call, now);
+    let facts = facts(identity, &call, &judged, now);
+    let reach = needed(&call, &judged, tool);
+    reach::visible(configuration, identity, &facts, (tool, &reach))
+}
+
+/// The decision again with a recorder: the truth of every part of every candidate rule.
+///
+/// # Errors
+/// A [`Denial`] `gate_unavailable` where the rules could not be evaluated.
+pub fn explain(
+    configuration: &Configuration,
+    identity: &Identity,
+    call: &Call,
+    now: Timestamp,
+) -> Result<(Judged, toolgate_policy::Explanation), Denial> {
+    let (judged, _) = decide(configuration, identity, call, now);
+    let facts = facts(identity, call, &judged, now);
+    let set = configuration.policies.as_ref().ok_or_else(|| {
+        Denial::new(
+            Code::GateUnavailable,
+            "the policy set in force does not load",
+        )
+    })?;
+    let explained = set.explain(&facts, Budget::default()).map_err(|fault| {
+        Denial::new(
+            Code::GateUnavailable,
+            format!("the rules could not be evaluated: {fault}"),
+        )
+    })?;
+    Ok((judged, explained.1))
+}

@@ -1,0 +1,112 @@
+//! Step 3: do the arguments fit the tool's input schema, is the timeout in bounds?
+//!
+//! Schemas come from tool servers, so they are untrusted too: they are compiled without any
+//! network or file access, on first use, and one that does not compile refuses its own tool.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use jsonschema::Validator;
+use serde_json::Value;
+use toolgate_model::{Catalogue, Code, Denial, Descriptor, Duration, ToolId};
+
+/// Errors of one call that are reported; the rest is counted.
+// LIMIT: five, so that a hostile call cannot make a long answer.
+const ERRORS_SHOWN_MAX: usize = 5;
+
+/// The compiled input schemas of a catalogue.
+#[derive(Debug, Default)]
+pub(crate) struct Payloads {
+    compiled: HashMap<ToolId, OnceLock<Result<Arc<Validator>, String>>>,
+}
+
+impl Payloads {
+    pub(crate) fn of(catalogue: &Catalogue) -> Self {
+        let slot = |tool: &Arc<Descriptor>| (tool.id.clone(), OnceLock::new());
+        Self {
+            compiled: catalogue.iter().map(slot).collect(),
+        }
+    }
+
+    /// Checks the arguments of one call.
+    ///
+    /// # Errors
+    /// A [`Denial`] `invalid_arguments` that names the places, never the values.
+    pub(crate) fn check(&self, tool: &Descriptor, arguments: &Value) -> Result<(), Denial> {
+        if !arguments.is_object() {
+            return Err(Denial::new(
+                Code::InvalidArguments,
+                "the arguments must be an object",
+            ));
+        }
+        if tool.input_schema.is_null() {
+            return Ok(());
+        }
+        let slot = self.compiled.get(&tool.id);
+        let compiled = slot.map(|slot| slot.get_or_init(|| compile(&tool.input_schema)));
+        match compiled {
+            Some(Ok(validator)) => fits(validator, arguments),
+            Some(Err(reason)) => {
+                let message = format!("the input schema of `{}` is unusable: {reason}", tool.id);
+                Err(Denial::new(Code::InvalidArguments, message))
+            }
+            None => Err(Denial::new(
+                Code::GateUnavailable,
+                "the tool's schema is not loaded",
+            )),
+        }
+    }
+}
+
+fn compile(schema: &Value) -> Result<Arc<Validator>, String> {
+    jsonschema::options()
+        .build(schema)
+        .map(Arc::new)
+        .map_err(|error| error.to_string().chars().take(200).collect())
+}
+
+fn fits(validator: &Validator, arguments: &Value) -> Result<(), Denial> {
+    let mut errors = validator.iter_errors(arguments);
+    let shown: Vec<Value> = errors
+        .by_ref()
+        .take(ERRORS_SHOWN_MAX)
+        .map(|error| {
+            // The message is made with the value masked: a denial must not carry what was sent.
+            let message: String = error.masked().to_string().chars().take(300).collect();
+            let path = error.instance_path().to_string();
+            serde_json::json!({"path": path, "message": message})
+        })
+        .collect();
+    let Some(first) = shown.first() else {
+        return Ok(());
+    };
+    let text = |key: &str| first.get(key).and_then(Value::as_str).unwrap_or_default();
+    let place = match text("path") {
+        "" => String::new(),
+        path => format!(" at `{path}`"),
+    };
+    let message = format!(
+        "the arguments do not fit the tool's schema{place}: {}",
+        text("message")
+    );
+    Err(Denial::new(Code::InvalidArguments, message).with("errors", Value::Array(shown)))
+}
+
+/// Bounds the timeout of one attempt: the tool's own, or a shorter one that the caller asks for.
+///
+/// # Errors
+/// A [`Denial`] `invalid_timeout` where it is zero or longer than `max`.
+pub(crate) fn timeout(
+    tool: &Descriptor,
+    asked: Option<Duration>,
+    max: Duration,
+) -> Result<Duration, Denial> {
+    let Some(asked) = asked else {
+        return Ok(tool.timeout);
+    };
+    if asked.as_millis() < 1 || asked > max {
+        let message = format!("the timeout must lie between 1ms and {max}, and `{asked}` does not");
+        return Err(Denial::new(Code::InvalidTimeout, message));
+    }
+    Ok(asked)
+}

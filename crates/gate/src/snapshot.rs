@@ -1,0 +1,107 @@
+//! The snapshot: everything that will run and everything it was judged on (3-execution, 3).
+//!
+//! Its digest is SHA-256 over the canonical JSON; approvers decide on that digest. What drift
+//! means is decided here too: which fields must still be the same when the call is thawed.
+
+use serde_json::{Value, json};
+use toolgate_execution::{Frozen, Proposal};
+use toolgate_model::{
+    ApprovalId, ApprovalTerms, Decision, Digest, InvocationId, Timestamp, json as canonical,
+};
+
+/// Fields of a snapshot that must not change between approval and run.
+const PINNED: [&str; 13] = [
+    "tool",
+    "version",
+    "descriptor",
+    "arguments",
+    "resource",
+    "agent",
+    "credential",
+    "chain",
+    "user",
+    "trigger",
+    "env",
+    "workflow",
+    "entity",
+];
+
+/// Freezes a proposal for approval.
+pub fn freeze(
+    (invocation, approval): (&InvocationId, ApprovalId),
+    proposal: &Proposal,
+    decision: &Decision,
+    (now, expires_at): (Timestamp, Timestamp),
+) -> Frozen {
+    let terms = decision.approval.clone().unwrap_or_default();
+    let snapshot = body(invocation, proposal, (decision, &terms), expires_at);
+    let digest = canonical::digest(&snapshot);
+    Frozen {
+        approval,
+        snapshot,
+        digest,
+        terms,
+        frozen_at: now,
+        expires_at,
+        requeues: 0,
+    }
+}
+
+fn body(
+    invocation: &InvocationId,
+    proposal: &Proposal,
+    (decision, terms): (&Decision, &ApprovalTerms),
+    expires_at: Timestamp,
+) -> Value {
+    json!({
+        "v": 1,
+        "invocation": invocation,
+        "tool": proposal.tool,
+        "version": proposal.version,
+        "descriptor": proposal.descriptor,
+        "arguments": proposal.arguments,
+        "resource": proposal.resource,
+        "entity": null,
+        "tenant": proposal.tenant,
+        "agent": proposal.agent,
+        "owner": proposal.owner,
+        "credential": proposal.key,
+        "chain": proposal.chain,
+        "user": proposal.user,
+        "trigger": proposal.trigger,
+        "env": proposal.env,
+        "workflow": proposal.workflow,
+        "policy_version": decision.policy_version,
+        "rules": decision.rules,
+        "risk": decision.risk,
+        "risk_score": decision.risk_score,
+        "approvers": terms.approvers,
+        "quorum": terms.quorum,
+        "expires_at": expires_at,
+        // The digest stands in a record for ever; the salt keeps guessable arguments from being
+        // found by trying, once the snapshot itself has been erased.
+        "salt": proposal.salt,
+    })
+}
+
+/// The pinned fields in which two snapshots differ: name, before, after.
+pub fn drift(before: &Value, after: &Value) -> Vec<(&'static str, Value, Value)> {
+    let field = |snapshot: &Value, name: &str| snapshot.get(name).cloned().unwrap_or(Value::Null);
+    PINNED
+        .into_iter()
+        .map(|name| (name, field(before, name), field(after, name)))
+        .filter(|(_, before, after)| canonical::canonical(before) != canonical::canonical(after))
+        .collect()
+}
+
+/// What a caller's idempotency key must always come with (3-execution, 2).
+pub fn fingerprint(proposal: &Proposal) -> Digest {
+    canonical::digest(&json!({
+        "tool": proposal.tool,
+        "version": proposal.version,
+        "arguments": proposal.arguments,
+        "env": proposal.env,
+        "workflow": proposal.workflow,
+        "resource": proposal.resource,
+    }))
+}

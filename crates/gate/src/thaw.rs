@@ -1,0 +1,151 @@
+//! Thaw: the approved call is decided again, whole, under what is in force now.
+//!
+//! The policy, the credential, the grants and the tool may all have changed while people were
+//! deciding. Only the frozen bytes can run, and only if the gate would still let them be
+//! approved; anything pinned that changed goes back to the approvers (3-execution, 3).
+
+use toolgate_execution::{Invocation, Proposal, State, Vote};
+use toolgate_model::{ApprovalTerms, Call, Code, Denial, Timestamp, Verdict};
+
+use crate::configuration::Configuration;
+use crate::decide::{Judged, clearance, decide};
+use crate::permit::Clearance;
+use crate::snapshot::{drift, freeze};
+
+/// What revalidation found.
+#[derive(Debug)]
+pub enum Thawed {
+    /// All as approved: it may run.
+    Same(Clearance),
+    /// Something pinned changed: which fields, and how the call would be judged now.
+    Drifted {
+        /// Names of the fields.
+        fields: Vec<&'static str>,
+        /// The call as judged now.
+        judged: Box<Judged>,
+    },
+    /// It may not run any more.
+    Forbidden(Denial),
+}
+
+/// The call that was frozen, as the gate would receive it again.
+pub fn frozen_call(proposal: &Proposal) -> Call {
+    Call {
+        version: None,
+        env: proposal.env.clone(),
+        workflow: proposal.workflow.clone(),
+        resource: proposal
+            .resource
+            .as_ref()
+            .map(|resource| resource.name.clone()),
+        session: proposal.session.clone(),
+        correlation: proposal.correlation.clone(),
+        trigger: proposal.trigger.clone(),
+        justification: proposal.justification.clone(),
+        timeout: Some(proposal.timeout),
+        mode: proposal.mode,
+        idempotency_key: proposal.idempotency_key.clone(),
+        meta: proposal.meta.clone(),
+        ..Call::new(proposal.tool.clone(), proposal.arguments.clone())
+    }
+}
+
+/// Decides an invocation again: an approved one, or a read that is to be asked once more.
+pub fn revalidate(
+    configuration: &Configuration,
+    invocation: &Invocation,
+    now: Timestamp,
+) -> Thawed {
+    let proposal = &invocation.proposal;
+    let identity = match configuration.standing(&proposal.key, now) {
+        Ok(identity) => identity,
+        Err(denial) => return Thawed::Forbidden(denial),
+    };
+    let call = frozen_call(proposal);
+    let (judged, cleared) = decide(configuration, &identity, &call, now);
+    match (judged.decision.verdict, cleared) {
+        (Verdict::Deny, _) => Thawed::Forbidden(forbidden(&judged)),
+        (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
+            settle(invocation, judged, clearance, now)
+        }
+        (_, _) => match clearance(configuration, &call, &judged) {
+            Some(clearance) if discharged(invocation, &judged) => {
+                settle(invocation, judged, clearance, now)
+            }
+            Some(_) => Thawed::Drifted {
+                fields: vec!["approvers"],
+                judged: Box::new(judged),
+            },
+            None => Thawed::Forbidden(forbidden(&judged)),
+        },
+    }
+}
+
+fn forbidden(judged: &Judged) -> Denial {
+    judged.decision.denial.clone().unwrap_or_else(|| {
+        Denial::new(
+            Code::GateUnavailable,
+            "the approved call could not be decided again",
+        )
+    })
+}
+
+/// Whether the votes that were given also meet the terms in force now.
+fn discharged(invocation: &Invocation, judged: &Judged) -> bool {
+    let terms = judged.decision.approval.clone().unwrap_or_default();
+    match &invocation.state {
+        State::Approved { votes, .. } => meets(&terms, votes),
+        _ => false,
+    }
+}
+
+fn meets(terms: &ApprovalTerms, votes: &[Vote]) -> bool {
+    let named = |vote: &&Vote| {
+        let voter = &vote.voter;
+        terms.approvers.is_empty()
+            || terms.approvers.iter().any(|name| {
+                *name == voter.id.as_str()
+                    || *name == voter.role.as_str()
+                    || voter.groups.contains(name)
+            })
+    };
+    votes.iter().filter(named).count() >= terms.quorum as usize
+}
+
+fn settle(invocation: &Invocation, judged: Judged, clearance: Clearance, now: Timestamp) -> Thawed {
+    let State::Approved { frozen, .. } = &invocation.state else {
+        return Thawed::Same(clearance);
+    };
+    let fresh = freeze(
+        (&invocation.id, frozen.approval.clone()),
+        &amended(&invocation.proposal, &judged),
+        &judged.decision,
+        (now, frozen.expires_at),
+    );
+    let fields: Vec<_> = drift(&frozen.snapshot, &fresh.snapshot)
+        .into_iter()
+        .map(|(name, ..)| name)
+        .collect();
+    if fields.is_empty() {
+        Thawed::Same(clearance)
+    } else {
+        Thawed::Drifted {
+            fields,
+            judged: Box::new(judged),
+        }
+    }
+}
+
+/// The proposal with what the gate itself derived, derived again.
+pub fn amended(proposal: &Proposal, judged: &Judged) -> Proposal {
+    Proposal {
+        version: judged
+            .descriptor
+            .as_ref()
+            .map_or_else(String::new, |tool| tool.version.clone()),
+        descriptor: judged.descriptor.as_ref().map(|tool| tool.digest()),
+        resource: judged.resource.clone(),
+        decision: judged.decision.clone(),
+        ..proposal.clone()
+    }
+}
