@@ -25,10 +25,9 @@ pub(super) const EXIT_BY_SWITCH: i32 = 9;
 
 /// The desk's flags.
 #[derive(Clone, Debug, Args)]
-#[group(id = "face", required = true, multiple = false, args = ["stdio", "listen"])]
 pub struct DeskArgs {
     /// Speak MCP on standard input and output.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "listen", required_unless_present = "listen")]
     pub stdio: bool,
     /// Speak MCP over HTTP at this address; port 0 picks a free one.
     #[arg(long, value_name = "ADDR")]

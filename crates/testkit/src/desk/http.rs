@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::net::TcpListener;
 
 use super::mcp::Control;
@@ -74,16 +74,19 @@ fn written(reply: Reply) -> Response {
         None => json(status, Body::from(body)),
         Some(FaultKind::Garbage) => json(status, Body::from("this is not JSON\n")),
         Some(FaultKind::Exit) => std::process::exit(super::args::EXIT_BY_SWITCH),
-        Some(FaultKind::Cut) => json(status, broken(vec![half])),
-        Some(_) => json(status, broken(Vec::new())),
+        Some(FaultKind::Cut) => json(status, broken(half)),
+        Some(_) => json(status, broken(String::new())),
     }
 }
 
 /// A body that breaks off: the server closes the connection in the middle of it.
-fn broken(parts: Vec<String>) -> Body {
-    let parts = parts.into_iter().map(Ok);
-    let end = Err(io::Error::other("the switch says so"));
-    Body::from_stream(stream::iter(parts.chain([end])))
+fn broken(start: String) -> Body {
+    let end = async {
+        // The first half goes out while the stream has nothing more to give.
+        tokio::task::yield_now().await;
+        Err(io::Error::other("the switch says so"))
+    };
+    Body::from_stream(stream::iter([Ok(start)]).chain(stream::once(end)))
 }
 
 fn json(status: StatusCode, body: Body) -> Response {
