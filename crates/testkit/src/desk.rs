@@ -27,7 +27,7 @@ pub use books::{Charge, Customer, CustomerStatus};
 pub use ledger::{
     Closure, Effect, Ledger, LedgerError, LedgerLine, Message, Refund, Request, Sums,
 };
-pub use mcp::{Control, Face, HttpHeads, Reply};
+pub use mcp::{Control, Face, HttpHeads, Reply, Schemas};
 pub use money::{Amount, AmountError};
 pub use switch::{Fault, FaultError, FaultKind, Moment, Switches};
 

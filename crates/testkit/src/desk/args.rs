@@ -17,7 +17,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::mcp::Control;
+use super::mcp::{Control, Schemas};
 use super::{Desk, Face, Fault, KeyPolicy, LedgerError, http, stdio};
 
 /// How the process ends when a switch ends it.
@@ -47,6 +47,9 @@ pub struct DeskArgs {
     /// Start with a fault armed: `kind=drop,tool=refund,when=after,times=1`.
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<Fault>,
+    /// Publish schemas that name the arguments and say nothing else of them.
+    #[arg(long)]
+    pub loose_schemas: bool,
     /// How many tools one page of the list holds.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub page_size: usize,
@@ -120,8 +123,13 @@ pub async fn run(args: DeskArgs) -> Result<(), RunError> {
     } else {
         Control::Hidden
     };
+    let schemas = if args.loose_schemas {
+        Schemas::Loose
+    } else {
+        Schemas::Strict
+    };
     let desk = Desk::open(&args.ledger, keys)?;
-    let face = Arc::new(Face::new(desk, control, args.page_size));
+    let face = Arc::new(Face::new(desk, control, args.page_size).with_schemas(schemas));
     args.fault
         .into_iter()
         .for_each(|fault| face.switches().set(fault));

@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
-use super::KeyPolicy;
+use super::{Control, KeyPolicy, Schemas};
 
 /// The definitions, in the order in which they are listed.
-pub(super) fn tools(keys: KeyPolicy, switches: bool) -> Vec<Value> {
+pub(super) fn tools(keys: KeyPolicy, switches: Control, schemas: Schemas) -> Vec<Value> {
     let mut tools = vec![
         get_customer(),
         get_charge(),
@@ -17,7 +17,10 @@ pub(super) fn tools(keys: KeyPolicy, switches: bool) -> Vec<Value> {
         send_message(keys),
         close_account(keys),
     ];
-    if switches {
+    if schemas == Schemas::Loose {
+        tools.iter_mut().for_each(loosen);
+    }
+    if switches == Control::Open {
         tools.push(desk_switch());
     }
     tools
@@ -95,6 +98,19 @@ fn close_account(keys: KeyPolicy) -> Value {
         "inputSchema": object(with_key(input, keys), &["customer"]),
         "annotations": writes(json!({"destructiveHint": true})),
     })
+}
+
+/// Leaves the names of the arguments and nothing else, as many servers do.
+fn loosen(tool: &mut Value) {
+    let Some(schema) = tool.get_mut("inputSchema").and_then(Value::as_object_mut) else {
+        return;
+    };
+    schema.remove("required");
+    schema.remove("additionalProperties");
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(|map| map.values_mut()) {
+        *property = json!({"description": property.get("description")});
+    }
 }
 
 fn desk_switch() -> Value {

@@ -30,6 +30,7 @@ pub struct Face {
     desk: Desk,
     switches: Switches,
     control: Control,
+    schemas: Schemas,
     page_size: usize,
 }
 
@@ -41,6 +42,16 @@ pub enum Control {
     Hidden,
     /// By the tool `desk_switch`, and by the path `/switch`.
     Open,
+}
+
+/// How much the desk's schemas say about arguments. The desk itself is always strict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Schemas {
+    /// Types, what is required, and nothing beside.
+    #[default]
+    Strict,
+    /// Names alone: what a rule reads may be missing or of another type.
+    Loose,
 }
 
 /// The headers of a request over HTTP that must say what the body says.
@@ -78,8 +89,15 @@ impl Face {
             desk,
             switches: Switches::default(),
             control,
+            schemas: Schemas::Strict,
             page_size: page_size.max(1),
         }
+    }
+
+    /// The same face with schemas that say more or less.
+    #[must_use]
+    pub fn with_schemas(self, schemas: Schemas) -> Self {
+        Self { schemas, ..self }
     }
 
     /// The switches, for those who start with a fault armed.
@@ -130,7 +148,7 @@ impl Face {
     }
 
     fn list(&self, params: &Value) -> Result<Value, RpcError> {
-        let tools = catalogue::tools(self.desk.key_policy(), self.control == Control::Open);
+        let tools = catalogue::tools(self.desk.key_policy(), self.control, self.schemas);
         let start = match params.get("cursor") {
             None => Some(0),
             Some(cursor) => cursor.as_str().and_then(|text| text.parse().ok()),
