@@ -1,0 +1,235 @@
+//! The two eras of MCP, as a client must speak them. Pure.
+//!
+//! *Modern* (2026-07-28): no handshake; every request carries version, capabilities and client
+//! info in its `_meta`. *Legacy* (2025-11-25 and older): `initialize` first. A probe with
+//! `server/discover` tells which one a server speaks: only a clear answer counts as modern, since
+//! old servers answer the unknown method in every imaginable way.
+//!
+//! Must not know: processes, sockets, time.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use toolgate_model::json::Raw;
+
+use crate::exchange::Exchange;
+use crate::message::{RpcError, raw};
+
+/// The modern revision.
+pub(crate) const MODERN: &str = "2026-07-28";
+
+/// What a legacy server is offered.
+pub(crate) const LEGACY_NEWEST: &str = "2025-11-25";
+
+/// The legacy revisions whose tools work alike.
+const LEGACY: [&str; 4] = [LEGACY_NEWEST, "2025-06-18", "2025-03-26", "2024-11-05"];
+
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
+const SERVER_KEY: &str = "io.modelcontextprotocol/serverInfo";
+
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Era {
+    /// Without a handshake.
+    Modern,
+    /// After `initialize`, at this revision.
+    Legacy(&'static str),
+}
+
+impl Era {
+    /// The revision, as the HTTP header names it.
+    pub(crate) const fn version(self) -> &'static str {
+        match self {
+            Self::Modern => MODERN,
+            Self::Legacy(version) => version,
+        }
+    }
+
+    /// Parameters with what the era wants in their `_meta`.
+    pub(crate) fn params(self, mut params: Map<String, Value>) -> Raw {
+        if self == Self::Modern {
+            let meta = params
+                .entry("_meta")
+                .or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(meta) = meta {
+                self.stamp(meta);
+            }
+        }
+        raw(&params)
+    }
+
+    /// Adds what the era wants to a `_meta`, over whatever a caller may have put there. No
+    /// capability is declared: the gate serves no sampling, roots or elicitation upstream.
+    pub(crate) fn stamp(self, meta: &mut Map<String, Value>) {
+        if self == Self::Modern {
+            meta.insert(VERSION_KEY.to_owned(), MODERN.into());
+            meta.insert(CAPABILITIES_KEY.to_owned(), json!({}));
+            meta.insert(CLIENT_KEY.to_owned(), client_info());
+        }
+    }
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// How it is spoken to.
+    pub(crate) era: Era,
+    /// Its version, where it gives one.
+    pub(crate) version: Option<String>,
+    /// Whether it says that it tells when its tools change.
+    pub(crate) tells_changes: bool,
+}
+
+/// What a probe showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// It speaks the modern era.
+    Modern(Server),
+    /// Whatever it is, `initialize` is worth a try.
+    Legacy,
+    /// Neither is worth a try now; why.
+    Failed(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Discovered {
+    supported_versions: Vec<String>,
+    #[serde(default)]
+    capabilities: Capabilities,
+    #[serde(rename = "_meta", default)]
+    meta: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Initialized {
+    protocol_version: String,
+    #[serde(default)]
+    capabilities: Capabilities,
+    #[serde(default)]
+    server_info: Value,
+}
+
+#[derive(Default, Deserialize)]
+struct Capabilities {
+    #[serde(default)]
+    tools: Value,
+}
+
+impl Capabilities {
+    fn tells_changes(&self) -> bool {
+        self.tools.get("listChanged") == Some(&Value::Bool(true))
+    }
+}
+
+/// Reads the answer to `server/discover`.
+pub(crate) fn probed(exchange: &Exchange) -> Probed {
+    match exchange {
+        Exchange::Result(result) => match serde_json::from_str::<Discovered>(result.get()) {
+            Ok(found) if found.supported_versions.iter().any(|v| v == MODERN) => {
+                Probed::Modern(Server {
+                    era: Era::Modern,
+                    version: version(found.meta.get(SERVER_KEY)),
+                    tells_changes: found.capabilities.tells_changes(),
+                })
+            }
+            Ok(_) | Err(_) => Probed::Legacy,
+        },
+        Exchange::Error { error, .. } => {
+            refused_version(error).map_or(Probed::Legacy, |versions| {
+                Probed::Failed(format!(
+                    "it speaks only MCP {versions}, and the gate {MODERN} and {}",
+                    LEGACY.join(", ")
+                ))
+            })
+        }
+        Exchange::Status {
+            status: status @ (401 | 403),
+            ..
+        } => Probed::Failed(format!(
+            "it refused the gate's credential with HTTP {status}"
+        )),
+        Exchange::Status { .. } | Exchange::Malformed(_) => Probed::Legacy,
+        Exchange::NotSent(why) | Exchange::Broken(why) => Probed::Failed(why.clone()),
+    }
+}
+
+/// The versions a server names when it knows none of ours.
+fn refused_version(error: &RpcError) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Supported {
+        supported: Vec<String>,
+    }
+    if error.code != RpcError::UNSUPPORTED_VERSION {
+        return None;
+    }
+    let named: Supported = serde_json::from_str(error.data.as_ref()?.get()).ok()?;
+    let known = |version: &String| LEGACY.contains(&version.as_str()) || version == MODERN;
+    (!named.supported.iter().any(known)).then(|| {
+        let shown: Vec<_> = named.supported.iter().take(5).map(String::as_str).collect();
+        crate::message::excerpt(&shown.join(", "), 100)
+    })
+}
+
+/// Whether the answer to `initialize` shows that the server turned out to be a modern one: a slow
+/// starter may have taken the probe, whose answer came too late.
+pub(crate) fn is_modern_after_all(exchange: &Exchange) -> bool {
+    matches!(exchange, Exchange::Error { error, .. } if error.code == RpcError::UNSUPPORTED_VERSION)
+}
+
+/// The parameters of `initialize`.
+pub(crate) fn initialize_params() -> Raw {
+    raw(&json!({
+        "protocolVersion": LEGACY_NEWEST,
+        "capabilities": {},
+        "clientInfo": client_info(),
+    }))
+}
+
+/// Reads the answer to `initialize`.
+///
+/// # Errors
+/// Why the server cannot be used.
+pub(crate) fn initialized(exchange: &Exchange) -> Result<Server, String> {
+    let result = match exchange {
+        Exchange::Result(result) => result,
+        Exchange::Status {
+            status: status @ (401 | 403),
+            ..
+        } => {
+            return Err(format!(
+                "it refused the gate's credential with HTTP {status}"
+            ));
+        }
+        other => {
+            return Err(format!(
+                "it did not answer `initialize`: {}",
+                other.in_words()
+            ));
+        }
+    };
+    let found: Initialized = serde_json::from_str(result.get())
+        .map_err(|error| format!("its answer to `initialize` cannot be read: {error}"))?;
+    let agreed = LEGACY
+        .iter()
+        .find(|known| **known == found.protocol_version);
+    let agreed = agreed.ok_or_else(|| {
+        let offered = crate::message::excerpt(&found.protocol_version, 40);
+        format!("it speaks MCP `{offered}`, which the gate does not")
+    })?;
+    Ok(Server {
+        era: Era::Legacy(agreed),
+        version: version(Some(&found.server_info)),
+        tells_changes: found.capabilities.tells_changes(),
+    })
+}
+
+fn version(info: Option<&Value>) -> Option<String> {
+    Some(info?.get("version")?.as_str()?.to_owned())
+}
+
+fn client_info() -> Value {
+    json!({"name": "toolgate", "version": env!("CARGO_PKG_VERSION")})
+}

@@ -1,0 +1,151 @@
+//! All sources of tools together: one catalogue, one port.
+//!
+//! [`Sources::start`] returns at once; sources come up on their own, and each change of what they
+//! offer makes another [`Catalogue`]. A call goes to the source that its tool's name begins with.
+//!
+//! Must not know: how a source is reached.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use toolgate_gate::permit::Dispatch;
+use toolgate_gate::port::{Answer, BoxFuture, Tools};
+use toolgate_model::{Catalogue, Duration, SourceStatus};
+
+use crate::config::{Overrides, SourceConfig, source_problems};
+use crate::describe::{self, Unavailable};
+use crate::ports::Ports;
+use crate::source::Source;
+use crate::verdict;
+
+/// Told of each new catalogue, in order. It must not block.
+pub type OnChange = Arc<dyn Fn(Arc<Catalogue>) + Send + Sync>;
+
+/// How long all sources together may take to end; longer than one takes at its worst.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(12);
+
+/// All sources of tools.
+pub struct Sources {
+    sources: Vec<Arc<Source>>,
+    catalogue: ArcSwap<Catalogue>,
+    /// What shares a name with another source's tool. Its lock also keeps changes in order.
+    clashes: Mutex<Vec<Unavailable>>,
+    on_change: OnChange,
+    ports: Ports,
+    stop: CancellationToken,
+    running: TaskTracker,
+}
+
+impl Sources {
+    /// Starts all sources. A source whose configuration is wrong stays down and says why.
+    pub fn start(
+        configs: Vec<SourceConfig>,
+        overrides: &Overrides,
+        ports: Ports,
+        on_change: OnChange,
+    ) -> Arc<Self> {
+        let problems = source_problems(&configs);
+        let make = |config| Arc::new(Source::new(config, overrides, ports.clone()));
+        let all = Arc::new(Self {
+            sources: configs.into_iter().map(make).collect(),
+            catalogue: ArcSwap::default(),
+            clashes: Mutex::default(),
+            on_change,
+            ports,
+            stop: CancellationToken::new(),
+            running: TaskTracker::new(),
+        });
+        for (position, source) in all.sources.iter().enumerate() {
+            match problems.iter().find(|problem| problem.position == position) {
+                Some(problem) => source.disable(problem.message.clone()),
+                None => all.supervise(source),
+            }
+        }
+        all
+    }
+
+    fn supervise(self: &Arc<Self>, source: &Arc<Source>) {
+        // The sources outlive their supervision, not the other way round.
+        let all = Arc::downgrade(self);
+        let on_offer = Arc::new(move || {
+            if let Some(all) = all.upgrade() {
+                all.refresh();
+            }
+        });
+        let work = Arc::clone(source).supervise(self.stop.clone(), on_offer);
+        let work = self.running.track_future(work);
+        self.ports.tasks.spawn("tool source", Box::pin(work));
+    }
+
+    /// Makes the catalogue anew from what all sources offer.
+    fn refresh(&self) {
+        let mut clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
+        let offers: Vec<_> = self.sources.iter().map(|source| source.offer()).collect();
+        let all = offers.iter().flat_map(|offer| &offer.tools);
+        let (descriptors, found) = describe::distinct(all);
+        *clashes = found;
+        let catalogue = Arc::new(Catalogue::new(descriptors));
+        self.catalogue.store(Arc::clone(&catalogue));
+        (self.on_change)(catalogue);
+    }
+
+    /// Waits until every source is up or known to be down, but not longer than `patience`.
+    pub async fn settled(&self, patience: Duration) {
+        let all = join_all(self.sources.iter().map(|source| source.settled()));
+        self.ports.within(patience, all).await;
+    }
+
+    /// Every tool that cannot be called, and why, by source.
+    pub fn unavailable(&self) -> Vec<Unavailable> {
+        let clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
+        let offers = self.sources.iter().map(|source| source.offer());
+        let own = offers.flat_map(|offer| offer.unavailable.clone());
+        own.chain(clashes.iter().cloned()).collect()
+    }
+
+    /// Ends all sources: children are asked to leave, then told to, then made to.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.running.close();
+        let done = self.ports.within(SHUTDOWN_WAIT, self.running.wait()).await;
+        if done.is_none() {
+            tracing::error!("sources of tools did not end within {SHUTDOWN_WAIT}");
+        }
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Tools for Sources {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.load_full()
+    }
+
+    fn sources(&self) -> Vec<SourceStatus> {
+        let mut all: Vec<_> = self.sources.iter().map(|source| source.status()).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    fn call(&self, dispatch: Dispatch) -> BoxFuture<'_, Answer> {
+        let name = dispatch.tool().source();
+        let known = self
+            .sources
+            .iter()
+            .find(|source| source.config.name == name);
+        match known {
+            Some(source) => Box::pin(source.call(dispatch)),
+            None => {
+                let answer = verdict::unavailable("no such source is configured");
+                Box::pin(std::future::ready(answer))
+            }
+        }
+    }
+}
