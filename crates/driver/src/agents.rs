@@ -10,8 +10,9 @@ use toolgate_model::{
     TenantId, Timestamp, Token, TokenKind,
 };
 
-use crate::core::Driver;
-use crate::entries::{self, Actor};
+use crate::driver::Driver;
+use crate::entries;
+use toolgate_record::Actor;
 use crate::outcome::Failed;
 use crate::people::{actor, require, tenant};
 

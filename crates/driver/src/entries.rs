@@ -6,51 +6,8 @@
 use serde_json::{Map, Value, json};
 use toolgate_execution::{Event, Invocation, State};
 use toolgate_gate::Capture;
-use toolgate_model::{AgentId, Digest, KeyId, RecordId, TenantId, Timestamp, json as canonical};
-use toolgate_record::Entry;
-
-/// Who did something.
-#[derive(Clone, Debug)]
-pub(crate) enum Actor {
-    /// An agent, by a credential.
-    Agent {
-        /// Which.
-        agent: AgentId,
-        /// By which credential.
-        key: KeyId,
-    },
-    /// A person, by a credential.
-    Person {
-        /// Who.
-        id: AgentId,
-        /// By which credential.
-        key: KeyId,
-    },
-    /// The gate itself: timers, recovery, configuration files.
-    Gate,
-    /// Somebody who could not say who they are.
-    Nobody,
-}
-
-impl Actor {
-    fn to_value(&self) -> Value {
-        match self {
-            Self::Agent { agent, key } => json!({"kind": "agent", "id": agent, "key": key}),
-            Self::Person { id, key } => json!({"kind": "person", "id": id, "key": key}),
-            Self::Gate => json!({"kind": "gate"}),
-            Self::Nobody => json!({"kind": "nobody"}),
-        }
-    }
-
-    /// The name by which an invocation remembers who withdrew it.
-    pub(crate) fn name(&self) -> Option<&AgentId> {
-        match self {
-            Self::Agent { agent, .. } => Some(agent),
-            Self::Person { id, .. } => Some(id),
-            Self::Gate | Self::Nobody => None,
-        }
-    }
-}
+use toolgate_model::{AgentId, Digest, RecordId, TenantId, Timestamp, json as canonical};
+use toolgate_record::{Actor, Entry};
 
 /// The entry for one event of an invocation.
 pub(crate) fn of_event(
@@ -75,7 +32,7 @@ pub(crate) fn of_event(
         at: invocation.updated_at,
         kind: event.kind.to_owned(),
         tenant: proposal.tenant.clone(),
-        actor: actor.to_value(),
+        actor: actor.clone(),
         invocation: Some(invocation.id.clone()),
         correlation: proposal.correlation.clone(),
         data,
@@ -132,7 +89,7 @@ pub(crate) fn of_change(
         at,
         kind: kind.to_owned(),
         tenant: tenant.clone(),
-        actor: actor.to_value(),
+        actor: actor.clone(),
         invocation: None,
         correlation: None,
         data,
@@ -141,4 +98,12 @@ pub(crate) fn of_change(
 
 fn commitment(salt: &str, bytes: &[u8]) -> Digest {
     Digest::of_parts(&[b"toolgate/commitment/1\0", salt.as_bytes(), b"\0", bytes])
+}
+
+/// The name by which an invocation or a version remembers who did it.
+pub(crate) fn name(actor: &Actor) -> Option<&AgentId> {
+    match actor {
+        Actor::Agent { id, .. } | Actor::Person { id, .. } => Some(id),
+        Actor::Gate | Actor::Nobody => None,
+    }
 }

@@ -1,5 +1,30 @@
+//! The loop that moves invocations: load, step, commit, perform.
+//!
+//! A [`Driver`] joins the pure gate and the pure machine with a world that is handed in through
+//! ports. Every change goes the same way: the machine says what the next state is, one commit
+//! makes it durable together with its records, and only then is anything done about it. What a
+//! crash leaves half done is picked up by [`Driver::recover`].
+//!
+//! Must not know: which store, which tools, which face. It spawns nothing itself and has no clock
+//! of its own.
+
+mod outcome;
+mod entries;
+mod driver;
+mod proposal;
+mod submit;
+mod replay;
+mod run;
+mod vote;
+mod settle;
+mod recover;
+mod wait;
+mod people;
+mod agents;
+mod policies;
+
 pub use agents::{AgentSpec, Issued, KeySpec};
-pub use core::{Driver, OpenError, Ports};
+pub use driver::{Driver, OpenError, Ports};
 pub use outcome::{Failed, Outcome};
 pub use people::require;
 pub use policies::{PolicyError, Published};

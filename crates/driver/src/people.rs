@@ -12,8 +12,9 @@ use toolgate_model::{
     ApprovalId, Denial, Digest, InvocationId, KeyId, Permission, TenantId, Timestamp,
 };
 
-use crate::core::{Driver, lock};
-use crate::entries::{self, Actor};
+use crate::driver::{Driver, lock};
+use crate::entries;
+use toolgate_record::Actor;
 use crate::outcome::{Failed, Outcome};
 use crate::settle::Landed;
 
@@ -207,7 +208,7 @@ pub(crate) fn tenant(caller: &Caller) -> &TenantId {
 pub(crate) fn actor(caller: &Caller) -> Actor {
     let key = caller.credential().id.clone();
     match caller {
-        Caller::Agent(identity) => Actor::Agent { agent: identity.agent.id.clone(), key },
+        Caller::Agent(identity) => Actor::Agent { id: identity.agent.id.clone(), key, chain: Vec::new() },
         Caller::Person { operator, .. } => Actor::Person { id: operator.id.clone(), key },
     }
 }

@@ -11,8 +11,8 @@ use toolgate_model::{
 };
 use toolgate_policy::{Document, load};
 
-use crate::core::Driver;
-use crate::entries::Actor;
+use crate::driver::Driver;
+use toolgate_record::Actor;
 use crate::outcome::Failed;
 use crate::people::{actor, require};
 
@@ -289,7 +289,7 @@ fn same(old: &PolicyDraft, new: &PolicyDraft) -> bool {
 }
 
 fn author(actor: &Actor) -> AgentId {
-    actor.name().cloned().unwrap_or_else(AgentId::gate)
+    crate::entries::name(actor).cloned().unwrap_or_else(AgentId::gate)
 }
 
 /// The digest of what a document says, whatever its white space. The text has loaded, so it is

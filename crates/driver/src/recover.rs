@@ -10,8 +10,8 @@ use toolgate_execution::{Input, Invocation, Loss, LossCause, Refusal, State, Sta
 use toolgate_gate::port::Unavailable;
 use toolgate_model::{InvocationId, Timestamp};
 
-use crate::core::{Driver, lock};
-use crate::entries::Actor;
+use crate::driver::{Driver, lock};
+use toolgate_record::Actor;
 use crate::outcome::Failed;
 use crate::run::NO_PROBE;
 

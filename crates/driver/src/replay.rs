@@ -8,7 +8,7 @@ use toolgate_gate::Judged;
 use toolgate_gate::port::Unavailable;
 use toolgate_model::{Code, Denial, Verdict};
 
-use crate::core::Driver;
+use crate::driver::Driver;
 use crate::outcome::Outcome;
 use crate::submit::claim_key;
 

@@ -13,8 +13,8 @@ use toolgate_gate::port::{self, BoxFuture, CommitError, ProgressSink};
 use toolgate_gate::{Thawed, revalidate};
 use toolgate_model::{Code, Duration, Effect, RecordId};
 
-use crate::core::{Driver, With, chain, lock};
-use crate::entries::Actor;
+use crate::driver::{Driver, With, chain, lock};
+use toolgate_record::Actor;
 use crate::outcome::Outcome;
 use crate::submit::LEASE_MARGIN;
 

@@ -3,8 +3,8 @@
 use toolgate_execution::{Input, Resolution, Resolved};
 use toolgate_model::{AgentId, InvocationId};
 
-use crate::core::Driver;
-use crate::entries::Actor;
+use crate::driver::Driver;
+use toolgate_record::Actor;
 use crate::outcome::{Failed, Outcome};
 
 impl Driver {
@@ -17,7 +17,7 @@ impl Driver {
         id: &InvocationId,
         actor: &Actor,
     ) -> Result<Outcome, Failed> {
-        let Some(by) = actor.name().cloned() else {
+        let Some(by) = crate::entries::name(actor).cloned() else {
             return Err(Failed::Invalid("nobody cannot withdraw a call".to_owned()));
         };
         let (transition, evidence) =

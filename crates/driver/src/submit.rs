@@ -19,8 +19,9 @@ use toolgate_model::{
     Timestamp, Verdict,
 };
 
-use crate::core::{Driver, With};
-use crate::entries::{self, Actor};
+use crate::driver::{Driver, With};
+use crate::entries;
+use toolgate_record::Actor;
 use crate::outcome::Outcome;
 use crate::proposal::{conflicting, proposal, refused};
 use crate::replay::Earlier;
@@ -268,7 +269,11 @@ pub(crate) fn claim_key(proposal: &Proposal) -> Option<ClaimKey> {
 }
 
 pub(crate) fn agent(identity: &Identity) -> Actor {
-    Actor::Agent { agent: identity.agent.id.clone(), key: identity.credential.id.clone() }
+    Actor::Agent {
+        id: identity.agent.id.clone(),
+        key: identity.credential.id.clone(),
+        chain: Vec::new(),
+    }
 }
 
 /// The first step of a fresh invocation. It can only be refused by a defect of ours, and then

@@ -7,8 +7,8 @@ use toolgate_gate::port::CommitError;
 use toolgate_gate::{Thawed, amended, freeze, revalidate};
 use toolgate_model::{ApprovalId, Code, Denial, Digest, InvocationId, RecordId};
 
-use crate::core::{Driver, With, chain};
-use crate::entries::Actor;
+use crate::driver::{Driver, With, chain};
+use toolgate_record::Actor;
 use crate::outcome::{Failed, Outcome};
 use crate::run::Watch;
 use crate::submit::LEASE_MARGIN;

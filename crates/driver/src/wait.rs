@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use toolgate_execution::{Invocation, Status};
 use toolgate_model::{InvocationId, Timestamp};
 
-use crate::core::{Driver, lock};
+use crate::driver::{Driver, lock};
 use crate::outcome::Failed;
 
 impl Driver {

@@ -14,7 +14,8 @@ use toolgate_model::{Catalogue, Epoch, InvocationId, KeyId, RecordId, Timestamp}
 use toolgate_record::Entry;
 use tokio::sync::oneshot;
 
-use crate::entries::{self, Actor};
+use crate::entries;
+use toolgate_record::Actor;
 use crate::outcome::Failed;
 
 /// What the edge hands in.
