@@ -2,7 +2,7 @@
 
 use super::{
     Amount, Control, Customer, CustomerStatus, Desk, Face, HttpHeads, KeyPolicy, LedgerError,
-    RefundOrder, Sums,
+    RefundOrder, Schemas, Sums,
 };
 use expect_test::{Expect, expect};
 use std::collections::BTreeMap;
@@ -285,6 +285,19 @@ async fn the_list_comes_in_pages() {
     }
     expect!["get_customer get_charge list_refunds refund send_message close_account desk_switch"]
         .assert_eq(&names.join(" "));
+}
+
+#[tokio::test]
+async fn loose_schemas_name_the_arguments_and_say_nothing_else() {
+    let fixture = Fixture::new();
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let desk = fixture.desk(KeyPolicy::Ignore);
+    let face = Face::new(desk, Control::Hidden, 50).with_schemas(Schemas::Loose);
+    let body = face.answer(list.as_bytes(), None).await.body.unwrap();
+    let reply: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let close = &reply["result"]["tools"][5]["inputSchema"];
+    expect![[r#"{"type":"object","properties":{"customer":{"description":"The customer's id, such as cust_123"}}}"#]]
+        .assert_eq(&close.to_string());
 }
 
 fn call(tool: &str, args: &str, key: &str) -> String {
