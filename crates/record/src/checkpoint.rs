@@ -141,3 +141,124 @@ fn size_of(text: &str) -> Option<u64> {
     // One number has one form; `+7` and `007` are not it.
     (size.to_string() == text).then_some(size)
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use toolgate_model::Digest;
+
+    use super::Checkpoint;
+    use crate::key::Signer;
+    use crate::note::Note;
+    use crate::tree::{Frontier, leaf_hash};
+
+    fn signer(name: &str) -> Signer {
+        Signer::from_seed(name, [7; 32]).unwrap()
+    }
+
+    fn check_parse(text: &str, expected: Expect) {
+        expected.assert_eq(&Checkpoint::parse(text).unwrap_err().to_string());
+    }
+
+    #[test]
+    fn the_published_example_reads_and_writes() {
+        // The text of the example in tlog-checkpoint.
+        let text =
+            "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+        let checkpoint = Checkpoint::parse(text).unwrap();
+        assert_eq!(checkpoint.origin, "example.com/behind-the-sofa");
+        assert_eq!(checkpoint.size, 20_852_163);
+        assert_eq!(
+            checkpoint.root.hex(),
+            "0ac5186a91863e8e1d90c808014aa89bf5da8e3ee1d9f07630f0378f68f1ab62"
+        );
+        assert_eq!(checkpoint.to_text(), text);
+    }
+
+    #[test]
+    fn a_checkpoint_is_signed_and_opened() {
+        let signer = signer("gate.acme.com/log");
+        let mut frontier = Frontier::default();
+        frontier.append(leaf_hash(b"one"));
+        let checkpoint = Checkpoint::of("gate.acme.com/log", &frontier);
+        let note = checkpoint.sign(&signer).unwrap();
+        assert!(note.starts_with("gate.acme.com/log\n1\n"));
+        assert_eq!(Checkpoint::open(&note, signer.verifier()), Ok(checkpoint));
+        let witnessed = format!("{note}— witness.example/w AAAAAAA=\n");
+        assert!(Checkpoint::open(&witnessed, signer.verifier()).is_ok());
+        let longer = note.replace("\n1\n", "\n2\n");
+        assert!(Checkpoint::open(&longer, signer.verifier()).is_err());
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_log_is_refused() {
+        let here = signer("gate.acme.com/log");
+        let root = Digest::of(b"");
+        let other = Checkpoint {
+            origin: "other.acme.com/log".to_owned(),
+            size: 0,
+            root,
+        };
+        let expected =
+            "the checkpoint is of the log `other.acme.com/log`, not of `gate.acme.com/log`";
+        assert_eq!(other.sign(&here).unwrap_err().to_string(), expected);
+        // Even where the key did sign it.
+        let note = Note::sign(&other.to_text(), &here).unwrap().to_string();
+        let error = Checkpoint::open(&note, here.verifier()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        let there = other.sign(&signer("other.acme.com/log")).unwrap();
+        assert!(Checkpoint::open(&there, here.verifier()).is_err());
+    }
+
+    #[test]
+    fn what_is_no_checkpoint_is_refused() {
+        const ROOT: &str = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
+        let form = || {
+            expect![
+                "the text of the note is not a checkpoint: it has exactly the lines origin, size and root"
+            ]
+        };
+        check_parse("", form());
+        check_parse(&format!("log\n5\n{ROOT}"), form());
+        check_parse(&format!("log\n5\n{ROOT}\nextension\n"), form());
+        check_parse(&format!("log\n5\n{ROOT}\n\n"), form());
+        check_parse(&format!("\nlog\n5\n{ROOT}\n"), form());
+        check_parse(
+            &format!("a b\n5\n{ROOT}\n"),
+            expect![
+                "the text of the note is not a checkpoint: the origin is not the name of a key"
+            ],
+        );
+        for size in [
+            "",
+            "05",
+            "+5",
+            "-5",
+            " 5",
+            "5 ",
+            "0x5",
+            "18446744073709551616",
+        ] {
+            check_parse(
+                &format!("log\n{size}\n{ROOT}\n"),
+                expect![
+                    "the text of the note is not a checkpoint: the size is a decimal number without sign or leading zeros"
+                ],
+            );
+        }
+        for root in [
+            "",
+            "AAAA",
+            &ROOT[..43],
+            &ROOT.replace("2I=", "2J="),
+            &format!("{ROOT}AAAA"),
+        ] {
+            check_parse(
+                &format!("log\n5\n{root}\n"),
+                expect![
+                    "the text of the note is not a checkpoint: the root is the base64 form of 32 bytes"
+                ],
+            );
+        }
+    }
+}

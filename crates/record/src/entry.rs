@@ -38,8 +38,8 @@ const DEPTH_MAX: usize = 96;
 /// Bytes of a kind.
 const KIND_BYTES_MAX: usize = 64;
 
-/// The last instant that has an RFC 3339 form with a four-digit year in every time zone.
-const INSTANT_MAX: Timestamp = Timestamp::from_millis(253_402_207_200_999);
+/// The last instant that the clock's own type can carry: a day before the year 10000.
+const INSTANT_MAX: Timestamp = Timestamp::from_millis(253_402_207_200_000);
 
 const LIMITS: Limits = Limits {
     bytes_max: ENTRY_BYTES_MAX,
@@ -363,3 +363,6 @@ fn malformed_json(error: JsonError) -> EntryError {
 fn malformed(error: serde_json::Error) -> EntryError {
     EntryError::Malformed(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -277,3 +277,68 @@ fn encoded(key: &[u8; 32]) -> String {
     bytes.extend(key);
     BASE64.encode(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyError, Signer, Verifier};
+
+    // The keys of the tests of Go's note package.
+    const PETER: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    const PETER_SECRET: &str =
+        "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+
+    /// Every proper piece of a text, and every text with one byte raised by one.
+    fn manglings(text: &str) -> Vec<String> {
+        let pieces = (0..=text.len())
+            .flat_map(|from| (from..=text.len()).map(move |to| (from, to)))
+            .filter(|(from, to)| to - from < text.len())
+            .map(|(from, to)| text[from..to].to_owned());
+        let raised = (0..text.len()).map(|place| {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[place] += 1;
+            String::from_utf8(bytes).unwrap()
+        });
+        pieces.chain(raised).collect()
+    }
+
+    #[test]
+    fn published_keys_read_and_write() {
+        assert_eq!(Verifier::parse(PETER).unwrap().to_string(), PETER);
+        let signer = Signer::parse(PETER_SECRET).unwrap();
+        assert_eq!(signer.reveal(), PETER_SECRET);
+        assert_eq!(signer.verifier().to_string(), PETER);
+        assert_eq!(format!("{signer:?}"), "PRIVATE+KEY+PeterNeumann+c74f20a3+…");
+    }
+
+    #[test]
+    fn no_mangled_key_is_read() {
+        for text in manglings(PETER) {
+            assert!(Verifier::parse(&text).is_err(), "{text} was accepted");
+        }
+        for text in manglings(PETER_SECRET) {
+            assert!(Signer::parse(&text).is_err(), "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn keys_that_only_look_right_are_refused() {
+        let read = |text: &str| Verifier::parse(text).unwrap_err();
+        // From the reference tests: a key too long and an unknown type, both with fitting ids.
+        let long = "PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY==";
+        assert_eq!(read(long), KeyError::VerifierForm);
+        let other = "PeterNeumann+173116ae+ZRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+        assert_eq!(read(other), KeyError::Type(0x65));
+        assert_eq!(read(&PETER.replace("c74f20a3", "C74F20A3")), KeyError::Id);
+        assert_eq!(read(&PETER.replace("Peter", "Peter ")), KeyError::Name);
+        // The neutral element of the curve, under which anybody can sign.
+        let weak = "weak+00000000+AQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        assert_eq!(read(weak), KeyError::Weak);
+        for name in ["", "a b", "a+b", "a\u{2003}b", "a\nb", &"x".repeat(257)] {
+            assert_eq!(
+                Signer::from_seed(name, [1; 32]).unwrap_err(),
+                KeyError::Name,
+                "{name:?}"
+            );
+        }
+    }
+}

@@ -212,3 +212,154 @@ fn signature(line: &str) -> Option<NoteSignature> {
         bytes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Note, NoteError, SIGNATURES_MAX};
+    use crate::key::{Signer, Verifier};
+
+    // Key, text and signatures of the tests of Go's note package.
+    const PETER: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    const PETER_SECRET: &str =
+        "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+    const ENOCH: &str = "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop";
+    const TEXT: &str = "If you think cryptography is the answer to your problem,\n\
+        then you don't know what your problem is.\n";
+    const PETER_LINE: &str = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUg\
+        YN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+    const ENOCH_LINE: &str = "— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+v\
+        AF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n";
+
+    fn verifier(text: &str) -> Verifier {
+        Verifier::parse(text).unwrap()
+    }
+
+    fn note(lines: &[&str]) -> String {
+        format!("{TEXT}\n{}", lines.concat())
+    }
+
+    fn open(note: &str, key: &str) -> Result<String, NoteError> {
+        Ok(Note::parse(note)?.verify(&verifier(key))?.to_owned())
+    }
+
+    #[test]
+    fn the_published_note_is_made_and_verified() {
+        let signed = Note::sign(TEXT, &Signer::parse(PETER_SECRET).unwrap()).unwrap();
+        assert_eq!(signed.to_string(), note(&[PETER_LINE]));
+        assert_eq!(open(&note(&[PETER_LINE]), PETER).as_deref(), Ok(TEXT));
+        // Another published one, of the text of the format's own documentation.
+        let foo = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+        let example = "This is an example message.\n\n— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnag\
+            v1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";
+        assert_eq!(
+            open(example, foo).as_deref(),
+            Ok("This is an example message.\n")
+        );
+    }
+
+    #[test]
+    fn signatures_of_strangers_are_kept_and_ignored() {
+        let both = note(&[PETER_LINE, ENOCH_LINE]);
+        let read = Note::parse(&both).unwrap();
+        assert_eq!(read.to_string(), both);
+        let names: Vec<_> = read
+            .signatures()
+            .iter()
+            .map(|line| line.name.as_str())
+            .collect();
+        assert_eq!(names, ["PeterNeumann", "EnochRoot"]);
+        assert!(read.verify(&verifier(PETER)).is_ok());
+        assert!(read.verify(&verifier(ENOCH)).is_ok());
+        let forged = ENOCH_LINE.replace("2/5n2t", "2/5n3t");
+        assert!(open(&note(&[PETER_LINE, &forged]), PETER).is_ok());
+        let missing = open(&note(&[ENOCH_LINE]), PETER).unwrap_err();
+        assert_eq!(
+            missing.to_string(),
+            "the note is not signed by `PeterNeumann+c74f20a3`"
+        );
+    }
+
+    #[test]
+    fn a_bad_signature_of_the_known_key_condemns_the_note() {
+        let forged = PETER_LINE.replace("RyyBwJnAM=", "RyyBwJnBM=");
+        let longer = PETER_LINE.replace("nAM=", "nAMA");
+        for lines in [
+            vec![forged.as_str()],
+            vec![&forged, PETER_LINE],
+            vec![PETER_LINE, &forged],
+            vec![PETER_LINE, &longer],
+        ] {
+            let error = open(&note(&lines), PETER).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the signature of `PeterNeumann+c74f20a3` does not fit the text of the note"
+            );
+        }
+        let other_text = note(&[PETER_LINE]).replace("answer", "Answer");
+        assert!(matches!(
+            open(&other_text, PETER),
+            Err(NoteError::Forged { .. })
+        ));
+    }
+
+    #[test]
+    fn what_is_no_note_is_refused() {
+        let line = PETER_LINE.trim_end();
+        let reason = |text: &str| Note::parse(text).unwrap_err().to_string();
+        let unsigned = "the note has no blank line with signatures after it";
+        assert_eq!(reason(""), unsigned);
+        assert_eq!(reason(TEXT), unsigned);
+        assert_eq!(reason(&note(&[])), unsigned);
+        assert_eq!(reason(&format!("{TEXT}\n{line}")), unsigned);
+        assert_eq!(
+            reason(&note(&[PETER_LINE, "Unexpected line.\n"])),
+            "signature line 2 of the note is not of the form `— name base64`"
+        );
+        for bad in [
+            PETER_LINE.replace("PeterNeumann", "Bad Name"),
+            PETER_LINE.replace("PeterNeumann", "Bad+Name"),
+            PETER_LINE.replace("PeterNeumann", ""),
+            PETER_LINE.replace("—", "--"),
+            PETER_LINE.replace("nAM=", "nAM"),
+            PETER_LINE.replace("nAM=", "nAN="),
+            "— PeterNeumann x08gow==\n".to_owned(),
+        ] {
+            assert_eq!(
+                Note::parse(&note(&[&bad])),
+                Err(NoteError::Line(1)),
+                "{bad}"
+            );
+        }
+        assert_eq!(
+            Note::parse(&format!("\u{1}{}", note(&[line]))),
+            Err(NoteError::Control)
+        );
+        assert_eq!(Note::parse(&note(&[line, "\r\n"])), Err(NoteError::Control));
+    }
+
+    #[test]
+    fn the_text_may_have_blank_lines_and_must_end() {
+        let signer = Signer::from_seed("log", [3; 32]).unwrap();
+        let text = "Ognuno sta solo\n\n— log AAAA\n\ned è subito sera.\n";
+        let signed = Note::sign(text, &signer).unwrap().to_string();
+        assert_eq!(
+            open(&signed, &signer.verifier().to_string()).as_deref(),
+            Ok(text)
+        );
+        assert_eq!(Note::sign("abc", &signer), Err(NoteError::Unended));
+        assert_eq!(Note::sign("a\tb\n", &signer), Err(NoteError::Control));
+    }
+
+    #[test]
+    fn length_and_signatures_are_bounded() {
+        let most = vec![PETER_LINE; SIGNATURES_MAX];
+        assert!(open(&note(&most), PETER).is_ok());
+        let more = note(&[&most[..], &[PETER_LINE]].concat());
+        assert_eq!(Note::parse(&more), Err(NoteError::TooMany { max: 100 }));
+        let long = format!("{}{}", "x\n".repeat(131_072), note(&[PETER_LINE]));
+        assert!(matches!(
+            Note::parse(&long),
+            Err(NoteError::TooLong { max: 262_144, .. })
+        ));
+    }
+}

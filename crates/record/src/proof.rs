@@ -244,3 +244,234 @@ fn halves(run: &Range<u64>, index: u64) -> (Range<u64>, Range<u64>) {
 fn shifted(number: u64, bits: u32) -> u64 {
     number.checked_shr(bits).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use toolgate_model::Digest;
+
+    use super::{ConsistencyProof, InclusionProof, ProofError};
+    use crate::tree::{Tree, empty_root, leaf_hash, root_of};
+
+    const SIZE_MAX: u64 = 130;
+
+    fn numbered(size: u64) -> Vec<Digest> {
+        (0..size)
+            .map(|index| leaf_hash(&index.to_be_bytes()))
+            .collect()
+    }
+
+    fn roots(leaves: &[Digest]) -> Vec<Digest> {
+        (0..=leaves.len())
+            .map(|size| root_of(leaves[..size].iter().copied()))
+            .collect()
+    }
+
+    fn hex(path: &[Digest]) -> Vec<String> {
+        path.iter().map(|node| node.hex()[..8].to_owned()).collect()
+    }
+
+    fn flipped(digest: &Digest) -> Digest {
+        let mut bytes = *digest.as_bytes();
+        bytes[31] ^= 1;
+        Digest::from_bytes(bytes)
+    }
+
+    /// Every path that is one hash changed, dropped, doubled or swapped away from `path`.
+    fn mutations(path: &[Digest]) -> Vec<Vec<Digest>> {
+        let mut all = vec![
+            [path, &[empty_root()]].concat(),
+            [&[empty_root()], path].concat(),
+        ];
+        for place in 0..path.len() {
+            let mut changed = path.to_vec();
+            changed[place] = flipped(&changed[place]);
+            let mut dropped = path.to_vec();
+            dropped.remove(place);
+            let mut doubled = path.to_vec();
+            doubled.insert(place, path[place]);
+            all.extend([changed, dropped, doubled]);
+            if place > 0 {
+                let mut swapped = path.to_vec();
+                swapped.swap(place - 1, place);
+                all.push(swapped);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_published_proofs_come_out() {
+        // The eight leaves and the proofs of the tests of Certificate Transparency.
+        let leaves: Vec<Digest> = [
+            &b""[..],
+            b"\x00",
+            b"\x10",
+            b"\x20\x21",
+            b"\x30\x31",
+            b"\x40\x41\x42\x43",
+            b"\x50\x51\x52\x53\x54\x55\x56\x57",
+            b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
+        ]
+        .into_iter()
+        .map(leaf_hash)
+        .collect();
+        let inclusion = |index, size| {
+            hex(&InclusionProof::make(leaves.as_slice(), index, size)
+                .unwrap()
+                .path)
+        };
+        assert_eq!(inclusion(0, 8), ["96a296d2", "5f083f0a", "6b47aaf2"]);
+        assert_eq!(inclusion(5, 8), ["bc1a0643", "ca854ea1", "d37ee418"]);
+        assert_eq!(inclusion(2, 3), ["fac54203"]);
+        let consistency = |first, second| {
+            hex(&ConsistencyProof::make(leaves.as_slice(), first, second)
+                .unwrap()
+                .path)
+        };
+        assert_eq!(consistency(1, 8), ["96a296d2", "5f083f0a", "6b47aaf2"]);
+        assert_eq!(consistency(6, 8), ["0ebc5d34", "ca854ea1", "d37ee418"]);
+        assert_eq!(consistency(2, 5), ["5f083f0a", "bc1a0643"]);
+    }
+
+    #[test]
+    fn every_leaf_of_every_tree_is_proved_and_no_other() {
+        let leaves = numbered(SIZE_MAX);
+        let roots = roots(&leaves);
+        let tree: Tree = leaves.iter().copied().collect();
+        for size in 1..=SIZE_MAX {
+            let root = &roots[size as usize];
+            for index in 0..size {
+                let leaf = &leaves[index as usize];
+                let proof = InclusionProof::make(&tree, index, size).unwrap();
+                assert_eq!(proof.verify(leaf, root), Ok(()), "{index} of {size}");
+                assert_eq!(proof.verify(&flipped(leaf), root), Err(ProofError::Root));
+                assert_eq!(proof.verify(leaf, &flipped(root)), Err(ProofError::Root));
+                let next = InclusionProof {
+                    index: index + 1,
+                    ..proof.clone()
+                };
+                assert!(
+                    next.verify(leaf, root).is_err(),
+                    "{index} of {size} proves the next"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_mutation_of_an_inclusion_proof_holds() {
+        let leaves = numbered(SIZE_MAX);
+        let roots = roots(&leaves);
+        let tree: Tree = leaves.iter().copied().collect();
+        for size in [1, 2, 3, 7, 8, 9, 63, 64, 65, 127, 128, 129, 130] {
+            for index in 0..size {
+                let proof = InclusionProof::make(leaves.as_slice(), index, size).unwrap();
+                assert_eq!(
+                    InclusionProof::make(&tree, index, size).as_ref(),
+                    Ok(&proof)
+                );
+                for path in mutations(&proof.path) {
+                    let mutated = InclusionProof { path, ..proof };
+                    let (leaf, root) = (&leaves[index as usize], &roots[size as usize]);
+                    assert!(mutated.verify(leaf, root).is_err(), "{mutated:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_tree_grew_from_every_earlier_one_and_no_other() {
+        let leaves = numbered(SIZE_MAX);
+        let roots = roots(&leaves);
+        let tree: Tree = leaves.iter().copied().collect();
+        for second in 0..=SIZE_MAX {
+            for first in 0..=second {
+                let (old, new) = (&roots[first as usize], &roots[second as usize]);
+                let proof = ConsistencyProof::make(&tree, first, second).unwrap();
+                assert_eq!(proof.verify(old, new), Ok(()), "{first} to {second}");
+                let wrong = proof.verify(&flipped(old), new);
+                assert_eq!(wrong, Err(ProofError::Root), "{first} to {second}");
+                if first > 0 {
+                    let wrong = proof.verify(old, &flipped(new));
+                    assert_eq!(wrong, Err(ProofError::Root), "{first} to {second}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_mutation_of_a_consistency_proof_holds() {
+        let leaves = numbered(SIZE_MAX);
+        let roots = roots(&leaves);
+        let tree: Tree = leaves.iter().copied().collect();
+        for second in [1, 2, 3, 7, 8, 9, 63, 64, 65, 130] {
+            for first in 0..=second {
+                let proof = ConsistencyProof::make(leaves.as_slice(), first, second).unwrap();
+                assert_eq!(
+                    ConsistencyProof::make(&tree, first, second).as_ref(),
+                    Ok(&proof)
+                );
+                for path in mutations(&proof.path) {
+                    let mutated = ConsistencyProof { path, ..proof };
+                    let (old, new) = (&roots[first as usize], &roots[second as usize]);
+                    assert!(mutated.verify(old, new).is_err(), "{mutated:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_proved_is_refused() {
+        let leaves = numbered(4);
+        let leaves = leaves.as_slice();
+        let out = ProofError::OutOfRange { index: 4, size: 4 };
+        assert_eq!(InclusionProof::make(leaves, 4, 4), Err(out));
+        assert_eq!(
+            InclusionProof::make(leaves, 1, 5),
+            Err(ProofError::LeafMissing(4))
+        );
+        let shrinking = ProofError::Shrinking {
+            first: 4,
+            second: 3,
+        };
+        assert_eq!(ConsistencyProof::make(leaves, 4, 3), Err(shrinking));
+        assert_eq!(
+            ConsistencyProof::make(leaves, 2, 6),
+            Err(ProofError::LeafMissing(4))
+        );
+        let claim = InclusionProof {
+            index: u64::MAX,
+            size: u64::MAX,
+            path: Vec::new(),
+        };
+        assert!(claim.verify(&leaves[0], &leaves[0]).is_err());
+        let claim = ConsistencyProof {
+            first: 0,
+            second: 4,
+            path: Vec::new(),
+        };
+        assert_eq!(claim.verify(&leaves[0], &leaves[1]), Err(ProofError::Root));
+    }
+
+    #[test]
+    fn claims_about_the_largest_trees_end() {
+        let hash = leaf_hash(b"");
+        for (low, high) in [(1, u64::MAX), (u64::MAX - 1, u64::MAX), (1 << 63, u64::MAX)] {
+            for length in 0..70 {
+                let path = vec![hash; length];
+                let proof = InclusionProof {
+                    index: low,
+                    size: high,
+                    path: path.clone(),
+                };
+                assert!(proof.verify(&hash, &hash).is_err());
+                let proof = ConsistencyProof {
+                    first: low,
+                    second: high,
+                    path,
+                };
+                assert!(proof.verify(&hash, &hash).is_err());
+            }
+        }
+    }
+}

@@ -238,7 +238,7 @@ impl Problem {
 }
 
 /// Collects findings, merges neighbours, and stops listing at the limit.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) list: Vec<Finding>,
     pub(crate) errors: u64,

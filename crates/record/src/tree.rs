@@ -201,3 +201,130 @@ pub(crate) fn subtree_hash<L: Leaves + ?Sized>(leaves: &L, run: Range<u64>) -> R
 pub(crate) const fn split(length: u64) -> u64 {
     1 << (63 - (length - 1).leading_zeros())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use toolgate_model::Digest;
+
+    use super::{Frontier, Tree, empty_root, leaf_hash, node_hash, root_of, subtree_hash};
+
+    /// The leaves that the tests of Certificate Transparency use.
+    const CT_LEAVES: [&[u8]; 8] = [
+        b"",
+        b"\x00",
+        b"\x10",
+        b"\x20\x21",
+        b"\x30\x31",
+        b"\x40\x41\x42\x43",
+        b"\x50\x51\x52\x53\x54\x55\x56\x57",
+        b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
+    ];
+
+    /// The published roots of the trees of the first 0 to 8 of them.
+    const CT_ROOTS: [&str; 9] = [
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+        "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+        "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+        "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+        "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+    ];
+
+    fn numbered(size: u64) -> Vec<Digest> {
+        (0..size)
+            .map(|index| leaf_hash(&index.to_be_bytes()))
+            .collect()
+    }
+
+    /// MTH of RFC 9162, 2.1.1, as it stands there.
+    fn defined(leaves: &[Digest]) -> Digest {
+        match leaves {
+            [] => empty_root(),
+            [leaf] => *leaf,
+            _ => {
+                let mut k = 1;
+                while 2 * k < leaves.len() {
+                    k *= 2;
+                }
+                node_hash(&defined(&leaves[..k]), &defined(&leaves[k..]))
+            }
+        }
+    }
+
+    #[test]
+    fn the_published_roots_come_out() {
+        for (size, root) in CT_ROOTS.into_iter().enumerate() {
+            let leaves = CT_LEAVES[..size].iter().map(|leaf| leaf_hash(leaf));
+            assert_eq!(root_of(leaves).hex(), root, "size {size}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_a_root_is_the_defined_one() {
+        let leaves = numbered(130);
+        let (mut frontier, mut tree) = (Frontier::default(), Tree::default());
+        for size in 0..=leaves.len() {
+            let root = defined(&leaves[..size]);
+            assert_eq!(frontier.root(), root, "frontier of {size}");
+            let run = 0..size as u64;
+            assert_eq!(subtree_hash(&tree, run.clone()), Ok(root), "tree of {size}");
+            assert_eq!(
+                subtree_hash(leaves.as_slice(), run),
+                Ok(root),
+                "leaves of {size}"
+            );
+            assert_eq!((frontier.size(), tree.size()), (size as u64, size as u64));
+            if let Some(leaf) = leaves.get(size) {
+                frontier.append(*leaf);
+                tree.append(*leaf);
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_leaf_is_named() {
+        let leaves = numbered(5);
+        assert_eq!(subtree_hash(leaves.as_slice(), 0..8), Err(5));
+    }
+
+    #[test]
+    fn a_frontier_of_three_has_the_documented_bytes() {
+        let leaves = numbered(3);
+        let mut frontier = Frontier::default();
+        leaves.iter().for_each(|leaf| frontier.append(*leaf));
+        let mut bytes = vec![1, 0, 0, 0, 0, 0, 0, 0, 3];
+        bytes.extend(node_hash(&leaves[0], &leaves[1]).as_bytes());
+        bytes.extend(leaves[2].as_bytes());
+        assert_eq!(frontier.to_bytes(), bytes);
+        let mut other_version = bytes.clone();
+        other_version[0] = 2;
+        let mut other_size = bytes.clone();
+        other_size[8] = 4;
+        for bad in [
+            &[][..],
+            &bytes[..72],
+            &[&bytes[..], &[0]].concat(),
+            &other_version,
+            &other_size,
+        ] {
+            assert!(Frontier::from_bytes(bad).is_err(), "{} bytes", bad.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_frontier_goes_on_where_it_was_stored(size in 0_u64..300, more in 0_u64..40) {
+            let leaves = numbered(size + more);
+            let mut frontier = Frontier::default();
+            let (before, after) = leaves.split_at(usize::try_from(size).unwrap());
+            before.iter().for_each(|leaf| frontier.append(*leaf));
+            let mut frontier = Frontier::from_bytes(&frontier.to_bytes()).unwrap();
+            after.iter().for_each(|leaf| frontier.append(*leaf));
+            prop_assert_eq!(frontier.root(), defined(&leaves));
+        }
+    }
+}

@@ -64,7 +64,7 @@ pub fn verify<R: IntoIterator<Item = Record>>(input: VerifyInput<'_, R>) -> Repo
 
 /// A verification under way, for logs that come page by page: first all checkpoints, oldest
 /// first, then all records in the order of their stored index, then the report.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Verification {
     verifier: Verifier,
     findings: Findings,
@@ -78,7 +78,7 @@ pub struct Verification {
 }
 
 /// The checkpoints whose signature holds, and how far they were compared.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Heads {
     given: u64,
     due: VecDeque<Head>,
@@ -94,7 +94,7 @@ struct Head {
 }
 
 /// The tree as far as it can be told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct TreeCheck {
     stored: Frontier,
     hashed: Frontier,
