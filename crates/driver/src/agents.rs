@@ -12,9 +12,9 @@ use toolgate_model::{
 
 use crate::driver::Driver;
 use crate::entries;
-use toolgate_record::Actor;
 use crate::outcome::Failed;
 use crate::people::{actor, require, tenant};
+use toolgate_record::Actor;
 
 /// How long a credential works where nobody says.
 const TTL_DEFAULT: Duration = Duration::from_secs(90 * 86_400);
@@ -64,7 +64,8 @@ impl Driver {
     /// another tenant.
     pub async fn put_agent(&self, caller: &Caller, spec: AgentSpec) -> Result<Agent, Failed> {
         require(caller, Permission::ManageAgents)?;
-        self.write_agent(spec, tenant(caller).clone(), &actor(caller)).await
+        self.write_agent(spec, tenant(caller).clone(), &actor(caller))
+            .await
     }
 
     /// The same on behalf of the configuration file. An agent that is already so is left alone.
@@ -105,11 +106,23 @@ impl Driver {
             runtime: spec.runtime,
             project: spec.project,
             suspended: before.as_ref().is_some_and(|agent| agent.suspended),
-            created_at: before.as_ref().map_or_else(|| self.now(), |agent| agent.created_at),
+            created_at: before
+                .as_ref()
+                .map_or_else(|| self.now(), |agent| agent.created_at),
         };
-        let kind = if before.is_some() { "agent.changed" } else { "agent.added" };
+        let kind = if before.is_some() {
+            "agent.changed"
+        } else {
+            "agent.added"
+        };
         let data = json!({"agent": agent});
-        self.change(actor, &tenant, (kind, data), vec![Change::Agent(agent.clone())]).await?;
+        self.change(
+            actor,
+            &tenant,
+            (kind, data),
+            vec![Change::Agent(agent.clone())],
+        )
+        .await?;
         Ok(agent)
     }
 
@@ -140,7 +153,8 @@ impl Driver {
         agent.suspended = kind == "agent.suspended";
         let (tenant, data) = (agent.tenant.clone(), json!({"agent": agent.id}));
         let changes = vec![Change::Agent(agent.clone())];
-        self.change(&actor(caller), &tenant, (kind, data), changes).await?;
+        self.change(&actor(caller), &tenant, (kind, data), changes)
+            .await?;
         Ok(agent)
     }
 
@@ -151,7 +165,9 @@ impl Driver {
     pub fn agent_for(&self, caller: &Caller, id: &AgentId) -> Result<Agent, Failed> {
         let configuration = self.configuration();
         let found = toolgate_gate::agent_of(&configuration, tenant(caller), id);
-        found.map(|agent| agent.as_ref().clone()).ok_or_else(|| Failed::not_found("agent", id))
+        found
+            .map(|agent| agent.as_ref().clone())
+            .ok_or_else(|| Failed::not_found("agent", id))
     }
 
     /// Makes a credential for an agent. Its token is in the answer and nowhere else.
@@ -161,8 +177,14 @@ impl Driver {
     pub async fn create_key(&self, caller: &Caller, spec: KeySpec) -> Result<Issued, Failed> {
         require(caller, Permission::ManageAgents)?;
         let agent = self.agent_for(caller, &spec.agent)?;
-        let issued = self.issue(TokenKind::Agent, (agent.id, agent.tenant), spec.ttl, spec.scope)?;
-        self.write_key(&actor(caller), "key.created", vec![&issued.credential]).await?;
+        let issued = self.issue(
+            TokenKind::Agent,
+            (agent.id, agent.tenant),
+            spec.ttl,
+            spec.scope,
+        )?;
+        self.write_key(&actor(caller), "key.created", vec![&issued.credential])
+            .await?;
         Ok(issued)
     }
 
@@ -180,14 +202,22 @@ impl Driver {
         let mut old = self.key_for(caller, id)?;
         if old.revoked_at.is_some() {
             let message = format!("credential `{id}` is revoked: make a new one instead");
-            return Err(Failed::Conflict { code: Code::WrongState, message });
+            return Err(Failed::Conflict {
+                code: Code::WrongState,
+                message,
+            });
         }
         let subject = (old.subject.clone(), old.tenant.clone());
         let mut issued = self.issue(old.kind, subject, ttl, old.scope.clone())?;
         issued.credential.rotated_from = Some(old.id.clone());
         let ends = self.now().plus(overlap);
         old.expires_at = Some(old.expires_at.map_or(ends, |expiry| expiry.min(ends)));
-        self.write_key(&actor(caller), "key.rotated", vec![&issued.credential, &old]).await?;
+        self.write_key(
+            &actor(caller),
+            "key.rotated",
+            vec![&issued.credential, &old],
+        )
+        .await?;
         Ok(issued)
     }
 
@@ -200,7 +230,8 @@ impl Driver {
         let mut credential = self.key_for(caller, id)?;
         if credential.revoked_at.is_none() {
             credential.revoked_at = Some(self.now());
-            self.write_key(&actor(caller), "key.revoked", vec![&credential]).await?;
+            self.write_key(&actor(caller), "key.revoked", vec![&credential])
+                .await?;
         }
         Ok(credential)
     }
@@ -211,8 +242,12 @@ impl Driver {
     /// [`Failed::NotFound`].
     pub fn key_for(&self, caller: &Caller, id: &KeyId) -> Result<Credential, Failed> {
         let configuration = self.configuration();
-        let found = configuration.credential(id).filter(|key| key.tenant == *tenant(caller));
-        found.map(|key| key.as_ref().clone()).ok_or_else(|| Failed::not_found("key", id))
+        let found = configuration
+            .credential(id)
+            .filter(|key| key.tenant == *tenant(caller));
+        found
+            .map(|key| key.as_ref().clone())
+            .ok_or_else(|| Failed::not_found("key", id))
     }
 
     /// Adds a person, or changes their role, and makes them a personal token.
@@ -227,7 +262,8 @@ impl Driver {
     ) -> Result<(Operator, Issued), Failed> {
         require(caller, Permission::ManagePeople)?;
         let tenant = in_tenant.unwrap_or_else(|| tenant(caller).clone());
-        self.write_operator((id, role), tenant, &actor(caller)).await
+        self.write_operator((id, role), tenant, &actor(caller))
+            .await
     }
 
     /// The first person of a gate that has none: an owner, with a token for the data directory.
@@ -239,7 +275,9 @@ impl Driver {
             return Ok(None);
         }
         let tenant = TenantId::default();
-        let (_, issued) = self.write_operator((id, Role::Owner), tenant, &Actor::Gate).await?;
+        let (_, issued) = self
+            .write_operator((id, Role::Owner), tenant, &Actor::Gate)
+            .await?;
         Ok(Some(issued))
     }
 
@@ -250,15 +288,25 @@ impl Driver {
         actor: &Actor,
     ) -> Result<(Operator, Issued), Failed> {
         if role.kind() != TokenKind::Person {
-            return Err(Failed::Invalid(format!("`{role}` is a role for agents, not for people")));
+            return Err(Failed::Invalid(format!(
+                "`{role}` is a role for agents, not for people"
+            )));
         }
         let before = self.configuration().operator(&id).cloned();
-        if before.as_ref().is_some_and(|operator| operator.tenant != tenant) {
+        if before
+            .as_ref()
+            .is_some_and(|operator| operator.tenant != tenant)
+        {
             return Err(taken("user", &id));
         }
         let created_at = before.map_or_else(|| self.now(), |operator| operator.created_at);
-        let operator =
-            Operator { id: id.clone(), tenant: tenant.clone(), role, disabled: false, created_at };
+        let operator = Operator {
+            id: id.clone(),
+            tenant: tenant.clone(),
+            role,
+            disabled: false,
+            created_at,
+        };
         let subject = (id, tenant.clone());
         let issued = self.issue(TokenKind::Person, subject, None, Scope::default())?;
         let data = json!({"user": operator, "key": summary(&issued.credential)});
@@ -266,7 +314,8 @@ impl Driver {
             Change::Operator(operator.clone()),
             Change::Credential(issued.credential.clone()),
         ];
-        self.change(actor, &tenant, ("user.added", data), changes).await?;
+        self.change(actor, &tenant, ("user.added", data), changes)
+            .await?;
         Ok((operator, issued))
     }
 
@@ -301,7 +350,9 @@ impl Driver {
         kind: &'static str,
         keys: Vec<&Credential>,
     ) -> Result<(), Failed> {
-        let Some(tenant) = keys.first().map(|key| key.tenant.clone()) else { return Ok(()) };
+        let Some(tenant) = keys.first().map(|key| key.tenant.clone()) else {
+            return Ok(());
+        };
         let data = json!({"keys": keys.iter().map(|key| summary(key)).collect::<Vec<_>>()});
         let changes = keys.into_iter().cloned().map(Change::Credential).collect();
         self.change(actor, &tenant, (kind, data), changes).await
@@ -315,8 +366,7 @@ impl Driver {
         (kind, data): (&'static str, Value),
         changes: Vec<Change>,
     ) -> Result<(), Failed> {
-        let entry =
-            entries::of_change((self.record_id()?, self.now()), kind, tenant, actor, data);
+        let entry = entries::of_change((self.record_id()?, self.now()), kind, tenant, actor, data);
         // INVARIANT: a change is made on the epoch it was thought out on; a change made
         // meanwhile by somebody else refuses it.
         let commit = Commit {
@@ -354,5 +404,8 @@ fn summary(key: &Credential) -> Value {
 
 fn taken(kind: &str, id: &AgentId) -> Failed {
     let message = format!("the name `{id}` of this {kind} is taken: choose another");
-    Failed::Conflict { code: Code::WrongState, message }
+    Failed::Conflict {
+        code: Code::WrongState,
+        message,
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
 use toolgate_execution::{Input, Invocation, Output, Refusal, Transition};
 use toolgate_gate::port::{
     Clock, Commit, CommitError, Committed, Entropy, InvocationWrite, Store, Stored, Tasks, Tools,
@@ -12,11 +13,10 @@ use toolgate_gate::port::{
 use toolgate_gate::{Configuration, Settings};
 use toolgate_model::{Catalogue, Epoch, InvocationId, KeyId, RecordId, Timestamp};
 use toolgate_record::Entry;
-use tokio::sync::oneshot;
 
 use crate::entries;
-use toolgate_record::Actor;
 use crate::outcome::Failed;
+use toolgate_record::Actor;
 
 /// What the edge hands in.
 #[derive(Clone)]
@@ -70,7 +70,11 @@ impl Driver {
     pub async fn open(ports: Ports, settings: Settings) -> Result<Arc<Self>, OpenError> {
         let stored = ports.store.configuration().await?;
         let catalogue = ports.tools.catalogue();
-        let inputs = Inputs { stored, catalogue, settings };
+        let inputs = Inputs {
+            stored,
+            catalogue,
+            settings,
+        };
         let configuration = inputs.build(None);
         Ok(Arc::new(Self {
             ports,
@@ -136,7 +140,8 @@ impl Driver {
             let mut inputs = lock(&self.inputs);
             change(&mut inputs);
             let before = self.configuration.load();
-            self.configuration.store(Arc::new(inputs.build(Some(&before))));
+            self.configuration
+                .store(Arc::new(inputs.build(Some(&before))));
         }
         let listener = lock(&self.listener).clone();
         if let Some(listener) = listener {
@@ -209,7 +214,11 @@ impl Driver {
         for _ in 0..8 {
             let before = self.load(id).await?;
             let transition = chain(&before, self.now(), inputs(&before))?;
-            let with = With { epoch: None, claim: None, actor: actor.clone() };
+            let with = With {
+                epoch: None,
+                claim: None,
+                actor: actor.clone(),
+            };
             match self.commit_step(Some(&before), &transition, with).await {
                 Ok((_, evidence)) => return Ok((transition, evidence)),
                 Err(CommitError::RevisionMoved { .. }) => {}
@@ -217,7 +226,11 @@ impl Driver {
                 Err(error) => return Err(Failed::Invalid(error.to_string())),
             }
         }
-        Err(Unavailable { part: "store", detail: format!("`{id}` keeps moving") }.into())
+        Err(Unavailable {
+            part: "store",
+            detail: format!("`{id}` keeps moving"),
+        }
+        .into())
     }
 
     /// Reads an invocation that must be there, and checks it.
@@ -268,8 +281,11 @@ pub(crate) fn chain(
     now: Timestamp,
     inputs: Vec<Input>,
 ) -> Result<Transition, Refusal> {
-    let mut whole =
-        Transition { next: before.clone(), events: Vec::new(), outputs: Vec::new() };
+    let mut whole = Transition {
+        next: before.clone(),
+        events: Vec::new(),
+        outputs: Vec::new(),
+    };
     for input in inputs {
         let step = whole.next.step(now, input)?;
         whole.next = step.next;

@@ -8,20 +8,20 @@
 //! Must not know: which store, which tools, which face. It spawns nothing itself and has no clock
 //! of its own.
 
-mod outcome;
-mod entries;
+mod agents;
 mod driver;
+mod entries;
+mod outcome;
+mod people;
+mod policies;
 mod proposal;
-mod submit;
+mod recover;
 mod replay;
 mod run;
-mod vote;
 mod settle;
-mod recover;
+mod submit;
+mod vote;
 mod wait;
-mod people;
-mod agents;
-mod policies;
 
 pub use agents::{AgentSpec, Issued, KeySpec};
 pub use driver::{Driver, OpenError, Ports};

@@ -19,7 +19,12 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) const fn of(invocation: Invocation, evidence: Vec<RecordId>) -> Self {
-        Self { invocation, evidence, replayed: false, duplicate_of: None }
+        Self {
+            invocation,
+            evidence,
+            replayed: false,
+            duplicate_of: None,
+        }
     }
 }
 
@@ -64,6 +69,9 @@ pub enum Failed {
 
 impl Failed {
     pub(crate) fn not_found(kind: &'static str, id: impl std::fmt::Display) -> Self {
-        Self::NotFound { kind, id: id.to_string() }
+        Self::NotFound {
+            kind,
+            id: id.to_string(),
+        }
     }
 }

@@ -14,9 +14,9 @@ use toolgate_model::{
 
 use crate::driver::{Driver, lock};
 use crate::entries;
-use toolgate_record::Actor;
 use crate::outcome::{Failed, Outcome};
 use crate::settle::Landed;
+use toolgate_record::Actor;
 
 /// Refused sign-ins that are written down within one second; the rest is only counted.
 // LIMIT: twenty, so that whoever guesses tokens cannot fill the disk.
@@ -51,13 +51,17 @@ impl Driver {
     }
 
     async fn record_refusal(&self, denial: &Denial, now: Timestamp) {
-        let Some(suppressed) = self.count_refusal(now) else { return };
+        let Some(suppressed) = self.count_refusal(now) else {
+            return;
+        };
         let Ok(id) = self.record_id() else { return };
         let data = json!({"denial": denial, "suppressed_before": suppressed});
         let tenant = TenantId::default();
-        let entry =
-            entries::of_change((id, now), "auth.refused", &tenant, &Actor::Nobody, data);
-        let commit = Commit { entries: vec![entry], ..Commit::default() };
+        let entry = entries::of_change((id, now), "auth.refused", &tenant, &Actor::Nobody, data);
+        let commit = Commit {
+            entries: vec![entry],
+            ..Commit::default()
+        };
         if let Err(error) = self.ports.store.commit(commit).await {
             tracing::error!(%error, "a refused sign-in could not be recorded");
         }
@@ -96,7 +100,11 @@ impl Driver {
     ///
     /// # Errors
     /// [`Failed::NotFound`] also where it belongs to somebody else.
-    pub async fn invocation(&self, caller: &Caller, id: &InvocationId) -> Result<Invocation, Failed> {
+    pub async fn invocation(
+        &self,
+        caller: &Caller,
+        id: &InvocationId,
+    ) -> Result<Invocation, Failed> {
         let invocation = self.load(id).await?;
         if sees(caller, &invocation) {
             Ok(invocation)
@@ -128,8 +136,14 @@ impl Driver {
     ) -> Result<Outcome, Failed> {
         require(caller, Permission::Approve)?;
         self.approval(caller, id).await?;
-        let Caller::Person { operator, credential } = caller else {
-            return Err(Failed::Forbidden { permission: Permission::Approve });
+        let Caller::Person {
+            operator,
+            credential,
+        } = caller
+        else {
+            return Err(Failed::Forbidden {
+                permission: Permission::Approve,
+            });
         };
         let voter = Voter {
             id: operator.id.clone(),
@@ -165,9 +179,12 @@ impl Driver {
         require(caller, Permission::Approve)?;
         self.invocation(caller, id).await?;
         let Caller::Person { operator, .. } = caller else {
-            return Err(Failed::Forbidden { permission: Permission::Approve });
+            return Err(Failed::Forbidden {
+                permission: Permission::Approve,
+            });
         };
-        self.resolve_doubt(id, (operator.id.clone(), landed, reason), &actor(caller)).await
+        self.resolve_doubt(id, (operator.id.clone(), landed, reason), &actor(caller))
+            .await
     }
 }
 
@@ -194,7 +211,11 @@ pub fn require(caller: &Caller, permission: Permission) -> Result<(), Failed> {
         Caller::Agent(identity) => identity.agent.role,
         Caller::Person { operator, .. } => operator.role,
     };
-    if role.may(permission) { Ok(()) } else { Err(Failed::Forbidden { permission }) }
+    if role.may(permission) {
+        Ok(())
+    } else {
+        Err(Failed::Forbidden { permission })
+    }
 }
 
 /// The tenant of whoever asks.
@@ -208,7 +229,14 @@ pub(crate) fn tenant(caller: &Caller) -> &TenantId {
 pub(crate) fn actor(caller: &Caller) -> Actor {
     let key = caller.credential().id.clone();
     match caller {
-        Caller::Agent(identity) => Actor::Agent { id: identity.agent.id.clone(), key, chain: Vec::new() },
-        Caller::Person { operator, .. } => Actor::Person { id: operator.id.clone(), key },
+        Caller::Agent(identity) => Actor::Agent {
+            id: identity.agent.id.clone(),
+            key,
+            chain: Vec::new(),
+        },
+        Caller::Person { operator, .. } => Actor::Person {
+            id: operator.id.clone(),
+            key,
+        },
     }
 }

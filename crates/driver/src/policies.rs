@@ -12,9 +12,9 @@ use toolgate_model::{
 use toolgate_policy::{Document, load};
 
 use crate::driver::Driver;
-use toolgate_record::Actor;
 use crate::outcome::Failed;
 use crate::people::{actor, require};
+use toolgate_record::Actor;
 
 /// Why a policy was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,10 @@ impl Driver {
         let mut set: Vec<Document> = configuration
             .documents()
             .iter()
-            .map(|document| Document { name: document.name.clone(), text: document.text.clone() })
+            .map(|document| Document {
+                name: document.name.clone(),
+                text: document.text.clone(),
+            })
             .filter(|document| documents.iter().all(|new| new.name != document.name))
             .collect();
         set.extend(documents.iter().cloned());
@@ -68,7 +71,8 @@ impl Driver {
     ) -> Result<Published, PolicyError> {
         require(caller, Permission::WritePolicy)?;
         let author = (actor(caller), crate::people::tenant(caller).clone());
-        self.write_drafts(author, documents, (message, InForce::AsBefore)).await
+        self.write_drafts(author, documents, (message, InForce::AsBefore))
+            .await
     }
 
     /// Adds versions and puts them in force at once.
@@ -84,7 +88,8 @@ impl Driver {
         require(caller, Permission::WritePolicy)?;
         require(caller, Permission::ActivatePolicy)?;
         let author = (actor(caller), crate::people::tenant(caller).clone());
-        self.write_drafts(author, documents, (message, InForce::Now)).await
+        self.write_drafts(author, documents, (message, InForce::Now))
+            .await
     }
 
     /// The same on behalf of the configuration's policy files.
@@ -96,7 +101,12 @@ impl Driver {
         documents: Vec<Document>,
     ) -> Result<Published, PolicyError> {
         let author = (Actor::Gate, TenantId::default());
-        self.write_drafts(author, documents, ("from the configured files", InForce::Now)).await
+        self.write_drafts(
+            author,
+            documents,
+            ("from the configured files", InForce::Now),
+        )
+        .await
     }
 
     async fn write_drafts(
@@ -106,7 +116,10 @@ impl Driver {
         (message, in_force): (&str, InForce),
     ) -> Result<Published, PolicyError> {
         let diagnostics = self.check_policies(&documents);
-        if diagnostics.iter().any(|found| found.severity == Severity::Error) {
+        if diagnostics
+            .iter()
+            .any(|found| found.severity == Severity::Error)
+        {
             return Err(PolicyError::Invalid(diagnostics));
         }
         let known = self.ports.store.drafts(None).await?;
@@ -117,17 +130,27 @@ impl Driver {
         let mut set = active(&known);
         if in_force == InForce::Now {
             set.retain(|(name, _)| drafts.iter().all(|draft| draft.name != *name));
-            set.extend(drafts.iter().map(|draft| (draft.name.clone(), draft.number)));
+            set.extend(
+                drafts
+                    .iter()
+                    .map(|draft| (draft.name.clone(), draft.number)),
+            );
             set.sort();
         }
-        let new = drafts.iter().filter(|draft| !known.iter().any(|old| same(old, draft)));
+        let new = drafts
+            .iter()
+            .filter(|draft| !known.iter().any(|old| same(old, draft)));
         let mut changes: Vec<_> = new.cloned().map(Change::PolicyDraft).collect();
         let moved = set != active(&known);
         if moved {
             changes.push(Change::PolicySet(set.clone()));
         }
         if !changes.is_empty() {
-            let kind = if moved { "policy.activated" } else { "policy.drafted" };
+            let kind = if moved {
+                "policy.activated"
+            } else {
+                "policy.drafted"
+            };
             let data = json!({
                 "message": message,
                 "documents": drafts.iter().map(|draft| json!({
@@ -137,7 +160,10 @@ impl Driver {
             });
             self.change(&actor, &tenant, (kind, data), changes).await?;
         }
-        Ok(Published { drafts, diagnostics })
+        Ok(Published {
+            drafts,
+            diagnostics,
+        })
     }
 
     fn next_version(
@@ -198,14 +224,19 @@ impl Driver {
         require(caller, Permission::ActivatePolicy)?;
         let known = self.ports.store.drafts(None).await?;
         let mine = || known.iter().filter(|draft| draft.name == name);
-        let present = mine().find(|draft| draft.active).map_or(u32::MAX, |draft| draft.number);
+        let present = mine()
+            .find(|draft| draft.active)
+            .map_or(u32::MAX, |draft| draft.number);
         let earlier = mine()
             .filter(|draft| draft.number < present)
             .max_by_key(|draft| draft.number)
             .cloned()
             .ok_or_else(|| {
                 let message = format!("`{name}` has no version before the one in force");
-                Failed::Conflict { code: Code::WrongState, message }
+                Failed::Conflict {
+                    code: Code::WrongState,
+                    message,
+                }
             })?;
         self.put_in_force(caller, &known, earlier).await
     }
@@ -216,17 +247,27 @@ impl Driver {
         known: &[PolicyDraft],
         wanted: PolicyDraft,
     ) -> Result<PolicyDraft, PolicyError> {
-        let document = Document { name: wanted.name.clone(), text: wanted.text.clone() };
+        let document = Document {
+            name: wanted.name.clone(),
+            text: wanted.text.clone(),
+        };
         let diagnostics = self.check_policies(&[document]);
-        if diagnostics.iter().any(|found| found.severity == Severity::Error) {
+        if diagnostics
+            .iter()
+            .any(|found| found.severity == Severity::Error)
+        {
             return Err(PolicyError::Invalid(diagnostics));
         }
         let mut set = active(known);
         set.retain(|(name, _)| *name != wanted.name);
         set.push((wanted.name.clone(), wanted.number));
         set.sort();
-        self.write_set(caller, ("policy.activated", &wanted), set).await?;
-        Ok(PolicyDraft { active: true, ..wanted })
+        self.write_set(caller, ("policy.activated", &wanted), set)
+            .await?;
+        Ok(PolicyDraft {
+            active: true,
+            ..wanted
+        })
     }
 
     /// Takes a document out of force. Its versions stay.
@@ -247,8 +288,12 @@ impl Driver {
             .ok_or_else(|| Failed::not_found("policy in force", name))?;
         let mut set = active(&known);
         set.retain(|(other, _)| *other != name);
-        self.write_set(caller, ("policy.deactivated", &present), set).await?;
-        Ok(PolicyDraft { active: false, ..present })
+        self.write_set(caller, ("policy.deactivated", &present), set)
+            .await?;
+        Ok(PolicyDraft {
+            active: false,
+            ..present
+        })
     }
 
     async fn write_set(
@@ -262,7 +307,8 @@ impl Driver {
         });
         let tenant = crate::people::tenant(caller).clone();
         let changes = vec![Change::PolicySet(set)];
-        self.change(&actor(caller), &tenant, (kind, data), changes).await?;
+        self.change(&actor(caller), &tenant, (kind, data), changes)
+            .await?;
         Ok(())
     }
 }
@@ -289,12 +335,16 @@ fn same(old: &PolicyDraft, new: &PolicyDraft) -> bool {
 }
 
 fn author(actor: &Actor) -> AgentId {
-    crate::entries::name(actor).cloned().unwrap_or_else(AgentId::gate)
+    crate::entries::name(actor)
+        .cloned()
+        .unwrap_or_else(AgentId::gate)
 }
 
 /// The digest of what a document says, whatever its white space. The text has loaded, so it is
 /// JSON; if it were not, its bytes would stand for it.
 fn document_digest(text: &str) -> Digest {
-    serde_json::from_str(text)
-        .map_or_else(|_| Digest::of(text.as_bytes()), |value| canonical::digest(&value))
+    serde_json::from_str(text).map_or_else(
+        |_| Digest::of(text.as_bytes()),
+        |value| canonical::digest(&value),
+    )
 }

@@ -11,9 +11,9 @@ use toolgate_gate::port::Unavailable;
 use toolgate_model::{InvocationId, Timestamp};
 
 use crate::driver::{Driver, lock};
-use toolgate_record::Actor;
 use crate::outcome::Failed;
 use crate::run::NO_PROBE;
+use toolgate_record::Actor;
 
 /// Invocations that recovery reads at once.
 const PAGE: usize = 200;
@@ -40,7 +40,9 @@ impl Driver {
         let (mut recovered, mut after) = (Recovered::default(), None);
         loop {
             let page = self.ports.store.unfinished(after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(recovered) };
+            let Some(last) = page.last() else {
+                return Ok(recovered);
+            };
             after = Some(last.id.clone());
             for invocation in &page {
                 self.take_over(invocation, &mut recovered).await?;
@@ -90,8 +92,14 @@ impl Driver {
     async fn doubt(&self, id: &InvocationId, cause: LossCause) -> Result<(), Failed> {
         let inputs = |invocation: &Invocation| {
             let attempt = invocation.attempts;
-            let lose = Input::Lose(Loss { attempt, cause, lease_until: None });
-            let escalate = Input::Escalate { ground: NO_PROBE.to_owned() };
+            let lose = Input::Lose(Loss {
+                attempt,
+                cause,
+                lease_until: None,
+            });
+            let escalate = Input::Escalate {
+                ground: NO_PROBE.to_owned(),
+            };
             match (invocation.status(), invocation.proposal.effect) {
                 (Status::Executing, toolgate_model::Effect::Some) => vec![lose, escalate],
                 (Status::Executing, toolgate_model::Effect::None) => vec![lose],
@@ -116,7 +124,11 @@ impl Driver {
         let now = self.now();
         let mut timers = lock(&self.timers);
         let due = timers.first().is_some_and(|(at, _)| *at <= now);
-        if due { timers.pop_first().map(|(_, id)| id) } else { None }
+        if due {
+            timers.pop_first().map(|(_, id)| id)
+        } else {
+            None
+        }
     }
 
     async fn lapse(self: &Arc<Self>, id: &InvocationId) -> Result<(), Failed> {

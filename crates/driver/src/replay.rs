@@ -47,11 +47,7 @@ impl Driver {
     }
 
     /// An identical call that waits for approval is joined, so that nobody is asked twice.
-    async fn pending(
-        &self,
-        proposal: &Proposal,
-        judged: &Judged,
-    ) -> Result<Earlier, Unavailable> {
+    async fn pending(&self, proposal: &Proposal, judged: &Judged) -> Result<Earlier, Unavailable> {
         if judged.decision.verdict != Verdict::RequireApproval {
             return Ok(Earlier::None);
         }

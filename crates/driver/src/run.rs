@@ -14,17 +14,16 @@ use toolgate_gate::{Thawed, revalidate};
 use toolgate_model::{Code, Duration, Effect, RecordId};
 
 use crate::driver::{Driver, With, chain, lock};
-use toolgate_record::Actor;
 use crate::outcome::Outcome;
 use crate::submit::LEASE_MARGIN;
+use toolgate_record::Actor;
 
 /// Time beyond the timeout that the tools port gets to report it itself.
 // LIMIT: two seconds; it ends attempts of a port that does not keep its word.
 const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
 
 /// Why a call in doubt goes straight to a person.
-pub(crate) const NO_PROBE: &str =
-    "the tool's descriptor names no way to look for the effect";
+pub(crate) const NO_PROBE: &str = "the tool's descriptor names no way to look for the effect";
 
 /// How a caller follows its call.
 pub struct Watch {
@@ -68,7 +67,9 @@ impl Driver {
         self.ports.tasks.spawn("invocation", Box::pin(work));
         // The task answers whatever happens; without it the attempt stands as admitted, and
         // recovery takes it from there.
-        receiver.await.unwrap_or_else(|_| Outcome::of(admitted, Vec::new()))
+        receiver
+            .await
+            .unwrap_or_else(|_| Outcome::of(admitted, Vec::new()))
     }
 
     async fn run(
@@ -103,7 +104,10 @@ impl Driver {
             Err(mismatch) => {
                 // Nothing was sent: the lease ran out before the first byte.
                 let message = format!("the call was not sent: {mismatch}");
-                return port::Answer::Refused { code: Code::UpstreamUnavailable, message };
+                return port::Answer::Refused {
+                    code: Code::UpstreamUnavailable,
+                    message,
+                };
             }
         };
         let call = self.ports.tools.call(dispatch);
@@ -125,11 +129,18 @@ impl Driver {
     ) -> Concluded {
         let attempt = admitted.attempts;
         let (input, clearance) = match answer {
-            port::Answer::Answered { result, failed } => {
-                (Input::Answer { attempt, answer: definite(result.get(), failed) }, None)
-            }
+            port::Answer::Answered { result, failed } => (
+                Input::Answer {
+                    attempt,
+                    answer: definite(result.get(), failed),
+                },
+                None,
+            ),
             port::Answer::Refused { code, message } => {
-                let answer = Answer::Failure { failure: Failure { code, message }, result: None };
+                let answer = Answer::Failure {
+                    failure: Failure { code, message },
+                    result: None,
+                };
                 (Input::Answer { attempt, answer }, None)
             }
             port::Answer::Lost { cause, detail } => {
@@ -137,7 +148,8 @@ impl Driver {
                 self.lost(admitted, cause)
             }
         };
-        self.write_conclusion(admitted, input, clearance, evidence).await
+        self.write_conclusion(admitted, input, clearance, evidence)
+            .await
     }
 
     /// A lost answer; a tool that only reads may be asked again if the gate would allow it now.
@@ -148,17 +160,24 @@ impl Driver {
     ) -> (Input, Option<toolgate_gate::permit::Clearance>) {
         let clearance = match admitted.proposal.effect {
             Effect::Some => None,
-            Effect::None => {
-                match revalidate(&self.configuration(), admitted, self.now()) {
-                    Thawed::Same(clearance) => Some(clearance),
-                    Thawed::Drifted { .. } | Thawed::Forbidden(_) => None,
-                }
-            }
+            Effect::None => match revalidate(&self.configuration(), admitted, self.now()) {
+                Thawed::Same(clearance) => Some(clearance),
+                Thawed::Drifted { .. } | Thawed::Forbidden(_) => None,
+            },
         };
-        let lease_until = clearance
-            .as_ref()
-            .map(|_| self.now().plus(admitted.proposal.timeout).plus(LEASE_MARGIN));
-        (Input::Lose(Loss { attempt: admitted.attempts, cause, lease_until }), clearance)
+        let lease_until = clearance.as_ref().map(|_| {
+            self.now()
+                .plus(admitted.proposal.timeout)
+                .plus(LEASE_MARGIN)
+        });
+        (
+            Input::Lose(Loss {
+                attempt: admitted.attempts,
+                cause,
+                lease_until,
+            }),
+            clearance,
+        )
     }
 
     async fn write_conclusion(
@@ -182,12 +201,22 @@ impl Driver {
             }
         };
         let again = matches!(transition.next.state, State::Executing { .. });
-        let epoch = clearance.as_ref().filter(|_| again).map(|clearance| clearance.epoch());
-        let with = With { epoch, claim: None, actor: Actor::Gate };
+        let epoch = clearance
+            .as_ref()
+            .filter(|_| again)
+            .map(|clearance| clearance.epoch());
+        let with = With {
+            epoch,
+            claim: None,
+            actor: Actor::Gate,
+        };
         match self.commit_step(Some(admitted), &transition, with).await {
             Ok((committed, records)) => {
                 evidence.extend(records);
-                match clearance.filter(|_| again).map(|c| c.permit(&transition.next, &committed)) {
+                match clearance
+                    .filter(|_| again)
+                    .map(|c| c.permit(&transition.next, &committed))
+                {
                     Some(Ok(permit)) => Concluded::Again(transition.next, permit),
                     Some(Err(_)) | None => Concluded::Ended(transition.next),
                 }
@@ -200,7 +229,9 @@ impl Driver {
     /// nobody did it stays admitted until recovery takes it over as unknown.
     async fn unwritten(&self, admitted: &Invocation, error: &CommitError) -> Invocation {
         tracing::error!(invocation = %admitted.id, %error, "an outcome could not be written");
-        self.load(&admitted.id).await.unwrap_or_else(|_| admitted.clone())
+        self.load(&admitted.id)
+            .await
+            .unwrap_or_else(|_| admitted.clone())
     }
 }
 
@@ -216,7 +247,10 @@ fn definite(result: &str, failed: bool) -> Answer {
             code: Code::ToolError,
             message: "the tool answered with an error of its own".to_owned(),
         };
-        Answer::Failure { failure, result: Some(result) }
+        Answer::Failure {
+            failure,
+            result: Some(result),
+        }
     } else {
         Answer::Success { result }
     }

@@ -4,8 +4,8 @@ use toolgate_execution::{Input, Resolution, Resolved};
 use toolgate_model::{AgentId, InvocationId};
 
 use crate::driver::Driver;
-use toolgate_record::Actor;
 use crate::outcome::{Failed, Outcome};
+use toolgate_record::Actor;
 
 impl Driver {
     /// Withdraws a call that has not run.
@@ -20,8 +20,9 @@ impl Driver {
         let Some(by) = crate::entries::name(actor).cloned() else {
             return Err(Failed::Invalid("nobody cannot withdraw a call".to_owned()));
         };
-        let (transition, evidence) =
-            self.advance(id, actor, |_| vec![Input::Withdraw { by: by.clone() }]).await?;
+        let (transition, evidence) = self
+            .advance(id, actor, |_| vec![Input::Withdraw { by: by.clone() }])
+            .await?;
         Ok(Outcome::of(transition.next, evidence))
     }
 
@@ -36,14 +37,20 @@ impl Driver {
         actor: &Actor,
     ) -> Result<Outcome, Failed> {
         if reason.trim().is_empty() {
-            return Err(Failed::Invalid("a reason is needed: how do you know".to_owned()));
+            return Err(Failed::Invalid(
+                "a reason is needed: how do you know".to_owned(),
+            ));
         }
         let resolved = match landed {
             Landed::Yes => Resolved::Landed,
             Landed::No => Resolved::NotLanded,
         };
         let word = |_: &toolgate_execution::Invocation| {
-            vec![Input::Resolve(Resolution { by: by.clone(), resolved, reason: reason.clone() })]
+            vec![Input::Resolve(Resolution {
+                by: by.clone(),
+                resolved,
+                reason: reason.clone(),
+            })]
         };
         let (transition, evidence) = self.advance(id, actor, word).await?;
         Ok(Outcome::of(transition.next, evidence))

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use toolgate_execution::{Input, Invocation, Proposal, Transition};
 use toolgate_gate::permit::{Clearance, Permit};
 use toolgate_gate::port::{Claim, ClaimKey, Commit, CommitError, Unavailable};
-use toolgate_gate::{Configuration, decide, freeze};
+use toolgate_gate::{Configuration, bound, decide, freeze};
 use toolgate_model::{
     ApprovalId, Call, Code, Denial, Digest, Duration, Identity, InvocationId, Mode, RecordId,
     Timestamp, Verdict,
@@ -21,11 +21,11 @@ use toolgate_model::{
 
 use crate::driver::{Driver, With};
 use crate::entries;
-use toolgate_record::Actor;
 use crate::outcome::Outcome;
 use crate::proposal::{conflicting, proposal, refused};
 use crate::replay::Earlier;
 use crate::run::Watch;
+use toolgate_record::Actor;
 
 /// Time beyond the timeout that an attempt's lease lasts, to write its outcome down.
 // LIMIT: thirty seconds, far above any commit; a lease that is too short only makes doubt.
@@ -45,10 +45,16 @@ enum Round {
 impl Driver {
     /// Takes one call of an authenticated agent to its outcome. What was admitted runs to its end
     /// even if nobody waits any more.
-    pub async fn submit(self: &Arc<Self>, identity: &Identity, call: Call, watch: Watch) -> Outcome {
+    pub async fn submit(
+        self: &Arc<Self>,
+        identity: &Identity,
+        mut call: Call,
+        watch: Watch,
+    ) -> Outcome {
+        let too_long = bound(&mut call);
         self.note_use(&identity.credential.id);
         for _ in 0..ADMISSION_ROUNDS_MAX {
-            match self.round(identity, &call).await {
+            match self.round(identity, &call, too_long.as_ref()).await {
                 Ok(Round::Done(outcome)) => return self.hold(*outcome, &watch).await,
                 Ok(Round::Run(invocation, permit, evidence)) => {
                     return self.run_owned(*invocation, permit, evidence, watch).await;
@@ -58,22 +64,33 @@ impl Driver {
             }
         }
         let detail = "the configuration changes faster than a call can be decided".to_owned();
-        self.undecided(identity, &call, &Unavailable { part: "configuration", detail })
+        self.undecided(
+            identity,
+            &call,
+            &Unavailable {
+                part: "configuration",
+                detail,
+            },
+        )
     }
 
     async fn round(
         self: &Arc<Self>,
         identity: &Identity,
         call: &Call,
+        too_long: Option<&Denial>,
     ) -> Result<Round, Unavailable> {
         let (configuration, now) = (self.configuration(), self.now());
-        let identity = match configuration.standing(&identity.credential.id, now) {
+        let standing = configuration.standing(&identity.credential.id, now);
+        let identity = match standing.and_then(|who| too_long.cloned().map_or(Ok(who), Err)) {
             Ok(standing) => standing,
             Err(denial) => {
                 let judged = refused(denial, call, now);
                 let proposal = proposal(identity, call, &judged, self.salt()?);
                 let invocation = Invocation::propose(self.invocation_id()?, proposal, now);
-                return self.write_denial(&configuration, identity, invocation).await;
+                return self
+                    .write_denial(&configuration, identity, invocation)
+                    .await;
             }
         };
         let (mut judged, clearance) = decide(&configuration, &identity, call, now);
@@ -92,7 +109,9 @@ impl Driver {
         }
         let invocation = Invocation::propose(self.invocation_id()?, proposal, now);
         if call.mode == Mode::Decide {
-            return self.write_verdict(&configuration, &identity, invocation).await;
+            return self
+                .write_verdict(&configuration, &identity, invocation)
+                .await;
         }
         match (judged.decision.verdict, clearance) {
             (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
@@ -101,7 +120,10 @@ impl Driver {
             (Verdict::RequireApproval, _) => {
                 self.freeze(&configuration, &identity, invocation).await
             }
-            (_, _) => self.write_denial(&configuration, &identity, invocation).await,
+            (_, _) => {
+                self.write_denial(&configuration, &identity, invocation)
+                    .await
+            }
         }
     }
 
@@ -111,8 +133,10 @@ impl Driver {
         invocation: Invocation,
         clearance: Clearance,
     ) -> Result<Round, Unavailable> {
-        let lease_until =
-            self.now().plus(invocation.proposal.timeout).plus(LEASE_MARGIN);
+        let lease_until = self
+            .now()
+            .plus(invocation.proposal.timeout)
+            .plus(LEASE_MARGIN);
         let transition = first(&invocation, self.now(), Input::Admit { lease_until })?;
         let with = With {
             epoch: Some(clearance.epoch()),
@@ -121,9 +145,13 @@ impl Driver {
         };
         match self.commit_step(None, &transition, with).await {
             Ok((committed, evidence)) => {
-                let permit = clearance.permit(&transition.next, &committed).map_err(|mismatch| {
-                    Unavailable { part: "gate", detail: mismatch.to_string() }
-                })?;
+                let permit =
+                    clearance
+                        .permit(&transition.next, &committed)
+                        .map_err(|mismatch| Unavailable {
+                            part: "gate",
+                            detail: mismatch.to_string(),
+                        })?;
                 Ok(Round::Run(Box::new(transition.next), permit, evidence))
             }
             Err(error) => self.again(error).await,
@@ -137,8 +165,15 @@ impl Driver {
         invocation: Invocation,
     ) -> Result<Round, Unavailable> {
         let now = self.now();
-        let terms = invocation.proposal.decision.approval.clone().unwrap_or_default();
-        let span = terms.expires_in.unwrap_or(configuration.settings.approval_expires_in);
+        let terms = invocation
+            .proposal
+            .decision
+            .approval
+            .clone()
+            .unwrap_or_default();
+        let span = terms
+            .expires_in
+            .unwrap_or(configuration.settings.approval_expires_in);
         let approval = ApprovalId::mint(now, self.random()?);
         let frozen = freeze(
             (&invocation.id, approval),
@@ -164,12 +199,20 @@ impl Driver {
         identity: &Identity,
         invocation: Invocation,
     ) -> Result<Round, Unavailable> {
-        let denial = invocation.proposal.decision.denial.clone().unwrap_or_else(|| {
-            Denial::new(Code::GateUnavailable, "the call was not cleared to run")
-        });
+        let denial = invocation
+            .proposal
+            .decision
+            .denial
+            .clone()
+            .unwrap_or_else(|| {
+                Denial::new(Code::GateUnavailable, "the call was not cleared to run")
+            });
         let transition = first(&invocation, self.now(), Input::Deny(denial))?;
-        let with =
-            With { epoch: Some(configuration.epoch), claim: None, actor: agent(identity) };
+        let with = With {
+            epoch: Some(configuration.epoch),
+            claim: None,
+            actor: agent(identity),
+        };
         match self.commit_step(None, &transition, with).await {
             Ok((_, evidence)) => Ok(Round::done(Outcome::of(transition.next, evidence))),
             Err(error) => self.again(error).await,
@@ -194,7 +237,10 @@ impl Driver {
         }
         let until = self.now().plus(watch.wait);
         match self.wait(&outcome.invocation.id, until).await {
-            Ok(invocation) => Outcome { invocation, ..outcome },
+            Ok(invocation) => Outcome {
+                invocation,
+                ..outcome
+            },
             Err(_) => outcome,
         }
     }
@@ -217,7 +263,10 @@ impl Driver {
         invocation: Invocation,
     ) -> Result<Round, Unavailable> {
         let (id, capture) = (self.record_id()?, configuration.settings.capture);
-        let event = toolgate_execution::Event { kind: "call.decided", data: serde_json::Map::new() };
+        let event = toolgate_execution::Event {
+            kind: "call.decided",
+            data: serde_json::Map::new(),
+        };
         let entry = entries::of_event(id.clone(), &invocation, &event, (&agent(identity), capture));
         let commit = Commit {
             epoch: Some(configuration.epoch),
@@ -232,7 +281,11 @@ impl Driver {
 
     /// The gate could not decide: a denial that could not even be written down.
     fn undecided(&self, identity: &Identity, call: &Call, why: &Unavailable) -> Outcome {
-        tracing::error!(part = why.part, detail = why.detail, "a call could not be decided");
+        tracing::error!(
+            part = why.part,
+            detail = why.detail,
+            "a call could not be decided"
+        );
         let now = self.now();
         let denial = Denial::new(Code::GateUnavailable, "the gate could not decide this call");
         let judged = refused(denial.clone(), call, now);
@@ -240,11 +293,18 @@ impl Driver {
         let proposal = proposal(identity, call, &judged, String::new());
         let invocation = Invocation::propose(InvocationId::mint(now, [0; 10]), proposal, now);
         let denied = invocation.step(now, Input::Deny(denial));
-        Outcome::of(denied.map_or(invocation, |transition| transition.next), Vec::new())
+        Outcome::of(
+            denied.map_or(invocation, |transition| transition.next),
+            Vec::new(),
+        )
     }
 
     fn salt(&self) -> Result<String, Unavailable> {
-        Ok(Digest::from_bytes(self.random()?).hex().chars().take(32).collect())
+        Ok(Digest::from_bytes(self.random()?)
+            .hex()
+            .chars()
+            .take(32)
+            .collect())
     }
 
     pub(crate) fn invocation_id(&self) -> Result<InvocationId, Unavailable> {
@@ -279,7 +339,8 @@ pub(crate) fn agent(identity: &Identity) -> Actor {
 /// The first step of a fresh invocation. It can only be refused by a defect of ours, and then
 /// nothing runs.
 fn first(invocation: &Invocation, now: Timestamp, input: Input) -> Result<Transition, Unavailable> {
-    invocation
-        .step(now, input)
-        .map_err(|refusal| Unavailable { part: "machine", detail: refusal.to_string() })
+    invocation.step(now, input).map_err(|refusal| Unavailable {
+        part: "machine",
+        detail: refusal.to_string(),
+    })
 }

@@ -8,10 +8,10 @@ use toolgate_gate::{Thawed, amended, freeze, revalidate};
 use toolgate_model::{ApprovalId, Code, Denial, Digest, InvocationId, RecordId};
 
 use crate::driver::{Driver, With, chain};
-use toolgate_record::Actor;
 use crate::outcome::{Failed, Outcome};
 use crate::run::Watch;
 use crate::submit::LEASE_MARGIN;
+use toolgate_record::Actor;
 
 /// How often a thaw is tried again because the configuration moved under it.
 // LIMIT: sixteen, as for admissions.
@@ -31,9 +31,14 @@ impl Driver {
         (digest, choice, reason): (Digest, Choice, Option<String>),
     ) -> Result<Outcome, Failed> {
         let found = self.ports.store.by_approval(approval).await?;
-        let id = found.ok_or_else(|| Failed::not_found("approval", approval))?.id;
+        let id = found
+            .ok_or_else(|| Failed::not_found("approval", approval))?
+            .id;
         let key = voter.via.parse();
-        let actor = key.map_or(Actor::Gate, |key| Actor::Person { id: voter.id.clone(), key });
+        let actor = key.map_or(Actor::Gate, |key| Actor::Person {
+            id: voter.id.clone(),
+            key,
+        });
         let cast = |_: &Invocation| {
             let vote = Vote {
                 voter: voter.clone(),
@@ -71,7 +76,9 @@ impl Driver {
     pub(crate) async fn thaw(self: &Arc<Self>, id: &InvocationId) -> Result<(), Failed> {
         for _ in 0..THAW_ROUNDS_MAX {
             let approved = self.load(id).await?;
-            let State::Approved { .. } = &approved.state else { return Ok(()) };
+            let State::Approved { .. } = &approved.state else {
+                return Ok(());
+            };
             let (configuration, now) = (self.configuration(), self.now());
             let (input, clearance) = match revalidate(&configuration, &approved, now) {
                 Thawed::Same(clearance) => {
@@ -84,9 +91,17 @@ impl Driver {
                 }
                 Thawed::Forbidden(denial) => (Thaw::Forbidden(forbidden(denial)), None),
             };
-            let input = if expired(&approved, now) { Input::Expire } else { Input::Thaw(input) };
+            let input = if expired(&approved, now) {
+                Input::Expire
+            } else {
+                Input::Thaw(input)
+            };
             let transition = chain(&approved, now, vec![input])?;
-            let with = With { epoch: Some(configuration.epoch), claim: None, actor: Actor::Gate };
+            let with = With {
+                epoch: Some(configuration.epoch),
+                claim: None,
+                actor: Actor::Gate,
+            };
             match self.commit_step(Some(&approved), &transition, with).await {
                 Ok((committed, evidence)) => {
                     let permit = clearance.map(|c| c.permit(&transition.next, &committed));
@@ -111,7 +126,9 @@ impl Driver {
         evidence: Vec<RecordId>,
     ) {
         // Whoever waits for this invocation is woken by its last step.
-        let _outcome = self.run_owned(admitted, permit, evidence, Watch::default()).await;
+        let _outcome = self
+            .run_owned(admitted, permit, evidence, Watch::default())
+            .await;
     }
 
     fn refrozen(
@@ -140,9 +157,16 @@ fn forbidden(denial: Denial) -> Denial {
     let code = denial.code;
     let message = format!("approved, but no longer allowed: {}", denial.message);
     let denial = Denial { message, ..denial };
-    if code == Code::ApprovalRequired { denial.with("voided", true) } else { denial }
+    if code == Code::ApprovalRequired {
+        denial.with("voided", true)
+    } else {
+        denial
+    }
 }
 
 fn expired(approved: &Invocation, now: toolgate_model::Timestamp) -> bool {
-    approved.state.frozen().is_some_and(|frozen| now >= frozen.expires_at)
+    approved
+        .state
+        .frozen()
+        .is_some_and(|frozen| now >= frozen.expires_at)
 }

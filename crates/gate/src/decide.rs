@@ -56,6 +56,10 @@ pub fn decide(
     (judged, clearance)
 }
 
+/// Names longer than this are not looked at: a resource that nobody could have granted.
+// LIMIT: 512 bytes, so that what an argument makes of a resource fits the record.
+const RESOURCE_BYTES_MAX: usize = 512;
+
 /// What is known before any question is asked.
 fn prepare(
     configuration: &Configuration,
@@ -100,7 +104,8 @@ fn prepare(
 fn resource(tool: Option<&Descriptor>, call: &Call) -> Option<Resource> {
     let derived = tool
         .and_then(|tool| tool.resource.as_ref())
-        .and_then(|template| template.fill(&call.arguments));
+        .and_then(|template| template.fill(&call.arguments))
+        .filter(|resource| resource.name.len() <= RESOURCE_BYTES_MAX);
     let claimed = || {
         call.resource.clone().map(|name| Resource {
             name,

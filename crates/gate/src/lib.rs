@@ -24,6 +24,7 @@ pub use authenticate::{Caller, authenticate};
 pub use can::{Possibility, agent_of, ask, survey};
 pub use configuration::{Capture, Configuration, Settings};
 pub use decide::{Judged, decide, explain, visible};
+pub use payload::bound;
 pub use posture::{Posture, Stance};
 pub use snapshot::{drift, fingerprint, freeze};
 pub use thaw::{Thawed, amended, frozen_call, revalidate};

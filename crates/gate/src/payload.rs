@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use jsonschema::Validator;
 use serde_json::Value;
-use toolgate_model::{Catalogue, Code, Denial, Descriptor, Duration, ToolId};
+use toolgate_model::{Call, Catalogue, Code, Denial, Descriptor, Duration, ToolId};
 
 /// Errors of one call that are reported; the rest is counted.
 // LIMIT: five, so that a hostile call cannot make a long answer.
@@ -90,6 +90,51 @@ fn fits(validator: &Validator, arguments: &Value) -> Result<(), Denial> {
         text("message")
     );
     Err(Denial::new(Code::InvalidArguments, message).with("errors", Value::Array(shown)))
+}
+
+/// Bounds on what a caller says beside its arguments: all of it goes on the record, whose entries
+/// are small.
+// LIMIT: 256 bytes for names, 4 KiB for a justification; nothing real is longer.
+const NAME_BYTES_MAX: usize = 256;
+const JUSTIFICATION_BYTES_MAX: usize = 4 << 10;
+
+/// Cuts whatever is too long, so that the refusal itself fits the record, and says which field it
+/// was: such a call is denied `invalid_arguments` and never judged further.
+pub fn bound(call: &mut Call) -> Option<Denial> {
+    let trigger = call.trigger.as_mut();
+    let (source, id) = trigger.map(|t| (&mut t.source, &mut t.id)).unzip();
+    let names = [
+        ("version", call.version.as_mut()),
+        ("env", call.env.as_mut()),
+        ("workflow", call.workflow.as_mut()),
+        ("resource", call.resource.as_mut()),
+        ("session_id", call.session.as_mut()),
+        ("correlation_id", call.correlation.as_mut()),
+        ("Idempotency-Key", call.idempotency_key.as_mut()),
+        ("trigger.source", source),
+        ("trigger.id", id),
+    ];
+    let names = names
+        .into_iter()
+        .map(|(field, text)| (field, text, NAME_BYTES_MAX));
+    let words = (
+        "justification",
+        call.justification.as_mut(),
+        JUSTIFICATION_BYTES_MAX,
+    );
+    let mut denial = None;
+    for (field, text, max) in names.chain([words]) {
+        let Some(text) = text.filter(|text| text.len() > max) else {
+            continue;
+        };
+        let message = format!(
+            "`{field}` has {} bytes, more than the {max} allowed",
+            text.len()
+        );
+        denial.get_or_insert_with(|| Denial::new(Code::InvalidArguments, message));
+        text.truncate(text.floor_char_boundary(max));
+    }
+    denial
 }
 
 /// Bounds the timeout of one attempt: the tool's own, or a shorter one that the caller asks for.
