@@ -6,7 +6,7 @@
 use toolgate_model::{
     Code, Coverage, Denial, Descriptor, Identity, Permission, Profile, Reach, TokenKind,
 };
-use toolgate_policy::Facts;
+use toolgate_policy::{Facts, PolicySet};
 
 use crate::configuration::Configuration;
 
@@ -91,11 +91,12 @@ pub(crate) fn visible(
         Profile::Admin => true,
         Profile::Scoped { grants } => grants.iter().any(|grant| grant.opens(reach)),
     };
+    // A policy's grant that fits another resource, environment or workflow can still be reached by
+    // a call that names it.
     let by_policy = || {
-        configuration
-            .policies
-            .as_ref()
-            .is_some_and(|set| set.grant_opens(facts, reach))
+        let covered = |set: &PolicySet| set.grant_coverage(facts, reach).0;
+        let coverage = configuration.policies.as_deref().map_or(Coverage::NotNamed, covered);
+        matches!(coverage, Coverage::Covered | Coverage::Elsewhere)
     };
     tool.lifecycle.is_callable() && scoped && role(identity, tool).is_ok() && (own || by_policy())
 }
