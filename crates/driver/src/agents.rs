@@ -266,18 +266,19 @@ impl Driver {
             .await
     }
 
-    /// The first person of a gate that has none: an owner, with a token for the data directory.
+    /// A fresh token for the person who owns the data directory: an owner when the gate is new,
+    /// later with whatever role they have by then. None where they are disabled.
     ///
     /// # Errors
     /// [`Failed`] where the store cannot say.
-    pub async fn bootstrap(&self, id: AgentId) -> Result<Option<Issued>, Failed> {
-        if self.configuration().operators().next().is_some() {
+    pub async fn renew_local(&self, id: AgentId) -> Result<Option<Issued>, Failed> {
+        let before = self.configuration().operator(&id).cloned();
+        if before.as_ref().is_some_and(|operator| operator.disabled) {
             return Ok(None);
         }
+        let role = before.map_or(Role::Owner, |operator| operator.role);
         let tenant = TenantId::default();
-        let (_, issued) = self
-            .write_operator((id, Role::Owner), tenant, &Actor::Gate)
-            .await?;
+        let (_, issued) = self.write_operator((id, role), tenant, &Actor::Gate).await?;
         Ok(Some(issued))
     }
 
