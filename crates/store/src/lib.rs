@@ -15,5 +15,10 @@ mod log;
 mod memory;
 mod sqlite;
 
+pub mod audit;
+pub mod conformance;
+pub mod faulty;
+pub mod keys;
+
 pub use memory::MemoryStore;
 pub use sqlite::{OpenError, Options, SqliteStore};

@@ -233,7 +233,10 @@ fn head(connection: &Connection, path: &Path) -> Result<Head, OpenError> {
                 .map(Log::new)
                 .map_err(|error| damaged(error.to_string()))?,
         },
-        None => Head::default(),
+        None => {
+            commit::save(connection, &Head::default()).map_err(&failed)?;
+            Head::default()
+        }
     };
     // The whole log is the auditor's to check. Here, that the next record gets the next place.
     let next: i64 = connection

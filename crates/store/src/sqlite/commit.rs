@@ -275,6 +275,7 @@ fn put_in_force(connection: &Connection, set: &[(String, u32)]) -> rusqlite::Res
 }
 
 fn append(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
+    let text = std::str::from_utf8(&row.record.bytes).map_err(broken)?;
     connection
         .prepare_cached(
             "INSERT INTO records (idx, bytes, leaf, id, at, kind, tenant, invocation)
@@ -282,7 +283,7 @@ fn append(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
         )?
         .execute(params![
             row.record.index.cast_signed(),
-            row.record.bytes,
+            text,
             row.record.leaf.as_bytes(),
             row.id.as_str(),
             row.at.as_millis(),
@@ -294,8 +295,12 @@ fn append(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
 }
 
 fn json<T: Serialize>(noun: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(noun)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    serde_json::to_string(noun).map_err(broken)
+}
+
+/// A noun that cannot be written. None of ours is one, so it is a defect, and stops the writer.
+fn broken<E: std::error::Error + Send + Sync + 'static>(error: E) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 /// The open transaction, as the guards look at it.

@@ -16,7 +16,8 @@ use crate::sqlite::OpenError;
 /// The name of the database in its directory.
 pub(crate) const DATABASE: &str = "toolgate.db";
 
-const LOCK: &str = "toolgate.lock";
+/// The name of the file that is locked for as long as the directory is held.
+pub(crate) const LOCK: &str = "toolgate.lock";
 
 /// A data directory that is ours until this is dropped.
 #[derive(Debug)]

@@ -254,19 +254,31 @@ mod tests {
 
     #[test]
     fn steps_are_taken_once_and_in_order() {
-        check(&[], &[ONE, TWO], expect![""]);
-        check(&[ONE], &[ONE, TWO], expect![""]);
-        check(&[ONE, TWO], &[ONE, TWO], expect![""]);
+        check(&[], &[ONE, TWO], expect!["1 one, 2 two"]);
+        check(&[ONE], &[ONE, TWO], expect!["1 one, 2 two"]);
+        check(&[ONE, TWO], &[ONE, TWO], expect!["1 one, 2 two"]);
     }
 
     #[test]
     fn another_history_is_refused() {
-        check(&[ONE, TWO], &[ONE], expect![""]);
+        check(
+            &[ONE, TWO],
+            &[ONE],
+            expect![
+                "`data/toolgate.db` has schema 2, and this build knows schemas up to 1: run the newer build, or restore a backup from before it"
+            ],
+        );
         let other = Migration {
             sql: "CREATE TABLE one (a TEXT) STRICT;",
             ..ONE
         };
-        check(&[ONE], &[other], expect![""]);
+        check(
+            &[ONE],
+            &[other],
+            expect![
+                "`data/toolgate.db` was made with another text of migration 1 (`one`): run the build that made it, or restore a backup"
+            ],
+        );
     }
 
     #[test]
