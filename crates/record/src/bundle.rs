@@ -223,5 +223,10 @@ impl BundleReader {
 }
 
 fn parse<'l, T: Deserialize<'l>>(what: &str, line: &'l str) -> Result<T, String> {
-    serde_json::from_str(line).map_err(|error| format!("not a {what}: {error}"))
+    serde_json::from_str(line).map_err(|error| {
+        let text = error.to_string();
+        // The line that counts is the bundle's, and the place of the finding has it.
+        let message = text.split(" at line ").next().unwrap_or(&text);
+        format!("not a {what}: {message} at column {}", error.column())
+    })
 }
