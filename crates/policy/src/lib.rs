@@ -1,1 +1,61 @@
-//! Policy language: text, parsed, checked, compiled, decided
+//! The policy language: text, parsed, checked, compiled, decided (2-decision, 3 to 5).
+//!
+//! [`load`] reads documents and gives a [`PolicySet`], or all that is wrong with them as
+//! diagnostics with line and column. [`PolicySet::decide`] takes the [`Facts`] of one call and
+//! gives a [`Ruling`], the same one for the same inputs, within a budget of counted steps.
+//! A missing or mistyped attribute is neither true nor false, and a rule that would tighten then
+//! counts as matching: leaving an argument out is no way around it.
+//!
+//! Must not know: invocations, stores, transports, clocks, randomness.
+
+pub mod limits;
+
+mod call;
+mod checked;
+mod checker;
+mod conditions;
+mod decide;
+pub mod diagnostics;
+mod effects;
+mod explanation;
+mod facts;
+mod functions;
+mod index;
+mod input;
+mod json_schema;
+mod language;
+mod load;
+mod mappings;
+mod matching;
+mod meter;
+mod needles;
+mod node;
+mod number;
+mod parsed;
+mod path;
+mod patterns;
+mod reach;
+mod reading;
+mod reason;
+mod ruling;
+mod schema;
+mod scope;
+mod set;
+mod source;
+mod term;
+mod test;
+mod tree;
+mod value;
+
+pub use conditions::CONDITIONS;
+pub use effects::{EFFECTS, EffectWord};
+pub use explanation::{ExplainedPart, ExplainedRule, Explanation};
+pub use facts::{ATTRIBUTES, Attribute, Type};
+pub use functions::{FUNCTIONS, Function};
+pub use input::{Document, Facts};
+pub use json_schema::json_schema;
+pub use load::{Loaded, load};
+pub use matching::MATCH_KEYS;
+pub use ruling::{Budget, Fault, Ruling};
+pub use set::{DocumentSummary, PolicySet};
+pub use test::Key;

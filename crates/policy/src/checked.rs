@@ -1,0 +1,242 @@
+//! A document as checked: every name found, every type fitted, every rule one that can be decided.
+//!
+//! Only documents without errors get this far as a whole; each rule knows which tools it can be
+//! about, so that the index can leave it out of decisions about others.
+//!
+//! Must not know: other documents, calls.
+
+use jiff::tz::TimeZone;
+use toolgate_model::{ApprovalTerms, Digest, Glob};
+
+use crate::checker::{ArgumentUse, Checker, Written};
+use crate::diagnostics::{EXEMPT_CHAIN, GRANT_WITHOUT_TOOLS, UNKNOWN_EXEMPT};
+use crate::effects::Effect;
+use crate::facts::attribute;
+use crate::parsed::{self, Mode};
+use crate::patterns::Patterns;
+use crate::reading::{Item, Placed};
+use crate::scope::Scope;
+use crate::source::{Complaint, shown};
+use crate::term::Term;
+use crate::test::{Key, Part, PartKind};
+
+/// A document.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) name: String,
+    /// The name it is stored by.
+    pub(crate) file: String,
+    pub(crate) digest: Digest,
+    pub(crate) enabled: bool,
+    pub(crate) monitor: bool,
+    pub(crate) zone: TimeZone,
+    pub(crate) selectors: Vec<Part>,
+    pub(crate) grant: Option<toolgate_model::Grant>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// A rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) id: String,
+    pub(crate) line: usize,
+    pub(crate) priority: u32,
+    pub(crate) enabled: bool,
+    pub(crate) monitor: bool,
+    pub(crate) effect: Effect,
+    /// All of them have to hold. The cheap ones stand first.
+    pub(crate) parts: Vec<Part>,
+    pub(crate) unless: Option<Part>,
+    /// The rules of the same document that it exempts from, by place.
+    pub(crate) exempts: Vec<usize>,
+    pub(crate) reason: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) approval: ApprovalTerms,
+    pub(crate) scope: Scope,
+}
+
+/// A checked rule, and the arguments it reads, whose names are still to be looked up.
+pub(crate) struct CheckedRule {
+    pub(crate) rule: Option<Rule>,
+    pub(crate) scope: Scope,
+    pub(crate) uses: Vec<ArgumentUse>,
+}
+
+/// The selectors of a document as parts.
+pub(crate) fn selectors(selectors: Vec<parsed::Selector>) -> Vec<Part> {
+    let part = |selector: parsed::Selector| {
+        let term = Term::Attribute(attribute(selector.key)?);
+        let globs = selector
+            .patterns
+            .into_iter()
+            .map(|pattern| pattern.value)
+            .collect();
+        Some(Part {
+            place: selector.key.to_owned(),
+            text: selector.text,
+            kind: PartKind::Test(Box::new(Patterns { term, globs })),
+        })
+    };
+    selectors.into_iter().filter_map(part).collect()
+}
+
+/// What a document opens. `resources` and `max_risk` only narrow that.
+pub(crate) fn grant(
+    grant: parsed::Grant,
+    checker: &mut Checker<'_, '_>,
+) -> Option<toolgate_model::Grant> {
+    let opens = grant.allowed_tools.is_some() || grant.actions.is_some();
+    if !opens {
+        let narrows = [
+            (
+                "resources",
+                grant
+                    .resources
+                    .as_ref()
+                    .and_then(|globs| globs.first())
+                    .map(|glob| (glob.at.clone(), glob.path.clone())),
+            ),
+            (
+                "max_risk",
+                grant
+                    .max_risk
+                    .as_ref()
+                    .map(|risk| (risk.at.clone(), risk.path.clone())),
+            ),
+        ];
+        for (key, place) in narrows {
+            if let Some((at, path)) = place {
+                let message = format!("`{key}` narrows nothing: the document opens no tool");
+                let complaint = Complaint::new(GRANT_WITHOUT_TOOLS, message).at(&at, &path);
+                checker
+                    .report
+                    .push(complaint.help("add `allowed_tools`, or use `match` in the rules"));
+            }
+        }
+        return None;
+    }
+    let globs = |list: Option<Vec<Placed<Glob>>>| {
+        list.unwrap_or_default()
+            .into_iter()
+            .map(|glob| glob.value)
+            .collect()
+    };
+    Some(toolgate_model::Grant {
+        tools: globs(grant.allowed_tools),
+        resources: globs(grant.resources),
+        actions: globs(grant.actions),
+        envs: Vec::new(),
+        workflows: Vec::new(),
+        max_risk: grant.max_risk.map(|risk| risk.value),
+    })
+}
+
+/// Checks one rule.
+pub(crate) fn rule(
+    rule: parsed::Rule<'_>,
+    document_mode: Mode,
+    checker: &mut Checker<'_, '_>,
+) -> CheckedRule {
+    checker.uses.clear();
+    let line = checker.report.source.line(rule.item.json.at.start);
+    let matches = keyed("match", &rule.matches, checker);
+    let when = rule
+        .when
+        .map(|written| expression("when", written, checker));
+    let unless = rule
+        .unless
+        .map(|written| expression("unless", written, checker));
+    let conditions = keyed("condition", &rule.conditions, checker);
+    let parts = matches.into_iter().chain(when).chain(conditions);
+    let parts: Option<Vec<Part>> = parts.collect();
+    let scopes = parts.iter().flatten().map(Part::scope);
+    let scope = scopes.fold(Scope::Any, Scope::and);
+    let uses = std::mem::take(&mut checker.uses);
+    let monitor = rule.mode.unwrap_or(document_mode) == Mode::Monitor;
+    let checked = parts.zip(transposed(unless)).zip(rule.effect);
+    let rule = checked.map(|((parts, unless), effect)| Rule {
+        id: rule.id,
+        line,
+        priority: rule.priority,
+        enabled: rule.enabled,
+        monitor,
+        effect,
+        parts,
+        unless,
+        exempts: Vec::new(),
+        reason: rule.reason,
+        code: rule.code,
+        approval: rule.approval,
+        scope: scope.clone(),
+    });
+    CheckedRule { rule, scope, uses }
+}
+
+/// A part that is not there is fine; a part that was refused is not.
+fn transposed(part: Option<Option<Part>>) -> Option<Option<Part>> {
+    match part {
+        None => Some(None),
+        Some(part) => part.map(Some),
+    }
+}
+
+fn keyed(
+    place: &str,
+    keys: &[(&'static Key, Item<'_>)],
+    checker: &mut Checker<'_, '_>,
+) -> Vec<Option<Part>> {
+    let mut parts = Vec::new();
+    for (key, item) in keys {
+        let test = (key.read)(checker, item);
+        parts.push(test.map(|test| Part {
+            place: format!("{place}.{}", key.name),
+            text: item.json.to_value().to_string(),
+            kind: PartKind::Test(test),
+        }));
+    }
+    parts
+}
+
+fn expression(place: &str, written: Written, checker: &mut Checker<'_, '_>) -> Option<Part> {
+    let node = checker.condition_of(&written)?;
+    Some(Part {
+        place: place.to_owned(),
+        text: written.text,
+        kind: PartKind::Expression(node),
+    })
+}
+
+/// The places of the rules that each rule exempts from. Names that are no rule of the document,
+/// and exemptions from rules that exempt, are reported.
+pub(crate) fn exempts(
+    rules: &[(String, Vec<Placed<String>>)],
+    checker: &mut Checker<'_, '_>,
+) -> Vec<Vec<usize>> {
+    let ids: Vec<&str> = rules.iter().map(|(id, _)| id.as_str()).collect();
+    let mut all = Vec::new();
+    for (_, exempts) in rules {
+        let mut places = Vec::new();
+        for name in exempts {
+            let place = ids.iter().position(|id| *id == name.value);
+            let target = place.and_then(|place| rules.get(place));
+            let complaint = match target {
+                None => {
+                    let message = format!("`{}` is no rule of this document", shown(&name.value));
+                    Complaint::new(UNKNOWN_EXEMPT, message).suggest(&name.value, &ids)
+                }
+                Some((id, theirs)) if !theirs.is_empty() => {
+                    let message = format!("`{}` exempts from others itself", shown(id));
+                    let help = "write the exception into that rule's `unless`";
+                    Complaint::new(EXEMPT_CHAIN, message).help(help)
+                }
+                Some(_) => {
+                    places.extend(place);
+                    continue;
+                }
+            };
+            checker.report.push(complaint.at(&name.at, &name.path));
+        }
+        all.push(places);
+    }
+    all
+}

@@ -1,0 +1,55 @@
+//! What goes in: documents as stored, and the facts of one call.
+//!
+//! The gate gathers the facts once a call (who asks, which tool, which arguments, when) and hands
+//! them in by reference. `billing_agent` calling `stripe.refund` with `{"amount": 640}` in `prod`
+//! is one [`Facts`].
+//!
+//! Must not know: how facts are gathered, what comes out.
+
+use toolgate_model::{AgentId, Descriptor, Resource, Role, Timestamp, ToolId, Trigger, User};
+
+/// A policy document as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The name of its file without the ending; the document's name where it does not say one.
+    pub name: String,
+    /// The text as written.
+    pub text: String,
+}
+
+/// Everything a decision reads of one call. Borrowed: deciding copies nothing of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'c> {
+    /// The tool's full name.
+    pub tool: &'c ToolId,
+    /// What the catalogue knows of it.
+    pub descriptor: Option<&'c Descriptor>,
+    /// The arguments: an object, strictly parsed.
+    pub args: &'c serde_json::Value,
+    /// The authenticated agent.
+    pub agent: &'c str,
+    /// Its role.
+    pub role: Role,
+    /// What runs it, as registered.
+    pub runtime: Option<&'c str>,
+    /// Its tenant.
+    pub tenant: &'c str,
+    /// Its project.
+    pub project: Option<&'c str>,
+    /// The environment, fixed by the credential or allowed by its scope.
+    pub env: Option<&'c str>,
+    /// The workflow, likewise.
+    pub workflow: Option<&'c str>,
+    /// The user it acts for, verified.
+    pub user: Option<&'c User>,
+    /// The delegation chain, root first.
+    pub chain: &'c [AgentId],
+    /// What the call is about.
+    pub resource: Option<&'c Resource>,
+    /// The event that the agent says it acts on.
+    pub trigger: Option<&'c Trigger>,
+    /// That a second identical call is meant.
+    pub allow_duplicate: bool,
+    /// The instant of the decision.
+    pub now: Timestamp,
+}

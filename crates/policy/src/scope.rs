@@ -1,0 +1,174 @@
+//! Which tools a rule can be about at all, as far as its text says.
+//!
+//! `tool == stripe.refund and amount > 500` is about one tool, `match: {"tool_name": "slack"}` about
+//! those of one source. The index keeps rules about other tools out of a decision, and the checker
+//! looks up names of arguments only in the tools in scope. A scope may be wider than the rule,
+//! never narrower: leaving a rule out must never change a decision.
+//!
+//! Must not know: expressions, rules, calls.
+
+use toolgate_model::{Glob, ToolId};
+
+use crate::limits;
+
+/// The tools that fit; `Any` where the text names none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scope {
+    Any,
+    /// Those that fit one of these. None: no tool at all.
+    Of(Vec<ToolPattern>),
+}
+
+/// A tool fits when all three fit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ToolPattern {
+    pub(crate) tool: Option<Glob>,
+    pub(crate) source: Option<Glob>,
+    pub(crate) operation: Option<Glob>,
+}
+
+impl Scope {
+    pub(crate) fn tools(globs: impl IntoIterator<Item = Glob>) -> Self {
+        let pattern = |tool| ToolPattern {
+            tool: Some(tool),
+            ..ToolPattern::default()
+        };
+        Self::Of(globs.into_iter().map(pattern).collect())
+    }
+
+    pub(crate) fn sources(globs: impl IntoIterator<Item = Glob>) -> Self {
+        let pattern = |source| ToolPattern {
+            source: Some(source),
+            ..ToolPattern::default()
+        };
+        Self::Of(globs.into_iter().map(pattern).collect())
+    }
+
+    pub(crate) fn operations(globs: impl IntoIterator<Item = Glob>) -> Self {
+        let pattern = |operation| ToolPattern {
+            operation: Some(operation),
+            ..ToolPattern::default()
+        };
+        Self::Of(globs.into_iter().map(pattern).collect())
+    }
+
+    /// What fits both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, scope) | (scope, Self::Any) => scope,
+            (Self::Of(ours), Self::Of(theirs)) => {
+                // LIMIT: a product of two long lists would be longer than either is worth.
+                if ours.len().saturating_mul(theirs.len()) > limits::LIST_MAX {
+                    return Self::Of(if ours.len() <= theirs.len() {
+                        ours
+                    } else {
+                        theirs
+                    });
+                }
+                let pairs = ours.iter().flat_map(|a| theirs.iter().map(move |b| (a, b)));
+                Self::Of(pairs.filter_map(|(a, b)| a.and(b)).collect())
+            }
+        }
+    }
+
+    /// What fits either.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
+            (Self::Of(mut ours), Self::Of(theirs)) => {
+                ours.extend(theirs);
+                Self::Of(ours)
+            }
+        }
+    }
+
+    pub(crate) fn fits(&self, tool: &ToolId) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Of(patterns) => patterns.iter().any(|pattern| pattern.fits(tool)),
+        }
+    }
+
+    /// The full names that it is limited to one by one.
+    pub(crate) fn exact_names(&self) -> Vec<&str> {
+        let Self::Of(patterns) = self else {
+            return Vec::new();
+        };
+        let names = patterns.iter().filter_map(|pattern| pattern.tool.as_ref());
+        names
+            .filter(|name| name.is_exact())
+            .map(Glob::as_str)
+            .collect()
+    }
+}
+
+impl ToolPattern {
+    pub(crate) fn fits(&self, tool: &ToolId) -> bool {
+        let fit = |glob: &Option<Glob>, text| glob.as_ref().is_none_or(|glob| glob.matches(text));
+        fit(&self.tool, tool.as_str())
+            && fit(&self.source, tool.source())
+            && fit(&self.operation, tool.operation())
+    }
+
+    /// What fits both; `None` where nothing can.
+    fn and(&self, other: &Self) -> Option<Self> {
+        Some(Self {
+            tool: both(&self.tool, &other.tool)?,
+            source: both(&self.source, &other.source)?,
+            operation: both(&self.operation, &other.operation)?,
+        })
+    }
+}
+
+/// A glob for what fits both, wider where one glob cannot say it; `None` where nothing can.
+fn both(a: &Option<Glob>, b: &Option<Glob>) -> Option<Option<Glob>> {
+    match (a, b) {
+        (None, one) | (one, None) => Some(one.clone()),
+        (Some(a), Some(b)) if a.is_exact() => b.matches(a.as_str()).then(|| Some(a.clone())),
+        (Some(a), Some(b)) if b.is_exact() => a.matches(b.as_str()).then(|| Some(b.clone())),
+        (Some(a), Some(_)) => Some(Some(a.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+    use proptest::prelude::*;
+    use toolgate_model::{Glob, ToolId};
+
+    fn scope() -> impl Strategy<Value = Scope> {
+        let glob =
+            || prop::sample::select(vec!["a.x", "a.*", "*.x", "b.y", "*", "a", "b", "x", "y"]);
+        let globs = || prop::collection::vec(glob().prop_map(Glob::new), 0..3);
+        prop_oneof![
+            Just(Scope::Any),
+            globs().prop_map(Scope::tools),
+            globs().prop_map(Scope::sources),
+            globs().prop_map(Scope::operations),
+        ]
+    }
+
+    proptest! {
+        /// A scope may be too wide, never too narrow.
+        #[test]
+        fn joining_never_loses_a_tool(a in scope(), b in scope(), c in scope()) {
+            for name in ["a.x", "a.y", "b.x", "b.y"] {
+                let tool: ToolId = name.parse().unwrap();
+                let wanted = (a.fits(&tool) && b.fits(&tool)) || c.fits(&tool);
+                let joined = a.clone().and(b.clone()).or(c.clone());
+                prop_assert!(!wanted || joined.fits(&tool), "{} in {:?}", name, joined);
+            }
+        }
+    }
+
+    #[test]
+    fn exact_names_narrow() {
+        let tool = Scope::tools([Glob::new("a.x")]);
+        let both = tool.clone().and(Scope::tools([Glob::new("a.*")]));
+        assert_eq!(both, tool);
+        assert_eq!(both.exact_names(), ["a.x"]);
+        let none = tool.and(Scope::tools([Glob::new("b.*")]));
+        assert_eq!(none, Scope::Of(Vec::new()));
+        assert!(!none.fits(&"a.x".parse().unwrap()));
+    }
+}

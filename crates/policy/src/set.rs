@@ -1,0 +1,190 @@
+//! A policy set in force: immutable, named by its digest, indexed by tool.
+//!
+//! The digest is over names and canonical JSON of the documents, so neither their order nor the
+//! way they are typed makes another version.
+//!
+//! Must not know: text, parsing, how a set came to be in force.
+
+use toolgate_model::{Coverage, Digest, PolicyVersion, Reach, Truth};
+
+use crate::call::Call;
+use crate::checked::Policy;
+use crate::explanation::Explanation;
+use crate::index::Index;
+use crate::input::Facts;
+use crate::needles::Needles;
+use crate::ruling::{Budget, Fault, Ruling};
+use crate::scope::Scope;
+use crate::test::Part;
+use crate::{decide, limits};
+
+/// A set of policies that decides calls.
+#[derive(Debug)]
+pub struct PolicySet {
+    version: PolicyVersion,
+    /// Ordered by name.
+    pub(crate) policies: Vec<Policy>,
+    /// The enabled rules, as (policy, place), ordered so.
+    pub(crate) rules: Vec<(usize, usize)>,
+    pub(crate) rule_index: Index,
+    grant_index: Index,
+    pub(crate) needles: Needles,
+}
+
+/// What a list of documents shows of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentSummary {
+    /// Its name, which records carry.
+    pub name: String,
+    /// The name it is stored by.
+    pub file: String,
+    /// The digest of its canonical JSON.
+    pub digest: Digest,
+    /// Whether it counts at all.
+    pub enabled: bool,
+    /// Whether it is only watched.
+    pub monitor: bool,
+    /// Whether it opens something.
+    pub grants: bool,
+    /// How many rules it has, disabled ones too.
+    pub rules: usize,
+}
+
+impl PolicySet {
+    /// A set of checked documents, ordered by name.
+    pub(crate) fn new(version: PolicyVersion, policies: Vec<Policy>, needles: Needles) -> Self {
+        let (mut rule_index, mut grant_index) = (Index::default(), Index::default());
+        let mut rules = Vec::new();
+        let enabled = policies
+            .iter()
+            .enumerate()
+            .filter(|(_, policy)| policy.enabled);
+        for (policy_at, policy) in enabled {
+            if let Some(grant) = policy.grant.as_ref().filter(|_| !policy.monitor) {
+                // An action is not found by the tool's name.
+                let scope = match grant.actions.is_empty() {
+                    true => Scope::tools(grant.tools.iter().cloned()),
+                    false => Scope::Any,
+                };
+                grant_index.add(number(policy_at), &scope);
+            }
+            let enabled = policy
+                .rules
+                .iter()
+                .enumerate()
+                .filter(|(_, rule)| rule.enabled);
+            for (place, rule) in enabled {
+                rule_index.add(number(rules.len()), &rule.scope);
+                rules.push((policy_at, place));
+            }
+        }
+        Self {
+            version,
+            policies,
+            rules,
+            rule_index,
+            grant_index,
+            needles,
+        }
+    }
+
+    /// The digest that names the set.
+    pub const fn version(&self) -> PolicyVersion {
+        self.version
+    }
+
+    /// Whether no document counts. No policy at all is a refusal, never an allow.
+    pub fn is_empty(&self) -> bool {
+        !self.policies.iter().any(|policy| policy.enabled)
+    }
+
+    /// The documents, ordered by name.
+    pub fn documents(&self) -> impl Iterator<Item = DocumentSummary> {
+        self.policies.iter().map(|policy| DocumentSummary {
+            name: policy.name.clone(),
+            file: policy.file.clone(),
+            digest: policy.digest,
+            enabled: policy.enabled,
+            monitor: policy.monitor,
+            grants: policy.grant.is_some(),
+            rules: policy.rules.len(),
+        })
+    }
+
+    /// How far the grants of the set cover the call, and the document that covers it furthest. A
+    /// grant holds only where every selector of its document certainly fits.
+    pub fn grant_coverage(
+        &self,
+        facts: &Facts<'_>,
+        reach: &Reach<'_>,
+    ) -> (Coverage, Option<String>) {
+        let budget = Budget {
+            steps_max: limits::STEPS_MAX,
+        };
+        let mut call = Call::new(facts, &self.needles, budget);
+        let mut best: (Coverage, Option<&Policy>) = (Coverage::NotNamed, None);
+        for at in self.grant_index.candidates(facts.tool) {
+            let policy = usize::try_from(at)
+                .ok()
+                .and_then(|at| self.policies.get(at));
+            let Some((policy, grant)) =
+                policy.and_then(|policy| Some((policy, policy.grant.as_ref()?)))
+            else {
+                continue;
+            };
+            let covered = grant
+                .coverage(reach)
+                .min(selected(&policy.selectors, &mut call));
+            if covered > best.0 {
+                best = (covered, Some(policy));
+            }
+        }
+        (best.0, best.1.map(|policy| policy.name.clone()))
+    }
+
+    /// What the rules say about the call.
+    ///
+    /// # Errors
+    /// [`Fault`] where the budget is used up. The caller denies the call.
+    pub fn decide(&self, facts: &Facts<'_>, budget: Budget) -> Result<Ruling, Fault> {
+        decide::decide(self, facts, budget, None)
+    }
+
+    /// The same ruling, and how it came about.
+    ///
+    /// # Errors
+    /// [`Fault`] where the budget is used up, exactly when [`Self::decide`] has it.
+    pub fn explain(
+        &self,
+        facts: &Facts<'_>,
+        budget: Budget,
+    ) -> Result<(Ruling, Explanation), Fault> {
+        let mut explanation = Explanation::default();
+        let ruling = decide::decide(self, facts, budget, Some(&mut explanation))?;
+        Ok((ruling, explanation))
+    }
+}
+
+/// The furthest that a document's selectors let its grant cover: for another environment or
+/// workflow it names the tool but elsewhere, for another agent it is not there at all.
+fn selected<'s: 'c, 'c>(selectors: &'s [Part], call: &mut Call<'s, 'c>) -> Coverage {
+    let mut furthest = Coverage::Covered;
+    for part in selectors {
+        let holds = part
+            .answer(call, None)
+            .is_ok_and(|answer| answer.holds == Truth::True);
+        let nearest_miss = match part.place.as_str() {
+            "env" | "workflow" => Coverage::Elsewhere,
+            _ => Coverage::NotNamed,
+        };
+        if !holds {
+            furthest = furthest.min(nearest_miss);
+        }
+    }
+    furthest
+}
+
+/// LIMIT: a set has at most `RULES_MAX` rules and no more documents than fit into memory.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
