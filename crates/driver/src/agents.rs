@@ -278,7 +278,9 @@ impl Driver {
         }
         let role = before.map_or(Role::Owner, |operator| operator.role);
         let tenant = TenantId::default();
-        let (_, issued) = self.write_operator((id, role), tenant, &Actor::Gate).await?;
+        let (_, issued) = self
+            .write_operator((id, role), tenant, &Actor::Gate)
+            .await?;
         Ok(Some(issued))
     }
 

@@ -55,7 +55,7 @@ impl Driver {
         self.note_use(&identity.credential.id);
         for _ in 0..ADMISSION_ROUNDS_MAX {
             match self.round(identity, &call, too_long.as_ref()).await {
-                Ok(Round::Done(outcome)) => return self.hold(*outcome, &watch).await,
+                Ok(Round::Done(outcome)) => return self.hold(*outcome, watch.wait).await,
                 Ok(Round::Run(invocation, permit, evidence)) => {
                     return self.run_owned(*invocation, permit, evidence, watch).await;
                 }
@@ -231,11 +231,11 @@ impl Driver {
     }
 
     /// Waits a little for an outcome that is still coming, if the caller asked to.
-    async fn hold(&self, outcome: Outcome, watch: &Watch) -> Outcome {
-        if outcome.invocation.status().is_terminal() || watch.wait.as_millis() == 0 {
+    async fn hold(&self, outcome: Outcome, wait: Duration) -> Outcome {
+        if outcome.invocation.status().is_terminal() || wait.as_millis() == 0 {
             return outcome;
         }
-        let until = self.now().plus(watch.wait);
+        let until = self.now().plus(wait);
         match self.wait(&outcome.invocation.id, until).await {
             Ok(invocation) => Outcome {
                 invocation,
