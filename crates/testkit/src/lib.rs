@@ -18,5 +18,5 @@ mod wait;
 pub use jsonl::{LinesError, read_lines};
 pub use port::free_port;
 pub use process::Process;
-pub use raw_http::{RawResponse, exchange};
+pub use raw_http::{RawConnection, RawResponse, exchange};
 pub use wait::{Overdue, wait_until};

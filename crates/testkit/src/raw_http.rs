@@ -33,33 +33,58 @@ impl RawResponse {
     }
 }
 
-/// Writes the bytes and reads the answer. A server that refuses early may close while we still
-/// write; what it said counts.
+/// A connection that can be used for one exchange after another.
+#[derive(Debug)]
+pub struct RawConnection {
+    stream: TcpStream,
+}
+
+impl RawConnection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Where nobody listens.
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SILENCE))?;
+        stream.set_write_timeout(Some(SILENCE))?;
+        Ok(Self { stream })
+    }
+
+    /// Writes the bytes and reads the answer. A server that refuses early may close while we
+    /// still write; what it said counts.
+    ///
+    /// # Errors
+    /// Where nothing can be sent or nothing came back.
+    pub fn exchange(&mut self, request: &[u8]) -> io::Result<RawResponse> {
+        let sent = self.stream.write_all(request);
+        let mut text = Vec::new();
+        let mut limited = (&mut self.stream).take(RESPONSE_BYTES_MAX);
+        let mut buffer = [0; 16 * 1024];
+        let ended = loop {
+            match limited.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(count) => text.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) => break Err(error),
+            }
+            if is_whole(&text) {
+                break Ok(());
+            }
+        };
+        if text.is_empty() {
+            sent.and(ended)?;
+        }
+        Ok(parse(&text))
+    }
+}
+
+/// One exchange on a connection of its own.
 ///
 /// # Errors
 /// Where nothing can be sent or nothing came back.
 pub fn exchange(address: SocketAddr, request: &[u8]) -> io::Result<RawResponse> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(SILENCE))?;
-    stream.set_write_timeout(Some(SILENCE))?;
-    let sent = stream.write_all(request);
-    let mut text = Vec::new();
-    let mut limited = stream.take(RESPONSE_BYTES_MAX);
-    let mut buffer = [0; 16 * 1024];
-    let ended = loop {
-        match limited.read(&mut buffer) {
-            Ok(0) => break Ok(()),
-            Ok(count) => text.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            Err(error) => break Err(error),
-        }
-        if is_whole(&text) {
-            break Ok(());
-        }
-    };
-    if text.is_empty() {
-        sent.and(ended)?;
-    }
-    Ok(parse(&text))
+    RawConnection::open(address)?.exchange(request)
 }
 
 fn parse(text: &[u8]) -> RawResponse {
