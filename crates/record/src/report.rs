@@ -132,8 +132,8 @@ pub enum Problem {
     /// A checkpoint is over more records than there are.
     #[error("missing at the end of the log, but a checkpoint is over them")]
     Truncated,
-    /// There are records, and no checkpoint that the key signed.
-    #[error("no valid checkpoint: nothing here is confirmed")]
+    /// There are records, and no checkpoint over any of them that the key signed.
+    #[error("no valid checkpoint over any record: nothing here is confirmed")]
     Unsigned,
     /// The checkpoint is malformed, not signed by the key, forged, or another log's.
     #[error("{reason}")]
@@ -152,6 +152,9 @@ pub enum Problem {
     /// Two checkpoints of one size have different roots: the log was told in two ways.
     #[error("the checkpoint has the size of the one before it and another root")]
     CheckpointForked,
+    /// The checkpoint was read after the records that it is over.
+    #[error("the checkpoint comes after the records that it is over")]
+    CheckpointLate,
     /// There are more checkpoints than are read.
     #[error("more than {max} checkpoints")]
     CheckpointsTooMany {
@@ -231,6 +234,7 @@ impl Problem {
             | Self::CheckpointRefused { .. }
             | Self::CheckpointShrinks { .. }
             | Self::CheckpointForked
+            | Self::CheckpointLate
             | Self::CheckpointsTooMany { .. }
             | Self::LineRefused { .. } => Severity::Error,
         }

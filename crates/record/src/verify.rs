@@ -118,8 +118,8 @@ impl Verification {
         }
     }
 
-    /// Reads the next checkpoint. One that is read after records it is over is compared no more,
-    /// and so not confirmed.
+    /// Reads the next checkpoint. One that comes after the records it is over can be compared with
+    /// nothing any more, and is a finding.
     pub fn checkpoint(&mut self, note: &str) {
         self.heads.given += 1;
         let number = self.heads.given;
@@ -200,7 +200,7 @@ impl Verification {
             };
             self.findings.add(lost, Problem::Truncated);
         }
-        if self.records > 0 && self.heads.last.is_none() {
+        if self.records > 0 && signed == 0 {
             self.findings.add(Place::Log, Problem::Unsigned);
         }
         Report {
@@ -225,7 +225,14 @@ impl Verification {
     /// Compares the tree with every checkpoint that is over exactly the records read so far.
     fn compare_heads(&mut self) {
         while let Some(head) = self.heads.due.pop_front_if(|head| head.size <= self.next) {
-            if self.tree.torn || head.size < self.next {
+            if self.tree.torn {
+                continue;
+            }
+            if head.size < self.next {
+                let place = Place::Checkpoint {
+                    number: head.number,
+                };
+                self.findings.add(place, Problem::CheckpointLate);
                 continue;
             }
             if self.tree.fits(&head) {
@@ -266,10 +273,7 @@ impl Verification {
 
     fn check_id(&mut self, index: u64, id: &RecordId) {
         let place = Place::record(index);
-        let digits = id
-            .as_str()
-            .trim_start_matches(|c| c != '_')
-            .trim_start_matches('_');
+        let digits = id.as_str().rsplit('_').next().unwrap_or_default();
         let Ok(number) = u128::from_str_radix(digits, 16) else {
             let reason = format!("`{id}` is not an id");
             return self.findings.add(place, Problem::Malformed { reason });

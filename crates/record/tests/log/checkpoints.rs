@@ -130,6 +130,19 @@ fn dropped_and_doubled_checkpoints_leave_the_log_sound() {
 fn records_without_any_checkpoint_are_unsound() {
     let found = errors(&with_notes(Vec::new()).report());
     assert_eq!(found, [(Place::Log, Problem::Unsigned)]);
+    // The head of the empty log says nothing about what came later.
+    let root = Digest::of(b"");
+    let first = Checkpoint {
+        origin: ORIGIN.to_owned(),
+        size: 0,
+        root,
+    }
+    .sign(&signer())
+    .unwrap();
+    assert_eq!(
+        errors(&with_notes(vec![first]).report()),
+        [(Place::Log, Problem::Unsigned)]
+    );
     let empty = Log {
         records: Vec::new(),
         notes: Vec::new(),
@@ -211,4 +224,28 @@ fn a_report_has_the_documented_json() {
         "findings": findings, "findings_dropped": 0,
     });
     assert_eq!(report, sums);
+}
+
+#[test]
+fn a_checkpoint_that_comes_too_late_is_a_finding() {
+    let mut verification = Verification::new(signer().verifier());
+    verification.checkpoint(&LOG.notes[1]);
+    LOG.records[..100]
+        .iter()
+        .for_each(|record| verification.record(record));
+    // Over all records so far, and so in time.
+    verification.checkpoint(&LOG.notes[2]);
+    LOG.records[100..200]
+        .iter()
+        .for_each(|record| verification.record(record));
+    verification.checkpoint(&LOG.notes[3]);
+    let report = verification.finish();
+    assert_eq!(
+        errors(&report),
+        [(Place::Checkpoint { number: 3 }, Problem::CheckpointLate)]
+    );
+    assert_eq!(
+        (report.checkpoints_confirmed, report.size_confirmed),
+        (2, 100)
+    );
 }
