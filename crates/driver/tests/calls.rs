@@ -266,11 +266,43 @@ async fn what_changes_between_approval_and_run_stops_the_call() {
             Status::Denied
         };
         assert_eq!(now.status(), expected, "{change}");
+        if let toolgate_execution::State::Denied { denial } = &now.state {
+            let why = if change == "key" {
+                Code::CredentialRevoked
+            } else {
+                Code::PolicyDenied
+            };
+            assert_eq!(denial.code, why, "{change}");
+        }
         if let Some(fresh) = now.state.frozen() {
             assert_ne!(fresh.digest, frozen.digest);
             assert_eq!(fresh.requeues, 1);
         }
         assert_eq!(world.reached(), 0, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_only_looks_decides_nothing() {
+    let world = World::new().await;
+    let pending = world.call("stripe.refund", json!({"amount": 640})).await;
+    let frozen = pending.invocation.state.frozen().unwrap().clone();
+    for role in [toolgate_model::Role::Viewer, toolgate_model::Role::Author] {
+        let person = (world::id(role.as_str()), role);
+        let (_, issued) = world
+            .driver
+            .put_operator(&world.owner, person, None)
+            .await
+            .unwrap();
+        let caller = world::caller(&world.driver, &issued.token).await;
+        let approve = (frozen.digest, Choice::Approve, None);
+        let refused = world
+            .driver
+            .decide_approval(&caller, &frozen.approval, approve)
+            .await;
+        assert!(matches!(refused, Err(Failed::Forbidden { .. })), "{role}");
+        let cancelled = world.driver.cancel(&caller, &pending.invocation.id).await;
+        assert!(matches!(cancelled, Err(Failed::Forbidden { .. })), "{role}");
     }
 }
 
