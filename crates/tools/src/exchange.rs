@@ -46,6 +46,9 @@ impl Exchange {
     pub(crate) fn in_words(&self) -> String {
         match self {
             Self::Result(_) => "it gave a result".to_owned(),
+            Self::Error { error, .. } if error.message.is_empty() => {
+                format!("error {}", error.code)
+            }
             Self::Error { error, .. } => {
                 format!("error {}: {}", error.code, excerpt(&error.message, 300))
             }

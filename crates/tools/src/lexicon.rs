@@ -430,3 +430,45 @@ fn joined_pairs(words: &[String]) -> Vec<String> {
         .filter(|both| NAMES.iter().chain(FIELDS).any(|line| line.word == both))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FIELDS, NAMES, is_reading, words};
+
+    #[test]
+    fn words_are_found_in_any_style() {
+        let check = |name: &str, expected: &[&str]| assert_eq!(words(name), expected, "{name}");
+        check("listOpenIssues", &["list", "open", "issues"]);
+        check("list-open_issues.v2", &["list", "open", "issues", "v"]);
+        check("HTTPGetURL", &["http", "get", "url"]);
+        check("create_api_key", &["create", "apikey", "api", "key"]);
+        check("__", &[]);
+        check("löscheAlles", &["lösche", "alles"]);
+    }
+
+    #[test]
+    fn no_word_both_reads_and_does() {
+        for line in NAMES.iter().filter(|line| line.always) {
+            assert!(!is_reading(line.word), "{}", line.word);
+        }
+    }
+
+    #[test]
+    fn scores_are_scores_and_reading_never_raises() {
+        for line in NAMES.iter().chain(FIELDS) {
+            assert!(
+                line.acting <= 100 && line.reading <= line.acting,
+                "{}",
+                line.word
+            );
+        }
+    }
+
+    #[test]
+    fn each_word_stands_once() {
+        for table in [NAMES, FIELDS] {
+            let mut seen = std::collections::BTreeSet::new();
+            assert!(table.iter().all(|line| seen.insert(line.word)));
+        }
+    }
+}

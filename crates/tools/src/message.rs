@@ -305,7 +305,7 @@ mod tests {
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"id":2,"result":{}}"#,
-            expect![[r#"[Garbage("duplicate field `id` at line 1 column 25")]"#]],
+            expect![[r#"[Garbage("duplicate field `id` at line 1 column 28")]"#]],
         );
         let deep = "[".repeat(200_000);
         check(

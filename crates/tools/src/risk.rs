@@ -36,9 +36,9 @@ pub(crate) fn rate(definition: &Value) -> Rating {
     let fields = fields(definition.get("inputSchema"));
     let found = Findings::gather(&name, &fields);
     let claims = Claims::read(definition.get("annotations"));
-    let (score, ground) = found.score(claims);
+    let (score, grounds) = found.score(claims);
     let mut reasons = found.reasons(score);
-    reasons.extend(ground);
+    reasons.extend(grounds.into_iter().map(str::to_owned));
     Rating {
         score: RiskScore::from_hundredths(score),
         verb: found.verb(claims),
@@ -196,50 +196,36 @@ impl Findings {
         strongest.max(unreadable)
     }
 
-    /// The score, and the ground that is not a finding.
-    fn score(&self, claims: Claims) -> (u8, Vec<String>) {
+    /// The score, and the grounds that are no findings.
+    fn score(&self, claims: Claims) -> (u8, Vec<&'static str>) {
         let floor = self.floor();
-        let contradicted = floor.is_some_and(|score| score > READS);
-        let mut grounds = Vec::new();
-        if self.foreign {
-            grounds.push("its name has letters outside ASCII".to_owned());
-        }
-        if self.endless {
-            grounds.push("its schema is too large to rate".to_owned());
-        }
-        let base = match (claims.read_only, self.reads) {
-            (Some(true), true) => READS,
-            (Some(true), false) if !contradicted => {
-                grounds.push("it says it only reads, and nothing contradicts".to_owned());
-                READS
+        let (base, ground) = self.base(claims, floor);
+        let destroys = if claims.destroys() { DESTROYS } else { 0 };
+        let grounds = [
+            (!ground.is_empty()).then_some(ground),
+            claims.destroys().then_some("it says it may destroy"),
+            self.foreign.then_some("its name has letters outside ASCII"),
+            self.endless.then_some("its schema is too large to rate"),
+        ];
+        let score = base.max(floor.unwrap_or(0)).max(destroys);
+        (score, grounds.into_iter().flatten().collect())
+    }
+
+    /// Where the rating starts from, by what the name is and what the tool claims.
+    fn base(&self, claims: Claims, floor: Option<u8>) -> (u8, &'static str) {
+        match (self.reads, claims.read_only) {
+            (true, Some(false)) => (CHANGES, "its name reads, but it says it changes something"),
+            (true, Some(true) | None) => (READS, "its name reads"),
+            (false, Some(true)) if floor.is_none() => {
+                (READS, "it says it only reads, and nothing contradicts")
             }
-            (Some(true), false) => {
-                grounds.push("it says it only reads, which is not believed".to_owned());
-                0
+            (false, Some(true)) => (0, "it says it only reads, which is not believed"),
+            (false, Some(false) | None) if floor.is_none() => {
+                (UNKNOWN, "nothing tells what it does")
             }
-            (Some(false), true) => {
-                grounds.push("its name reads, but it says it changes something".to_owned());
-                CHANGES
-            }
-            (None, true) => READS,
-            (Some(false) | None, false) if floor.is_none() => {
-                grounds.push("nothing tells what it does".to_owned());
-                UNKNOWN
-            }
-            (Some(false), false) => CHANGES,
-            (None, false) => 0,
-        };
-        if self.reads {
-            grounds.insert(0, "its name reads".to_owned());
+            (false, Some(false)) => (CHANGES, "it says it changes something"),
+            (false, None) => (0, ""),
         }
-        let destroys = claims.destroys().then_some(DESTROYS);
-        if destroys.is_some() {
-            grounds.push("it says it may destroy".to_owned());
-        }
-        (
-            base.max(floor.unwrap_or(0)).max(destroys.unwrap_or(0)),
-            grounds,
-        )
     }
 
     fn verb(&self, claims: Claims) -> Verb {
@@ -251,7 +237,7 @@ impl Findings {
             .all
             .iter()
             .any(|f| f.word.class == Class::Execute && f.score > READS);
-        let trusted = claims.read_only != Some(false) && !self.foreign;
+        let trusted = claims.read_only != Some(false) && !claims.destroys() && !self.foreign;
         if self.reads && trusted && !runs {
             Verb::Read
         } else if named(&[Class::Access, Class::Secret]) {
@@ -335,5 +321,206 @@ impl Claims {
     /// their default `true` along with `readOnlyHint: true`.
     fn destroys(self) -> bool {
         self.destructive == Some(true) && self.read_only != Some(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+    use toolgate_model::{Risk, Verb};
+
+    fn tool(name: &str, annotations: Value, fields: &[&str]) -> Value {
+        let properties: serde_json::Map<String, Value> = fields
+            .iter()
+            .map(|field| ((*field).to_owned(), json!({"type": "string"})))
+            .collect();
+        json!({
+            "name": name,
+            "annotations": annotations,
+            "inputSchema": {"type": "object", "properties": properties},
+        })
+    }
+
+    /// One line a tool: name (arguments) [claims] → rating.
+    fn check(tools: &[(&str, Value, &[&str])], expected: Expect) {
+        let lines: Vec<String> = tools
+            .iter()
+            .map(|(name, annotations, fields)| {
+                let rating = rate(&tool(name, annotations.clone(), fields));
+                let score = rating.score.hundredths();
+                let (risk, verb) = (rating.risk(), rating.verb);
+                format!(
+                    "{name}({}) {risk} {score} {verb}: {}",
+                    fields.join(","),
+                    rating.reason
+                )
+            })
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    const NONE: &[&str] = &[];
+
+    #[test]
+    fn without_annotations_name_and_schema_decide() {
+        check(
+            &[
+                ("get_charge", Value::Null, &["id"]),
+                ("list_refunds", Value::Null, &["charge"]),
+                ("refund", Value::Null, &["charge", "amount"]),
+                ("stripe.refund", Value::Null, NONE),
+                ("create_issue", Value::Null, &["title", "body"]),
+                ("deleteIssue", Value::Null, NONE),
+                ("deleteissue", Value::Null, NONE),
+                ("list_and_delete", Value::Null, NONE),
+                ("find_and_refund", Value::Null, NONE),
+                ("update_list", Value::Null, NONE),
+                ("issue_list", Value::Null, NONE),
+                ("run_shell", Value::Null, &["command"]),
+                ("get_output", Value::Null, &["command"]),
+                ("query", Value::Null, &["sql"]),
+                ("grant_role", Value::Null, NONE),
+                ("get_token", Value::Null, NONE),
+                ("list_pages", Value::Null, &["page_token", "max_tokens"]),
+                ("create_api_key", Value::Null, NONE),
+                ("write_file", Value::Null, &["path", "content"]),
+                ("message_team", Value::Null, &["to", "body"]),
+                ("frobnicate", Value::Null, NONE),
+                ("", Value::Null, NONE),
+            ],
+            expect![[r#"
+                get_charge(id) medium 45 READ: its name says `charge`: it is about money; its name reads
+                list_refunds(charge) medium 45 READ: its name says `refund`: it is about money; its name reads
+                refund(charge,amount) critical 90 WRITE: its name says `refund`: it is about money; an argument says `amount`: it is about money
+                stripe.refund() critical 90 WRITE: its name says `refund`: it is about money
+                create_issue(title,body) medium 40 WRITE: its name says `create`: it changes something
+                deleteIssue() high 70 DELETE: its name says `delete`: it takes something away
+                deleteissue() high 70 DELETE: its name says `delete`: it takes something away
+                list_and_delete() high 70 DELETE: its name says `delete`: it takes something away
+                find_and_refund() critical 90 WRITE: its name says `refund`: it is about money
+                update_list() medium 45 WRITE: its name says `update`: it changes something
+                issue_list() low 15 READ: its name reads
+                run_shell(command) critical 95 WRITE: its name says `shell`: it runs what it is given; an argument says `command`: it runs what it is given
+                get_output(command) high 70 WRITE: an argument says `command`: it runs what it is given; its name reads
+                query(sql) high 60 WRITE: an argument says `sql`: it runs what it is given; its name reads
+                grant_role() critical 90 ADMIN: its name says `grant`: it is about access; its name says `role`: it is about access
+                get_token() high 60 READ: its name says `token`: it is about secrets; its name reads
+                list_pages(page_token,max_tokens) low 15 READ: its name reads
+                create_api_key() critical 90 ADMIN: its name says `apikey`: it is about secrets
+                write_file(path,content) medium 50 WRITE: an argument says `path and content`: it changes something; its name says `write`: it changes something
+                message_team(to,body) medium 50 WRITE: an argument says `recipient and text`: it reaches out
+                frobnicate() high 65 WRITE: nothing tells what it does
+                () high 65 WRITE: nothing tells what it does"#]],
+        );
+    }
+
+    #[test]
+    fn a_claim_to_only_read_lowers_nothing_that_speaks_against_it() {
+        let reads = json!({"readOnlyHint": true});
+        check(
+            &[
+                ("frobnicate", reads.clone(), NONE),
+                ("get_sum", reads.clone(), NONE),
+                ("transfer_funds", reads.clone(), &["amount"]),
+                ("delete_all", reads.clone(), NONE),
+                ("frobnicate", reads.clone(), &["command"]),
+                ("d\u{435}lete_all", reads.clone(), NONE),
+                ("fetch", reads.clone(), &["url"]),
+                (
+                    "get_sum",
+                    json!({"readOnlyHint": true, "destructiveHint": true}),
+                    NONE,
+                ),
+                ("get_sum", json!({"readOnlyHint": "yes"}), NONE),
+            ],
+            expect![[r#"
+                frobnicate() low 15 WRITE: it says it only reads, and nothing contradicts
+                get_sum() low 15 READ: its name reads
+                transfer_funds(amount) critical 90 WRITE: its name says `transfer`: it is about money; an argument says `amount`: it is about money; it says it only reads, which is not believed
+                delete_all() high 70 DELETE: its name says `delete`: it takes something away; it says it only reads, which is not believed
+                frobnicate(command) critical 90 WRITE: an argument says `command`: it runs what it is given; it says it only reads, which is not believed
+                dеlete_all() high 65 WRITE: its name has letters outside ASCII; it says it only reads, which is not believed
+                fetch(url) medium 35 READ: an argument says `url`: it reaches out; its name reads
+                get_sum() low 15 READ: its name reads
+                get_sum() low 15 READ: its name reads"#]],
+        );
+    }
+
+    #[test]
+    fn a_claim_to_change_something_raises() {
+        check(
+            &[
+                ("get_sum", json!({"readOnlyHint": false}), NONE),
+                (
+                    "create_directory",
+                    json!({"readOnlyHint": false, "destructiveHint": false}),
+                    NONE,
+                ),
+                (
+                    "edit_file",
+                    json!({"readOnlyHint": false, "destructiveHint": true}),
+                    NONE,
+                ),
+                (
+                    "frobnicate",
+                    json!({"readOnlyHint": false, "destructiveHint": false}),
+                    NONE,
+                ),
+                ("get_sum", json!({"destructiveHint": true}), NONE),
+            ],
+            expect![[r#"
+                get_sum() medium 40 WRITE: its name reads; its name reads, but it says it changes something
+                create_directory() medium 40 WRITE: its name says `create`: it changes something
+                edit_file() high 65 WRITE: it says it may destroy
+                frobnicate() high 65 WRITE: nothing tells what it does
+                get_sum() high 65 READ: its name reads; it says it may destroy"#]],
+        );
+    }
+
+    #[test]
+    fn a_title_and_nested_arguments_count_and_prose_does_not() {
+        let titled = json!({"name": "get_it", "title": "Purge everything"});
+        let rating = rate(&titled);
+        assert_eq!((rating.risk(), rating.verb), (Risk::High, Verb::Write));
+        let nested = json!({"name": "do_it", "inputSchema": {"properties": {"list": {"items": {
+            "anyOf": [{"properties": {"amount_cents": {}}}],
+        }}}}});
+        assert_eq!(rate(&nested).risk(), Risk::Critical);
+        let prose = json!({"name": "get_it", "description": "Deletes, refunds and runs shell."});
+        assert_eq!(rate(&prose).risk(), Risk::Low);
+    }
+
+    #[test]
+    fn a_schema_too_large_to_read_is_not_taken_for_harmless() {
+        let many: Vec<Value> = (0..5_000).map(Value::from).collect();
+        let tool = json!({"name": "get_it", "annotations": {"readOnlyHint": true},
+            "inputSchema": {"properties": {"x": {"enum": many}}}});
+        assert_eq!(rate(&tool).risk(), Risk::High);
+    }
+
+    #[test]
+    fn no_claim_lowers_what_the_name_says() {
+        let names = [
+            "refund",
+            "drop_table",
+            "exec",
+            "set_password",
+            "grant",
+            "payout",
+            "rm",
+        ];
+        for name in names {
+            let alone = rate(&tool(name, Value::Null, NONE)).score;
+            for read_only in [true, false] {
+                for destructive in [true, false] {
+                    let claims = json!({"readOnlyHint": read_only, "destructiveHint": destructive,
+                        "title": "List things"});
+                    let rated = rate(&tool(name, claims, NONE)).score;
+                    assert!(rated >= alone, "{name} fell from {alone:?} to {rated:?}");
+                }
+            }
+        }
     }
 }

@@ -334,32 +334,31 @@ async fn write_one(shared: &Shared, stdin: &mut ChildStdin, slip: Slip) {
     line.push(b'\n');
     let mut rest = line.as_slice();
     while !rest.is_empty() {
-        match stdin.write(rest).await {
-            Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
-            Ok(_) => {
-                return refuse(
-                    shared,
-                    &slip.request,
-                    rest.len() < line.len(),
-                    "end of file",
-                );
+        let why = match stdin.write(rest).await {
+            Ok(written) if written > 0 => {
+                rest = rest.get(written..).unwrap_or_default();
+                continue;
             }
-            Err(error) => {
-                let why = error.to_string();
-                return refuse(shared, &slip.request, rest.len() < line.len(), &why);
-            }
-        }
+            Ok(_) => "end of file".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let begun = rest.len() < line.len();
+        return refuse(shared, slip.request.as_ref(), begun, &why).await;
     }
     if let Err(error) = stdin.flush().await {
         tracing::debug!(source = shared.source, %error, "flush");
     }
 }
 
-/// The input takes nothing any more: whoever sent this learns how far it got. The reader or the
-/// keeper will find out the rest.
-fn refuse(shared: &Shared, request: &Option<(u64, Ticket)>, begun: bool, why: &str) {
+/// The input takes nothing any more: whoever sent this learns how far it got. The usual reason is
+/// that the process just died, of which the keeper knows more in a moment.
+async fn refuse(shared: &Shared, request: Option<&(u64, Ticket)>, begun: bool, why: &str) {
     let Some((id, _)) = request else { return };
-    let why = format!("its input is closed: {why}");
+    let ended = shared.ended.cancelled();
+    let why = match shared.ports.within(LAST_WORDS_WAIT, ended).await {
+        Some(()) => shared.reason(),
+        None => format!("its input is closed: {why}"),
+    };
     let exchange = if begun {
         Exchange::Broken(why)
     } else {

@@ -42,6 +42,8 @@ pub(crate) struct Switchboard {
 
 struct Waiting {
     reply: oneshot::Sender<Exchange>,
+    /// Whether it is answered only when a stream ends.
+    lasting: bool,
     progress: Option<ProgressSink>,
     progressed: u32,
 }
@@ -83,6 +85,7 @@ impl Switchboard {
         let (sender, reply) = oneshot::channel();
         let waiting = Waiting {
             reply: sender,
+            lasting: request.method == "subscriptions/listen",
             progress: request.progress.clone(),
             progressed: 0,
         };
@@ -141,7 +144,10 @@ impl Switchboard {
     pub(crate) fn overlong(&self, bytes_max: usize) -> Result<(), OnlyGarbage> {
         let alone = {
             let waiting = self.lock();
-            let mut ids = waiting.keys().copied();
+            let mut ids = waiting
+                .iter()
+                .filter(|(_, one)| !one.lasting)
+                .map(|(id, _)| *id);
             ids.next().filter(|_| ids.next().is_none())
         };
         if let Some(id) = alone {

@@ -192,57 +192,125 @@ mod tests {
 
     #[test]
     fn a_result_that_breaks_the_protocol_says_nothing_about_the_effect() {
-        check(r#""result":[]"#, expect![]);
-        check(r#""result":"done""#, expect![]);
-        check(r#""result":{"isError":"no"}"#, expect![]);
-        check(r#""result":{"content":"done"}"#, expect![]);
-        check(r#""result":{"isError":false,"isError":true}"#, expect![]);
+        check(
+            r#""result":[]"#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: its result is no object"
+            ],
+        );
+        check(
+            r#""result":"done""#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: its result is no object"
+            ],
+        );
+        check(
+            r#""result":{"isError":"no"}"#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: `isError` is neither true nor false"
+            ],
+        );
+        check(
+            r#""result":{"content":"done"}"#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: `content` is no list"
+            ],
+        );
+        check(
+            r#""result":{"isError":false,"isError":true}"#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: the key `isError` stands twice at line 1, column 26"
+            ],
+        );
         check(
             r#""result":{"resultType":"input_required","inputRequests":{}}"#,
-            expect![],
+            expect![[
+                r#"lost Ambiguous: invalid_result: its answer breaks the protocol: `resultType` is "input_required", for which the gate did not ask"#
+            ]],
         );
-        check(r#""result":{"resultType":"task","taskId":"t"}"#, expect![]);
+        check(
+            r#""result":{"resultType":"task","taskId":"t"}"#,
+            expect![[
+                r#"lost Ambiguous: invalid_result: its answer breaks the protocol: `resultType` is "task", for which the gate did not ask"#
+            ]],
+        );
         check_at(
             200,
             Era::Legacy("2025-11-25"),
             r#""result":{"resultType":"summary"}"#,
-            expect![],
+            expect![[r#"answered failed=false {"resultType":"summary"}"#]],
         );
         let deep = format!(r#""result":{{"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-        check(&deep, expect![]);
+        check(
+            &deep,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: nesting deeper than 120 levels at line 1, column 125"
+            ],
+        );
         check(
             &format!(r#""result":{{"x":"{}"}}"#, "y".repeat(5_000)),
-            expect![],
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: the text has 5008 bytes, more than the 4096 allowed"
+            ],
         );
-        check(r#""result":null"#, expect![]);
+        check(
+            r#""result":null"#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: neither a result nor an error"
+            ],
+        );
     }
 
     #[test]
     fn only_two_errors_are_definite() {
         check(
             r#""error":{"code":-32602,"message":"unknown tool: x"}"#,
-            expect![],
+            expect!["refused tool_error: the tool's server refused the call: unknown tool: x"],
         );
-        check(r#""error":{"code":-32601,"message":"no tools"}"#, expect![]);
-        check(r#""error":{"code":-32603,"message":"internal"}"#, expect![]);
+        check(
+            r#""error":{"code":-32601,"message":"no tools"}"#,
+            expect!["refused tool_error: the tool's server refused the call: no tools"],
+        );
+        check(
+            r#""error":{"code":-32603,"message":"internal"}"#,
+            expect!["lost Ambiguous: it answered with error -32603: internal"],
+        );
         check(
             r#""error":{"code":-32000,"message":"database gone"}"#,
-            expect![],
+            expect!["lost Ambiguous: it answered with error -32000: database gone"],
         );
-        check(r#""error":{"code":1}"#, expect![]);
+        check(
+            r#""error":{"code":1}"#,
+            expect!["lost Ambiguous: it answered with error 1: "],
+        );
     }
 
     #[test]
     fn the_status_of_http_comes_before_the_error_in_its_body() {
         let invalid = r#""error":{"code":-32602,"message":"bad"}"#;
-        check_at(400, Era::Modern, invalid, expect![]);
-        check_at(500, Era::Modern, invalid, expect![]);
-        check_at(409, Era::Modern, invalid, expect![]);
+        check_at(
+            400,
+            Era::Modern,
+            invalid,
+            expect!["refused tool_error: the tool's server refused the call: bad"],
+        );
+        check_at(
+            500,
+            Era::Modern,
+            invalid,
+            expect!["lost Ambiguous: it answered with error -32602: bad"],
+        );
+        check_at(
+            409,
+            Era::Modern,
+            invalid,
+            expect!["lost Ambiguous: it answered with error -32602: bad"],
+        );
         check_at(
             400,
             Era::Modern,
             r#""error":{"code":-32020,"message":"header"}"#,
-            expect![],
+            expect!["refused tool_error: the tool's server refused the call: error -32020: header"],
         );
     }
 
@@ -258,7 +326,23 @@ mod tests {
                 shown(answer(Exchange::Status { status, body }, Era::Modern, 99))
             })
             .collect();
-        expect![].assert_eq(&lines.join("\n"));
+        expect![[r#"
+            lost Ambiguous: it answered with HTTP 202
+            lost Ambiguous: it answered with HTTP 301
+            refused tool_error: the tool's server refused the call: HTTP 400
+            refused tool_error: the tool's server refused the call: HTTP 401
+            refused tool_error: the tool's server refused the call: HTTP 403
+            refused tool_error: the tool's server refused the call: HTTP 404
+            lost Ambiguous: it answered with HTTP 408
+            lost Ambiguous: it answered with HTTP 409
+            refused tool_error: the tool's server refused the call: HTTP 410
+            refused tool_error: the tool's server refused the call: HTTP 422
+            lost Ambiguous: it answered with HTTP 425
+            lost Ambiguous: it answered with HTTP 429
+            lost Ambiguous: it answered with HTTP 500
+            lost Ambiguous: it answered with HTTP 502
+            lost Ambiguous: it answered with HTTP 503"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]
@@ -272,6 +356,9 @@ mod tests {
             .into_iter()
             .map(|e| shown(answer(e, Era::Modern, 99)))
             .collect();
-        expect![].assert_eq(&lines.join("\n"));
+        expect![[r#"
+            refused upstream_unavailable: the tool's server cannot be reached, and nothing was sent: connection refused
+            lost Disconnected: it exited with status 1
+            lost Ambiguous: invalid_result: its answer breaks the protocol: neither a result nor an error"#]].assert_eq(&lines.join("\n"));
     }
 }
