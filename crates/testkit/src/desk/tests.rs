@@ -98,10 +98,15 @@ fn a_refusal_says_why_and_leaves_the_ledger_alone() {
         order("1000.01"),
         expect!["`1000.01` is more than the `1000.00` left on `ch_1`"],
     );
+    desk.refund(order("999"), None).unwrap();
+    check(
+        order("1.01"),
+        expect!["`1.01` is more than the `1.00` left on `ch_1`"],
+    );
     desk.close("cust_123".to_owned(), None).unwrap();
     check(order("1"), expect!["the account of `cust_123` is closed"]);
     let sums = Sums::of_file(&fixture.ledger()).unwrap();
-    assert_eq!((sums.refunds, sums.closures), (0, 1));
+    assert_eq!((sums.refunds, sums.closures), (1, 1));
 }
 
 #[test]
@@ -121,6 +126,19 @@ fn a_key_is_honoured_only_where_the_desk_says_so_and_also_after_a_restart() {
     drop(desk);
     let desk = fixture.desk(KeyPolicy::Ignore);
     assert_eq!(desk.refund(order("5"), Some("k")).unwrap().id, "re_2");
+}
+
+#[test]
+fn an_open_ledger_is_locked() {
+    let fixture = Fixture::new();
+    let desk = fixture.desk(KeyPolicy::Ignore);
+    let other = std::fs::File::open(fixture.ledger()).unwrap();
+    assert!(
+        other.try_lock().is_err(),
+        "two desks could spend the same rest"
+    );
+    drop(desk);
+    assert!(other.try_lock().is_ok());
 }
 
 #[test]
