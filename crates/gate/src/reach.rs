@@ -95,7 +95,10 @@ pub(crate) fn visible(
     // a call that names it.
     let by_policy = || {
         let covered = |set: &PolicySet| set.grant_coverage(facts, reach).0;
-        let coverage = configuration.policies.as_deref().map_or(Coverage::NotNamed, covered);
+        let coverage = configuration
+            .policies
+            .as_deref()
+            .map_or(Coverage::NotNamed, covered);
         matches!(coverage, Coverage::Covered | Coverage::Elsewhere)
     };
     tool.lifecycle.is_callable() && scoped && role(identity, tool).is_ok() && (own || by_policy())

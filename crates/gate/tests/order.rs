@@ -1,0 +1,343 @@
+//! The order of the gate, step by step: the first failing question names the code.
+
+mod world;
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use toolgate_gate::{authenticate, decide, survey};
+use toolgate_model::{Call, Duration, Lifecycle, Profile, Role, Scope, Verdict};
+use world::{World, globs, now, spec_policy, tool};
+
+/// The verdict, code and message that a call gets.
+fn answer(world: &World, call: &Call) -> String {
+    let configuration = world.configuration();
+    let identity = match configuration.standing(&world.credential.id, now()) {
+        Ok(identity) => identity,
+        Err(denial) => return format!("{}: {}", denial.code, denial.message),
+    };
+    let (judged, clearance) = decide(&configuration, &identity, call, now());
+    assert_eq!(
+        clearance.is_some(),
+        matches!(judged.decision.verdict, Verdict::Allow | Verdict::Sanitize),
+        "a clearance comes with an allow and with nothing else"
+    );
+    match judged.decision.denial {
+        None => judged.decision.verdict.to_string(),
+        Some(denial) => format!("{}: {}", denial.code, denial.message),
+    }
+}
+
+fn call(arguments: Value) -> Call {
+    Call::new("stripe.refund".parse().unwrap(), arguments)
+}
+
+fn check(change: impl FnOnce(&mut World, &mut Call), expected: Expect) {
+    let mut world = World::default();
+    let mut call = call(json!({"customer": "cust_123", "amount": 100}));
+    change(&mut world, &mut call);
+    expected.assert_eq(&answer(&world, &call));
+}
+
+#[test]
+fn a_granted_call_that_no_rule_speaks_about_gets_its_posture() {
+    check(|_, _| {}, expect!["allow"]);
+    check(
+        |world, _| world.tools[0].risk = toolgate_model::Risk::High,
+        expect!["approval_required: no rule speaks, and high risk needs approval"],
+    );
+    check(
+        |world, _| world.tools[0].risk = toolgate_model::Risk::Critical,
+        expect!["posture_denied: no rule speaks, and critical risk is denied by posture"],
+    );
+}
+
+#[test]
+fn each_step_has_its_code() {
+    check(
+        |world, _| world.credential.expires_at = Some(now()),
+        expect![
+            "credential_expired: credential `key_00000000000071018101010101010101` expired at 2026-06-16T15:14:22.104Z"
+        ],
+    );
+    check(
+        |world, _| world.agent.suspended = true,
+        expect!["credential_revoked: agent `billing_agent` is suspended"],
+    );
+    check(
+        |_, call| call.tool = "stripe.refunds".parse().unwrap(),
+        expect!["tool_not_found: there is no tool `stripe.refunds`"],
+    );
+    check(
+        |_, call| call.version = Some("2".to_owned()),
+        expect!["version_mismatch: `stripe.refund` is at version `1.0.0`, not `2`"],
+    );
+    for lifecycle in [Lifecycle::Disabled, Lifecycle::Declared] {
+        check(
+            |world, _| world.tools[0].lifecycle = lifecycle,
+            expect!["tool_disabled: `stripe.refund` is disabled"],
+        );
+    }
+    check(
+        |world, _| world.tools[0].lifecycle = Lifecycle::Deprecated,
+        expect!["allow"],
+    );
+    check(
+        |_, call| call.arguments = json!("text"),
+        expect!["invalid_arguments: the arguments must be an object"],
+    );
+    check(
+        |_, call| call.timeout = Some(Duration::default()),
+        expect!["invalid_timeout: the timeout must lie between 1ms and 10m, and `0ms` does not"],
+    );
+    check(
+        |world, _| world.agent.role = Role::Reader,
+        expect!["role_denied: role `reader` may not call tools that WRITE"],
+    );
+    check(
+        |world, _| world.agent.profile = Profile::default(),
+        expect!["not_granted: nothing grants `stripe.refund` to `billing_agent`"],
+    );
+    check(
+        |_, call| call.arguments = json!({"customer": "cust_9", "amount": 1}),
+        expect![
+            "resource_not_granted: `stripe.refund` is not granted to `billing_agent` for this resource, environment or workflow"
+        ],
+    );
+    check(
+        |world, _| world.tools[0].risk = toolgate_model::Risk::Critical,
+        expect!["posture_denied: no rule speaks, and critical risk is denied by posture"],
+    );
+    check(
+        |world, _| world.grant().max_risk = Some(toolgate_model::Risk::Low),
+        expect!["risk_ceiling: `stripe.refund` is medium risk, above the ceiling"],
+    );
+    check(
+        |_, call| call.resource = Some("customer:cust_9".to_owned()),
+        expect![
+            "entity_mismatch: the resource that the call names is not the one its arguments name"
+        ],
+    );
+    check(
+        |world, _| world.policies.clear(),
+        expect!["no_policy: no policy is in force, so nothing is decided"],
+    );
+    check(
+        |world, _| world.policies[0].1 = "{".to_owned(),
+        expect!["gate_unavailable: the policy set in force does not load"],
+    );
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_named_by_place_and_never_by_value() {
+    check(
+        |_, call| call.arguments = json!({"customer": {"secret": "tg_value"}}),
+        expect![
+            "invalid_arguments: the arguments do not fit the tool's schema at `/customer`: value is not of type \"string\""
+        ],
+    );
+}
+
+#[test]
+fn a_resource_that_is_only_claimed_satisfies_no_grant_but_a_star() {
+    let claim = |world: &mut World, call: &mut Call| {
+        world.tools[0].resource = None;
+        call.resource = Some("customer:cust_123".to_owned());
+    };
+    check(
+        claim,
+        expect![
+            "resource_not_granted: `stripe.refund` is not granted to `billing_agent` for this resource, environment or workflow"
+        ],
+    );
+    check(
+        |world, call| {
+            claim(world, call);
+            world.grant().resources = globs(&["*"]);
+        },
+        expect!["allow"],
+    );
+}
+
+#[test]
+fn a_credential_narrows_on_every_axis() {
+    let axes: [(&str, Scope); 5] = [
+        (
+            "tools",
+            Scope {
+                tools: globs(&["crm.*"]),
+                ..Scope::default()
+            },
+        ),
+        (
+            "envs",
+            Scope {
+                envs: globs(&["staging", "test"]),
+                ..Scope::default()
+            },
+        ),
+        (
+            "workflows",
+            Scope {
+                workflows: globs(&["a", "b"]),
+                ..Scope::default()
+            },
+        ),
+        (
+            "resources",
+            Scope {
+                resources: globs(&["customer:cust_9"]),
+                ..Scope::default()
+            },
+        ),
+        (
+            "agents",
+            Scope {
+                agents: vec!["other".parse().unwrap()],
+                ..Scope::default()
+            },
+        ),
+    ];
+    for (axis, scope) in axes {
+        let world = World::with_scope(scope);
+        let got = answer(&world, &call(json!({"customer": "cust_123", "amount": 1})));
+        assert!(got.starts_with("out_of_scope"), "{axis}: {got}");
+    }
+    // A scope that names one environment fixes it, and a call that names another is out.
+    let world = World::with_scope(Scope {
+        envs: globs(&["prod"]),
+        ..Scope::default()
+    });
+    let mut call = call(json!({"customer": "cust_123", "amount": 1}));
+    assert_eq!(answer(&world, &call), "allow");
+    call.env = Some("staging".to_owned());
+    assert!(answer(&world, &call).starts_with("out_of_scope"));
+}
+
+/// The first document of 2-decision, part 3, as it stands, for an agent with no grant of its own.
+fn by_policy(change: impl FnOnce(&mut World, &mut Call)) -> String {
+    let mut world = World::default();
+    world.agent.profile = Profile::default();
+    world.policies = vec![("refunds".to_owned(), spec_policy().to_owned())];
+    let mut call = call(json!({"customer": "cust_123", "amount": 100}));
+    call.env = Some("prod".to_owned());
+    call.workflow = Some("refund_review".to_owned());
+    change(&mut world, &mut call);
+    answer(&world, &call).split(':').next().unwrap().to_owned()
+}
+
+#[test]
+fn the_specs_first_policy_decides_as_written() {
+    assert_eq!(by_policy(|_, _| {}), "approval_required");
+    let other_customer = |_: &mut World, call: &mut Call| {
+        call.arguments = json!({"customer": "cust_9", "amount": 1})
+    };
+    assert_eq!(by_policy(other_customer), "resource_not_granted");
+    assert_eq!(
+        by_policy(|_, call| call.workflow = Some("x".to_owned())),
+        "resource_not_granted"
+    );
+    assert_eq!(
+        by_policy(|_, call| call.workflow = None),
+        "resource_not_granted"
+    );
+    assert_eq!(
+        by_policy(|_, call| call.env = Some("test".to_owned())),
+        "resource_not_granted"
+    );
+    let other_agent = |world: &mut World, _: &mut Call| {
+        world.agent.id = "other_agent".parse().unwrap();
+        world.credential.subject = world.agent.id.clone();
+    };
+    assert_eq!(by_policy(other_agent), "not_granted");
+}
+
+#[test]
+fn without_its_env_selector_the_amount_decides_outside_prod() {
+    let at = |arguments: Value| {
+        by_policy(|world, call| {
+            world.policies[0].1 = spec_policy().replace(r#""env": "prod", "#, "");
+            call.env = Some("staging".to_owned());
+            call.arguments = arguments;
+        })
+    };
+    assert_eq!(at(json!({"customer": "cust_123", "amount": 100})), "allow");
+    for arguments in [
+        json!({"customer": "cust_123", "amount": 600}),
+        json!({"customer": "cust_123"}),
+        json!({"customer": "cust_123", "amount": "1000"}),
+    ] {
+        assert_eq!(at(arguments.clone()), "approval_required", "{arguments}");
+    }
+}
+
+#[test]
+fn the_admin_profile_reaches_everything_and_rules_still_bind_it() {
+    let deny = r#"{"rules": [{"match": {"tools": ["stripe.*"]}, "effect": "deny"}]}"#;
+    check(
+        |world, _| world.agent.profile = Profile::Admin,
+        expect!["allow"],
+    );
+    check(
+        |world, _| {
+            world.agent.profile = Profile::Admin;
+            world.policies[0].1 = deny.to_owned();
+        },
+        expect!["policy_denied: `policy/r1` denies: match.tools"],
+    );
+}
+
+#[test]
+fn the_same_inputs_give_the_same_decision() {
+    let world = World::default();
+    let configuration = world.configuration();
+    let identity = configuration.standing(&world.credential.id, now()).unwrap();
+    let call = call(json!({"customer": "cust_123", "amount": 1}));
+    let once = decide(&configuration, &identity, &call, now()).0.decision;
+    let twice = decide(&world.configuration(), &identity, &call, now())
+        .0
+        .decision;
+    assert_eq!(
+        serde_json::to_string(&once).unwrap(),
+        serde_json::to_string(&twice).unwrap()
+    );
+}
+
+#[test]
+fn a_survey_says_what_an_agent_could_do_and_why_not() {
+    let mut world = World::default();
+    world.tools.push(tool("stripe.payout"));
+    world.tools[1].risk = toolgate_model::Risk::Critical;
+    world.tools.push(tool("crm.read"));
+    let agent = std::sync::Arc::new(world.agent.clone());
+    let shown = survey(&world.configuration(), &agent, now())
+        .into_iter()
+        .map(|line| format!("{} {} {}\n", line.tool, line.answer, line.reason))
+        .collect::<String>();
+    expect![[r#"
+        crm.read no nothing grants `crm.read` to `billing_agent`
+        stripe.payout depends reachable; the arguments, resource and environment decide
+        stripe.refund depends reachable; the arguments, resource and environment decide
+    "#]]
+    .assert_eq(&shown);
+}
+
+#[test]
+fn an_unknown_token_and_a_wrong_secret_get_the_same_answer() {
+    let world = World::default();
+    let configuration = world.configuration();
+    let good = authenticate(&configuration, &world.token.reveal(), now());
+    assert!(good.is_ok());
+    let mut wrong = world.token.reveal();
+    let last = if wrong.ends_with('0') { '1' } else { '0' };
+    wrong.pop();
+    wrong.push(last);
+    let unknown = wrong.replacen("01", "02", 1);
+    let person = wrong.replacen("tg_", "tgp_", 1);
+    for bad in ["", "tg_", &wrong, &unknown, &person] {
+        let denial = authenticate(&configuration, bad, now()).unwrap_err();
+        assert_eq!(
+            (denial.code.as_str(), denial.message.as_str()),
+            ("unauthenticated", "the credential is missing or not known")
+        );
+    }
+}
