@@ -371,7 +371,7 @@ def on_record():
 @test("a changed policy binds on the next call, and a rollback too")
 def policy_change():
     gate = on().gate
-    changed = gate.home / "changed.json"
+    changed = gate.home / "closed.json"
     read = lambda: gate.invoke(on().agent, "desk.get_customer", {"customer": "cust_789"})
     equal(read()["outcome"], "success", "before")
     before = read()["decision"]["policy_version"]

@@ -7,10 +7,12 @@ content must be the same JSON.
 """
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 
+import httpx2
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
@@ -79,7 +81,8 @@ class Stage:
             {"name": "get-resource-links", "arguments": {"count": 3}},
         ]
         self.servers = [
-            Server("everything", calls, node, [everything, "stdio"]),
+            Server("everything", calls, node, [everything, "stdio"],
+                granted=[*(call["name"] for call in calls), "trigger-long-running-operation"]),
             Server("web", calls, url=f"http://127.0.0.1:{port}/mcp"),
             Server("files", [
                 {"name": "read_text_file", "arguments": {"path": str(self.files / "note.txt")}},
@@ -128,15 +131,21 @@ def drive(client, target, calls):
 
 
 async def drive_python(mode, target, calls):
+    async with connected(mode, target) as client:
+        return await seen(client, calls)
+
+
+@contextlib.asynccontextmanager
+async def connected(mode, target):
+    """The official Python client on this server."""
     if "command" in target:
         async with Client(StdioServerParameters(command=target["command"], args=target["args"]), mode=mode) as client:
-            return await seen(client, calls)
-    import httpx2
-
+            yield client
+        return
     headers = {"Authorization": f"Bearer {target['token']}"} if "token" in target else {}
     async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
         async with Client(streamable_http_client(target["url"], http_client=http), mode=mode) as client:
-            return await seen(client, calls)
+            yield client
 
 
 async def seen(client, calls):
@@ -236,6 +245,54 @@ for each in (*PYTHON, *TYPESCRIPT):
 def eras():
     for client, version in (("python-auto", "2026-07-28"), ("python-legacy", "2025-11-25"), ("v2-auto", "2026-07-28"), ("v2-legacy", "2025-11-25")):
         equal(drive(client, on().target, [])["version"], version, client)
+
+
+def progress_of(client, target, tool):
+    """The progress that this client is told while a long call runs, and the call's content."""
+    told = []
+
+    async def note(progress, total, message):
+        told.append((progress, total))
+
+    async def call():
+        async with connected(client.removeprefix("python-"), target) as opened:
+            result = await opened.call_tool(tool, {"duration": 1, "steps": 4}, progress_callback=note)
+            return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    result = asyncio.run(call())
+    return told, content({"result": result}, client)
+
+
+@test("progress of a long call reaches the client that asked for it, in both eras")
+def progress():
+    everything = on().servers[0]
+    for client in PYTHON:
+        direct = progress_of(client, everything.direct, "trigger-long-running-operation")
+        gated = progress_of(client, on().target, "everything__trigger-long-running-operation")
+        equal(gated, direct, f"{client}: progress and content")
+        check(len(gated[0]) >= 3, f"{client}: too little progress to prove anything: {gated[0]}")
+
+
+@test("a client that listens is told when what it may reach has changed, and then sees it")
+def list_changed():
+    gate = on().gate
+    token = gate.agent("listener", "--tool", "everything.echo")
+    names = lambda page: sorted(tool.name for tool in page.tools if not tool.name.startswith("toolgate_"))
+    grant = gate.home / "listener.json"
+    grant.write_text(json.dumps({"name": "listener", "agent_id": "listener", "allowed_tools": ["everything.get-sum"], "rules": []}))
+
+    async def look():
+        async with connected("auto", {"url": f"{gate.url}/mcp", "token": token}) as client:
+            equal(names(await client.list_tools()), ["everything__echo"], "the tools before")
+            async with client.listen(tools_list_changed=True) as events:
+                await asyncio.to_thread(gate.cli, "policy", "apply", grant, "--activate")
+                async with asyncio.timeout(kit.READY_SECONDS):
+                    async for _ in events:
+                        found = names(await client.list_tools())
+                        if found == ["everything__echo", "everything__get-sum"]:
+                            return
+
+    asyncio.run(look())
 
 
 @test("a call that needs approval is answered as pending, joins when repeated, and runs once approved")

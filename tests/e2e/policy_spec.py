@@ -8,7 +8,7 @@ rule meets missing and mistyped ones; `slack` is a small server on the official 
 import json
 import sys
 
-from kit import DESK, HERE, Gate, check, denied_with, desk_tools, effects, equal, folder, has_every_field, ledger_lines, stage, test
+from kit import DESK, HERE, Gate, check, denied_with, desk_tools, effects, equal, folder, has_every_field, ledger_lines, stage, test, wait_for
 
 BILLING = (HERE / "policies/billing.json").read_text()
 SLACK = (HERE / "policies/internal-documents.json").read_text()
@@ -42,7 +42,6 @@ risk = "low"
         self.support = self.gate.agent("support_agent", "--tool", "slack.post_message")
         self.gate.wait_tools(self.support, "slack.post_message")
         look = {"env": "prod", "workflow": "refund_review", "mode": "simulate"}
-        from kit import wait_for
         probe = lambda: self.gate.invoke(self.billing, "stripe.refund", REFUND, **look)
         wait_for("stripe to be known", lambda: (probe()["denial"] or {}).get("code") != "tool_not_found")
 
@@ -78,7 +77,8 @@ def loaded():
     for file in ("billing.json", "internal-documents.json"):
         gate.cli("check", HERE / "policies" / file, url=False)
     shown = str(gate.cli("policy", "ls"))
-    check("Block Slack posts of internal documents" in shown, shown)
+    for name in ("billing", "internal"):
+        check(name in shown.lower(), shown)
 
 
 @test("a refund in prod by billing_agent on customer:cust_123 needs approval, whatever its amount")
