@@ -5,6 +5,13 @@
 //! approve, three instants (in time, late for the lease, past expiry), at most three attempts. All
 //! sequences of inputs are followed until no new state turns up.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on stops here and says where"
+)]
+
 mod support;
 
 use std::collections::{HashSet, VecDeque};

@@ -3,6 +3,13 @@
 //! A change here is a change of what lies on disks. Do not accept it without a migration
 //! (docs/decisions/0004).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on stops here and says where"
+)]
+
 mod support;
 
 use expect_test::expect_file;
