@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use toolgate_model::{Glob, Risk};
+use toolgate_model::{Glob, Risk, ToolId};
 
 use crate::diagnostics::{
     BAD_PATTERN, BAD_REGEX, Code, NOT_A_CONDITION, NOT_AVAILABLE, PATTERN_NOT_LITERAL,
@@ -325,7 +325,7 @@ impl<'r, 't> Checker<'r, 't> {
         right_expr: &Expr,
         make: fn(Term) -> Relation,
     ) -> Option<Relation> {
-        self.check_tool_name(left, &right, right_expr);
+        self.tool_name_fits(left, &right, right_expr)?;
         if comparable(left.kind(), right.kind()) {
             return Some(make(right));
         }
@@ -334,17 +334,17 @@ impl<'r, 't> Checker<'r, 't> {
     }
 
     /// `tool == stripe` never holds: a tool has a source and an operation.
-    fn check_tool_name(&mut self, left: &Term, right: &Term, expr: &Expr) {
-        let Term::Attribute(attribute) = left else {
-            return;
-        };
-        let Term::Literal(Literal::Text(text)) = right else {
-            return;
-        };
-        if attribute.name == "tool" && text.parse::<toolgate_model::ToolId>().is_err() {
-            let message = format!("`{}` is not a tool's full name", shown(text));
-            let help = "a tool is `source.operation`; `tool_name` compares the source alone";
-            self.complain(UNKNOWN_VALUE, expr, &message, help);
+    fn tool_name_fits(&mut self, left: &Term, right: &Term, expr: &Expr) -> Option<()> {
+        match (left, right) {
+            (Term::Attribute(attribute), Term::Literal(Literal::Text(text)))
+                if attribute.name == "tool" && text.parse::<ToolId>().is_err() =>
+            {
+                let message = format!("`{}` is not a tool's full name", shown(text));
+                let help = "a tool is `source.operation`; `tool_name` compares the source alone";
+                self.complain(UNKNOWN_VALUE, expr, &message, help);
+                None
+            }
+            _ => Some(()),
         }
     }
 

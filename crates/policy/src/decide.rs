@@ -147,7 +147,7 @@ fn judge<'s: 'c, 'c>(
     // `unless` is negated as a whole and not pushed inwards: on a tool that has no `amount`,
     // `unless amount <= 100` exempts nothing.
     if let Some(part) = &rule.unless {
-        truth = next(truth, part, call, trace.as_deref_mut(), opposite)?;
+        truth = next(truth, part, call, trace, opposite)?;
     }
     Ok(truth)
 }

@@ -29,6 +29,13 @@ pub fn explain(code: &str) -> Option<&'static str> {
         .map(|known| known.explanation)
 }
 
+/// The registered code of this text, for diagnostics that come back over a wire; `P000` where the
+/// other side knows a code that this version does not.
+pub fn known_code(code: &str) -> &'static str {
+    let known = CODES.iter().find(|known| known.code == code);
+    known.map_or("P000", |known| known.code)
+}
+
 macro_rules! codes {
     ($($name:ident $code:literal $severity:ident $title:literal: $explanation:literal;)+) => {
         $(pub(crate) const $name: Code = Code {
@@ -161,7 +168,7 @@ codes! {
 
 #[cfg(test)]
 mod tests {
-    use super::{CODES, explain};
+    use super::{CODES, explain, known_code};
 
     #[test]
     fn codes_are_sorted_unique_and_explained() {
@@ -178,5 +185,6 @@ mod tests {
         }
         assert!(explain("p021").unwrap().contains("require_approval"));
         assert_eq!(explain("P999"), None);
+        assert_eq!((known_code("P021"), known_code("P999")), ("P021", "P000"));
     }
 }

@@ -261,7 +261,13 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "method",
         Type::Words(METHODS),
         "the tool's HTTP method",
-        |r| descriptor(r, |tool| tool.method.as_deref()),
+        |r| match r.facts.descriptor {
+            // Sources write it as they like.
+            Some(tool) => tool.method.as_ref().map_or(Got::Impossible, |method| {
+                Got::Value(Datum::Text(method.to_ascii_uppercase().into()))
+            }),
+            None => Got::Missing,
+        },
     ),
     not_yet(
         "new_resource",

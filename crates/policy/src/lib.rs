@@ -48,6 +48,7 @@ mod tree;
 mod value;
 
 pub use conditions::CONDITIONS;
+pub use diagnostics::known_code;
 pub use effects::{EFFECTS, EffectWord};
 pub use explanation::{ExplainedPart, ExplainedRule, Explanation};
 pub use facts::{ATTRIBUTES, Attribute, Type};

@@ -82,6 +82,10 @@ impl Loading<'_> {
             self.loaded
                 .insert(name, policy.filter(|_| !report.has_errors()));
         }
+        // In the order in which a person reads the document, not in that of the stages.
+        report
+            .diagnostics
+            .sort_by_key(|problem| problem.span.map_or(usize::MAX, |span| span.start));
         self.diagnostics.append(&mut report.diagnostics);
     }
 

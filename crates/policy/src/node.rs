@@ -15,6 +15,7 @@ use toolgate_model::Glob;
 
 use crate::call::{Call, Local};
 use crate::explanation::ExplainedPart;
+use crate::facts::Type;
 use crate::limits;
 use crate::needles::NeedleId;
 use crate::ruling::Fault;
@@ -229,11 +230,20 @@ impl Comparison {
         Ok(match judge(&left, &right_value) {
             Some(holds) => Answer::known(holds),
             None => {
-                self.left.note(call);
-                right.note(call);
+                self.note_mistyped(right, call);
                 Answer::UNKNOWN
             }
         })
+    }
+
+    /// Of two sides that do not fit, the one that the caller sent is to blame.
+    fn note_mistyped(&self, right: &Term, call: &mut Call<'_, '_>) {
+        let sides = [&self.left, right];
+        let sent = |term: &&&Term| term.kind() == Type::Any;
+        let any_sent = sides.iter().any(|term| sent(&term));
+        for term in sides.iter().filter(|term| !any_sent || sent(term)) {
+            term.note(call);
+        }
     }
 
     fn matched(
