@@ -19,6 +19,10 @@ use toolgate_record::Actor;
 /// How long a credential works where nobody says.
 const TTL_DEFAULT: Duration = Duration::from_secs(90 * 86_400);
 
+/// Bytes of the JSON of a profile or scope.
+// LIMIT: 32 KiB, so that its change fits the record; thousands of plain lines do.
+const REACH_BYTES_MAX: usize = 32 << 10;
+
 /// An agent as it should be.
 #[derive(Clone, Debug)]
 pub struct AgentSpec {
@@ -93,6 +97,7 @@ impl Driver {
             let message = format!("`{}` is a role for people, not for agents", spec.role);
             return Err(Failed::Invalid(message));
         }
+        bounded("profile", &json!(spec.profile))?;
         let before = self.configuration().agent(&spec.id).cloned();
         if before.as_ref().is_some_and(|agent| agent.tenant != tenant) {
             return Err(taken("agent", &spec.id));
@@ -176,6 +181,7 @@ impl Driver {
     /// [`Failed`] where the caller may not, or there is no such agent.
     pub async fn create_key(&self, caller: &Caller, spec: KeySpec) -> Result<Issued, Failed> {
         require(caller, Permission::ManageAgents)?;
+        bounded("scope", &json!(spec.scope))?;
         let agent = self.agent_for(caller, &spec.agent)?;
         let issued = self.issue(
             TokenKind::Agent,
@@ -403,6 +409,15 @@ fn summary(key: &Credential) -> Value {
         "revoked_at": at(key.revoked_at),
         "rotated_from": key.rotated_from,
     })
+}
+
+fn bounded(field: &str, value: &Value) -> Result<(), Failed> {
+    let bytes = value.to_string().len();
+    if bytes <= REACH_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("the {field} has {bytes} bytes, more than the {REACH_BYTES_MAX} allowed");
+    Err(Failed::Invalid(message))
 }
 
 fn taken(kind: &str, id: &AgentId) -> Failed {

@@ -22,6 +22,10 @@ use toolgate_record::Actor;
 // LIMIT: twenty, so that whoever guesses tokens cannot fill the disk.
 const REFUSALS_RECORDED_PER_SECOND: u32 = 20;
 
+/// Bytes of a reason that a person gives.
+// LIMIT: 4 KiB, so that it fits the record whole.
+const REASON_BYTES_MAX: usize = 4 << 10;
+
 /// Counts refused sign-ins within one second.
 #[derive(Default)]
 pub(crate) struct Refusals {
@@ -135,6 +139,7 @@ impl Driver {
         decision: (Digest, Choice, Option<String>),
     ) -> Result<Outcome, Failed> {
         require(caller, Permission::Approve)?;
+        fits("reason", decision.2.as_deref().unwrap_or_default())?;
         self.approval(caller, id).await?;
         let Caller::Person {
             operator,
@@ -177,6 +182,7 @@ impl Driver {
         (landed, reason): (Landed, String),
     ) -> Result<Outcome, Failed> {
         require(caller, Permission::Approve)?;
+        fits("reason", &reason)?;
         self.invocation(caller, id).await?;
         let Caller::Person { operator, .. } = caller else {
             return Err(Failed::Forbidden {
@@ -186,6 +192,16 @@ impl Driver {
         self.resolve_doubt(id, (operator.id.clone(), landed, reason), &actor(caller))
             .await
     }
+}
+
+/// Refuses words that would not fit the record.
+pub(crate) fn fits(field: &str, text: &str) -> Result<(), Failed> {
+    if text.len() <= REASON_BYTES_MAX {
+        return Ok(());
+    }
+    let bytes = text.len();
+    let message = format!("`{field}` has {bytes} bytes, more than the {REASON_BYTES_MAX} allowed");
+    Err(Failed::Invalid(message))
 }
 
 /// Whether this caller may see an invocation: its own agent, or a person of its tenant who may

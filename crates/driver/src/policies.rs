@@ -16,6 +16,10 @@ use crate::outcome::Failed;
 use crate::people::{actor, require};
 use toolgate_record::Actor;
 
+/// Documents of one set.
+// LIMIT: 500, so that the list of what is in force fits the record; rules are bounded apart.
+const DOCUMENTS_MAX: usize = 500;
+
 /// Why a policy was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
@@ -122,6 +126,7 @@ impl Driver {
         {
             return Err(PolicyError::Invalid(diagnostics));
         }
+        crate::people::fits("message", message)?;
         let known = self.ports.store.drafts(None).await?;
         let drafts: Vec<_> = documents
             .into_iter()
