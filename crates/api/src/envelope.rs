@@ -1,45 +1,203 @@
 //! The outcome envelope: the same from HTTP, MCP, the command line and the SDKs (4-interfaces, 3).
+//!
+//! Whatever became of a call, its answer has this one shape. A denial is data in it; an effect
+//! that nobody can know of yet is `indeterminate`, never a failure. This is the one file that
+//! turns an invocation into what callers read. Must not know: how it travels.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use toolgate_driver::Outcome;
-use toolgate_execution::{Invocation, Settlement, State};
-use toolgate_model::{Code, Decision, Denial, Timestamp};
+use toolgate_execution::{Choice, Invocation, Settlement, State, Status};
+use toolgate_model::{
+    Code, Decision, Denial, InvocationId, MatchedRule, Obligation, PolicyVersion, RecordId, Risk,
+    RiskScore, Sanitized, Timestamp, ToolId, Verdict,
+};
+use utoipa::ToSchema;
+
+/// The answer to one call, whatever became of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Envelope {
+    /// The gate's durable life of this call.
+    #[schema(value_type = String, examples("inv_019770cd8a48700080000000000000a1"))]
+    invocation_id: InvocationId,
+    /// The tool.
+    #[schema(value_type = String, examples("stripe.refund"))]
+    capability_id: ToolId,
+    /// Its version; empty where there is no such tool.
+    capability_version: String,
+    /// What the call belongs to.
+    correlation: Correlation,
+    /// `success`, `failure`, `denied`, `skipped` (the tool is disabled) or `indeterminate` (running,
+    /// or an effect that nobody can know of yet).
+    outcome: &'static str,
+    /// Whether the outcome is `success`.
+    success: bool,
+    /// What the tool answered.
+    data: Value,
+    /// Why it failed, or why nobody can know.
+    error: Option<ErrorView>,
+    /// Why it did not run.
+    denial: Option<DenialView>,
+    /// How it was decided.
+    decision: DecisionView,
+    /// The state of the invocation.
+    #[schema(value_type = String, examples("succeeded", "pending_approval"))]
+    status: Status,
+    /// Whether an earlier call with the same idempotency key is answered again.
+    replayed: bool,
+    /// The earlier identical call that this one joined.
+    #[schema(value_type = Option<String>)]
+    duplicate_of: Option<InvocationId>,
+    /// How many attempts were admitted.
+    attempts: u32,
+    /// The records of it.
+    #[schema(value_type = Vec<String>)]
+    evidence_ids: Vec<RecordId>,
+    /// When the last attempt was admitted.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    completed_at: Option<Timestamp>,
+}
+
+/// What a call belongs to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Correlation {
+    /// The caller's name for it.
+    correlation_id: Option<String>,
+}
+
+/// Why a call failed, or why nobody can know whether it did.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = CallError)]
+pub(crate) struct ErrorView {
+    /// `tool_error`, `upstream_unavailable`, `invalid_result` or `unknown_effect`.
+    #[schema(value_type = String)]
+    pub(crate) code: Code,
+    /// One sentence.
+    message: String,
+    /// Facts beside it.
+    details: Map<String, Value>,
+}
+
+/// A refusal as data.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Denial)]
+pub(crate) struct DenialView {
+    /// The stable code.
+    #[schema(value_type = String, examples("approval_required"))]
+    pub(crate) code: Code,
+    /// One sentence for the caller.
+    message: String,
+    /// Whether the same call may succeed later without being changed.
+    retryable: bool,
+    /// Facts beside it: rule, approval, digest, what to do.
+    details: Map<String, Value>,
+}
+
+/// How a call was decided.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Decision)]
+pub(crate) struct DecisionView {
+    /// `allow`, `sanitize`, `require_approval` or `deny`.
+    #[schema(value_type = String)]
+    verdict: Verdict,
+    /// The digest of the policy set in force.
+    #[schema(value_type = Option<String>)]
+    policy_version: Option<PolicyVersion>,
+    /// The enforced rules that matched, the one that is named first in importance.
+    rules: Vec<String>,
+    /// Every rule that matched, also those that are only watched.
+    #[schema(value_type = Vec<Object>)]
+    matched: Vec<MatchedRule>,
+    /// What execution owes.
+    #[schema(value_type = Vec<String>)]
+    obligations: Vec<Obligation>,
+    /// The tool's risk.
+    #[schema(value_type = Option<String>)]
+    risk: Option<Risk>,
+    /// The finer rating, 0.0 to 1.0.
+    #[schema(value_type = Option<f64>)]
+    risk_score: Option<RiskScore>,
+    /// What was replaced in the arguments: type and place, never the value.
+    #[schema(value_type = Vec<Object>)]
+    sanitized: Vec<Sanitized>,
+    /// When it was decided.
+    #[schema(value_type = String, format = DateTime)]
+    evaluated_at: Timestamp,
+}
 
 /// The envelope of an outcome. `public_url` starts the links in it.
 pub fn envelope(outcome: &Outcome, public_url: &str) -> Value {
-    let invocation = &outcome.invocation;
-    let proposal = &invocation.proposal;
-    let denial = denial(invocation, public_url);
-    let word = word(invocation, denial.as_ref());
-    let settlement = settlement(&invocation.state);
-    json!({
-        "invocation_id": invocation.id,
-        "capability_id": proposal.tool,
-        "capability_version": proposal.version,
-        "correlation": {"correlation_id": proposal.correlation},
-        "outcome": word,
-        "success": word == "success",
-        "data": data(&invocation.state),
-        "error": error(invocation),
-        "denial": denial.map(|denial| json!({
-            "code": denial.code,
-            "message": denial.message,
-            "retryable": denial.code.is_retryable(),
-            "details": denial.details,
-        })),
-        "decision": decision(&proposal.decision),
-        "status": invocation.status(),
-        "replayed": outcome.replayed,
-        "duplicate_of": outcome.duplicate_of,
-        "attempts": invocation.attempts,
-        "evidence_ids": outcome.evidence,
-        "started_at": started_at(invocation, settlement),
-        "completed_at": invocation.status().is_terminal().then_some(invocation.updated_at),
-    })
+    // The shape has only string keys and plain values, so it can always be written.
+    serde_json::to_value(Envelope::of(outcome, public_url)).unwrap_or(Value::Null)
+}
+
+impl Envelope {
+    /// The envelope of an outcome.
+    pub(crate) fn of(outcome: &Outcome, public_url: &str) -> Self {
+        let invocation = &outcome.invocation;
+        let proposal = &invocation.proposal;
+        let denial = denial(invocation, public_url);
+        let word = word(invocation, denial.as_ref());
+        Self {
+            invocation_id: invocation.id.clone(),
+            capability_id: proposal.tool.clone(),
+            capability_version: proposal.version.clone(),
+            correlation: Correlation {
+                correlation_id: proposal.correlation.clone(),
+            },
+            outcome: word,
+            success: word == "success",
+            data: data(&invocation.state),
+            error: error(invocation),
+            denial: denial.map(DenialView::from),
+            decision: DecisionView::from(&proposal.decision),
+            status: invocation.status(),
+            replayed: outcome.replayed,
+            duplicate_of: outcome.duplicate_of.clone(),
+            attempts: invocation.attempts,
+            evidence_ids: outcome.evidence.clone(),
+            started_at: started_at(invocation),
+            completed_at: invocation
+                .status()
+                .is_terminal()
+                .then_some(invocation.updated_at),
+        }
+    }
+}
+
+impl From<Denial> for DenialView {
+    fn from(denial: Denial) -> Self {
+        Self {
+            code: denial.code,
+            message: denial.message,
+            retryable: denial.code.is_retryable(),
+            details: denial.details,
+        }
+    }
+}
+
+impl From<&Decision> for DecisionView {
+    fn from(decision: &Decision) -> Self {
+        let enforced = decision.rules.iter().filter(|rule| !rule.monitor);
+        Self {
+            verdict: decision.verdict,
+            policy_version: decision.policy_version,
+            rules: enforced.map(|rule| rule.rule.to_string()).collect(),
+            matched: decision.rules.clone(),
+            obligations: decision.obligations.clone(),
+            risk: decision.risk,
+            risk_score: decision.risk_score,
+            sanitized: decision.sanitized.clone(),
+            evaluated_at: decision.evaluated_at,
+        }
+    }
 }
 
 /// `success`, `failure`, `denied`, `skipped` or `indeterminate`.
-fn word(invocation: &Invocation, denial: Option<&Denial>) -> &'static str {
+pub(crate) fn word(invocation: &Invocation, denial: Option<&Denial>) -> &'static str {
     match (&invocation.state, denial) {
         (_, Some(denial)) if denial.code == Code::ToolDisabled => "skipped",
         (State::Succeeded { .. } | State::Proposed, None) => "success",
@@ -50,20 +208,13 @@ fn word(invocation: &Invocation, denial: Option<&Denial>) -> &'static str {
 }
 
 /// Why the call did not run, in every state in which it did not.
-fn denial(invocation: &Invocation, public_url: &str) -> Option<Denial> {
+pub(crate) fn denial(invocation: &Invocation, public_url: &str) -> Option<Denial> {
     match &invocation.state {
         State::Proposed => invocation.proposal.decision.denial.clone(),
         State::Denied { denial } => Some(denial.clone()),
         State::PendingApproval { frozen, .. } | State::Approved { frozen, .. } => {
-            let denial = invocation
-                .proposal
-                .decision
-                .denial
-                .clone()
-                .unwrap_or_else(|| {
-                    Denial::new(Code::ApprovalRequired, "people must approve this call")
-                });
             let url = format!("{public_url}/approvals/{}", frozen.approval);
+            let denial = waiting(invocation);
             Some(
                 denial
                     .with("approval_id", frozen.approval.as_str())
@@ -75,9 +226,10 @@ fn denial(invocation: &Invocation, public_url: &str) -> Option<Denial> {
         State::Rejected { approval, vote } => {
             let reason = vote.reason.as_deref().unwrap_or("no reason was given");
             let message = format!("an approver refused this call: {reason}");
-            let sent_back = vote.choice == toolgate_execution::Choice::SendBack;
+            let denial = Denial::new(Code::ApprovalRejected, message);
+            let sent_back = vote.choice == Choice::SendBack;
             Some(
-                Denial::new(Code::ApprovalRejected, message)
+                denial
                     .with("approval_id", approval.as_str())
                     .with("sent_back", sent_back),
             )
@@ -100,6 +252,15 @@ fn denial(invocation: &Invocation, public_url: &str) -> Option<Denial> {
     }
 }
 
+/// The denial that first held the call, which says which rule wants approval. After a requeue the
+/// first decision may have been another one; what it waits for is approval all the same.
+fn waiting(invocation: &Invocation) -> Denial {
+    let first = invocation.proposal.decision.denial.clone();
+    first
+        .filter(|denial| denial.code == Code::ApprovalRequired)
+        .unwrap_or_else(|| Denial::new(Code::ApprovalRequired, "people must approve this call"))
+}
+
 fn settlement(state: &State) -> Option<&Settlement> {
     match state {
         State::Succeeded { settlement } | State::Failed { settlement, .. } => Some(settlement),
@@ -115,46 +276,36 @@ fn data(state: &State) -> Value {
         .unwrap_or(Value::Null)
 }
 
-fn error(invocation: &Invocation) -> Value {
-    match &invocation.state {
-        State::Failed { failure, .. } => {
-            json!({"code": failure.code, "message": failure.message, "details": {}})
-        }
-        State::UnknownEffect { cause, .. } | State::Reconciling { cause, .. } => json!({
-            "code": Code::UnknownEffect,
-            "message": format!("{}: nobody can know yet whether the effect landed", cause.as_str()),
-            "details": {"cause": cause},
-        }),
-        State::NeedsOperator { cause, ground, .. } => json!({
-            "code": Code::UnknownEffect,
-            "message": format!("{}, and {ground}: a person must say what happened", cause.as_str()),
-            "details": {"cause": cause, "ground": ground},
-        }),
-        _ => Value::Null,
-    }
+pub(crate) fn error(invocation: &Invocation) -> Option<ErrorView> {
+    let (code, message, details) = match &invocation.state {
+        State::Failed { failure, .. } => (failure.code, failure.message.clone(), Value::Null),
+        State::UnknownEffect { cause, .. } | State::Reconciling { cause, .. } => (
+            Code::UnknownEffect,
+            format!(
+                "{}: nobody can know yet whether the effect landed",
+                cause.as_str()
+            ),
+            json!({"cause": cause}),
+        ),
+        State::NeedsOperator { cause, ground, .. } => (
+            Code::UnknownEffect,
+            format!(
+                "{}, and {ground}: a person must say what happened",
+                cause.as_str()
+            ),
+            json!({"cause": cause, "ground": ground}),
+        ),
+        _ => return None,
+    };
+    let details = details.as_object().cloned().unwrap_or_default();
+    Some(ErrorView {
+        code,
+        message,
+        details,
+    })
 }
 
-fn decision(decision: &Decision) -> Value {
-    let rules: Vec<String> = decision
-        .rules
-        .iter()
-        .filter(|rule| !rule.monitor)
-        .map(|rule| rule.rule.to_string())
-        .collect();
-    let mut map = Map::new();
-    map.insert("verdict".to_owned(), json!(decision.verdict));
-    map.insert("policy_version".to_owned(), json!(decision.policy_version));
-    map.insert("rules".to_owned(), json!(rules));
-    map.insert("matched".to_owned(), json!(decision.rules));
-    map.insert("obligations".to_owned(), json!(decision.obligations));
-    map.insert("risk".to_owned(), json!(decision.risk));
-    map.insert("risk_score".to_owned(), json!(decision.risk_score));
-    map.insert("sanitized".to_owned(), json!(decision.sanitized));
-    map.insert("evaluated_at".to_owned(), json!(decision.evaluated_at));
-    Value::Object(map)
-}
-
-fn started_at(invocation: &Invocation, settlement: Option<&Settlement>) -> Option<Timestamp> {
+fn started_at(invocation: &Invocation) -> Option<Timestamp> {
     let running = invocation.state.attempt().map(|attempt| attempt.started_at);
-    running.or_else(|| settlement.map(|settlement| settlement.started_at))
+    running.or_else(|| settlement(&invocation.state).map(|settlement| settlement.started_at))
 }

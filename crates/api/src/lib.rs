@@ -3,10 +3,45 @@
 //! A face turns a request into a [`toolgate_model::Call`] or a question, hands it to the driver,
 //! and turns what comes back into the one envelope ([`envelope`]). It decides nothing.
 //!
-//! Must not know: stores, tool protocols towards upstreams, configuration files.
+//! A request passes [`router`]'s front (size, Host, Origin), its token, and the strict reading of
+//! its body, in this order; one resource is one file. Must not know: stores, tool protocols
+//! towards upstreams, configuration files.
 
 mod envelope;
 mod state;
 
+mod diagnostic;
+mod front;
+mod host;
+mod kinds;
+mod problem;
+
+mod auth;
+mod body;
+mod call;
+mod conditional;
+mod named;
+mod reach;
+mod reply;
+
+mod agents;
+mod approvals;
+mod evaluate;
+mod events;
+mod export;
+mod health;
+mod invocations;
+mod keys;
+mod policies;
+mod receipts;
+mod records;
+mod tools;
+mod users;
+
+mod openapi;
+mod serve;
+
 pub use envelope::envelope;
+pub use openapi::openapi;
+pub use serve::router;
 pub use state::{Api, Limits};

@@ -1,0 +1,196 @@
+//! A call as a request writes it: the body of `POST /v1/invocations`, and what `can` and
+//! `evaluate` ask about.
+//!
+//! What is not available yet is refused by name, never ignored; a text that would not fit into a
+//! record is refused here, so that no call is too long to be written down.
+
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use toolgate_model::{Call, Duration, Mode, ToolId, Trigger};
+use utoipa::ToSchema;
+
+use crate::body::bounded;
+use crate::kinds::Kind;
+use crate::problem::Problem;
+
+/// Bytes of a name that a caller chooses: environment, session, correlation, key, …
+// LIMIT: 512; they stand in every record of the call.
+const NAME_BYTES_MAX: usize = 512;
+
+/// Bytes of a justification.
+// LIMIT: eight kibibytes, what an approver can be expected to read.
+const JUSTIFICATION_BYTES_MAX: usize = 8 << 10;
+
+/// Bytes of an idempotency key.
+const KEY_BYTES_MAX: usize = 256;
+
+/// Headers of trace context, which travel on to the tool.
+const TRACE: [&str; 2] = ["traceparent", "tracestate"];
+
+/// One proposed use of a tool.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InvocationRequest {
+    /// The tool's full name, `{source}.{operation}`. Required.
+    #[schema(value_type = String, examples("stripe.refund"))]
+    tool: Option<ToolId>,
+    /// Which version of it, if that matters.
+    version: Option<String>,
+    /// The arguments. None: `{}`.
+    arguments: Option<Map<String, Value>>,
+    /// The environment. Where the credential fixes one, it may be left out.
+    env: Option<String>,
+    /// The workflow. Where the credential fixes one, it may be left out.
+    workflow: Option<String>,
+    /// The resource, `type:id`. Where the arguments name one, both must agree.
+    resource: Option<String>,
+    /// The caller's name for its session.
+    session_id: Option<String>,
+    /// The caller's name for what belongs together.
+    correlation_id: Option<String>,
+    /// The event that the agent acts on.
+    trigger: Option<TriggerBody>,
+    /// Not available yet: must be null.
+    on_behalf_of: Option<Value>,
+    /// Not available yet: must be null.
+    user_request: Option<Value>,
+    /// Not available yet: must be null. Instead of `tool` and `arguments`.
+    http: Option<Value>,
+    /// Why, in the agent's own words. Approvers see it marked as such.
+    justification: Option<String>,
+    /// How long the attempt may take, in milliseconds, if shorter than the tool's own bound.
+    timeout_ms: Option<u32>,
+    /// How long to wait for an approval, in milliseconds, before it is answered as pending.
+    wait_ms: Option<u32>,
+    /// `execute`: the gate runs the tool. `decide`: a verdict only, recorded. `simulate`: a verdict
+    /// only, nothing recorded. `host` is not available yet.
+    #[schema(value_type = Option<String>, examples("execute", "decide", "simulate"))]
+    mode: Option<Mode>,
+    /// That a second identical call is meant.
+    #[serde(default)]
+    allow_duplicate: bool,
+}
+
+/// The event that an agent says it acts on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Trigger)]
+pub(crate) struct TriggerBody {
+    /// Which system says it happened.
+    source: String,
+    /// Its id there.
+    id: String,
+}
+
+impl InvocationRequest {
+    /// How long the caller wants to wait for an approval.
+    pub(crate) fn wait(&self, wait_ms_max: u32) -> Result<Duration, Problem> {
+        match self.wait_ms.unwrap_or_default() {
+            wait if wait <= wait_ms_max => Ok(Duration::from_millis(wait)),
+            wait => {
+                let detail =
+                    format!("{wait} is more than the {wait_ms_max} that a caller may wait");
+                Err(Problem::field("/wait_ms", detail))
+            }
+        }
+    }
+
+    /// The call, with what the headers add to it.
+    pub(crate) fn call(self, headers: &HeaderMap) -> Result<Call, Problem> {
+        self.available()?;
+        self.bounded()?;
+        let Some(tool) = self.tool else {
+            return Err(Problem::field("/tool", "missing: which tool is called"));
+        };
+        let arguments = Value::Object(self.arguments.unwrap_or_default());
+        Ok(Call {
+            version: self.version,
+            env: self.env,
+            workflow: self.workflow,
+            resource: self.resource,
+            session: self.session_id,
+            correlation: self.correlation_id,
+            trigger: self.trigger.map(|trigger| Trigger {
+                source: trigger.source,
+                id: trigger.id,
+            }),
+            justification: self.justification,
+            timeout: self.timeout_ms.map(Duration::from_millis),
+            mode: self.mode.unwrap_or_default(),
+            allow_duplicate: self.allow_duplicate,
+            idempotency_key: idempotency_key(headers)?,
+            meta: trace(headers),
+            ..Call::new(tool, arguments)
+        })
+    }
+
+    fn available(&self) -> Result<(), Problem> {
+        let named = [
+            ("/http", self.http.is_some()),
+            ("/on_behalf_of", self.on_behalf_of.is_some()),
+            ("/user_request", self.user_request.is_some()),
+        ];
+        if let Some((pointer, _)) = named.iter().find(|(_, given)| *given) {
+            let name = pointer.trim_start_matches('/');
+            let detail = format!("`{name}` is not available yet");
+            return Err(Problem::at(Kind::NotAvailable, pointer, detail));
+        }
+        if self.mode == Some(Mode::Host) {
+            let detail = "the mode `host` is not available yet: use `execute` or `decide`";
+            return Err(Problem::at(Kind::NotAvailable, "/mode", detail));
+        }
+        Ok(())
+    }
+
+    fn bounded(&self) -> Result<(), Problem> {
+        let trigger = self.trigger.as_ref();
+        let names = [
+            ("/version", self.version.as_deref()),
+            ("/env", self.env.as_deref()),
+            ("/workflow", self.workflow.as_deref()),
+            ("/resource", self.resource.as_deref()),
+            ("/session_id", self.session_id.as_deref()),
+            ("/correlation_id", self.correlation_id.as_deref()),
+            (
+                "/trigger/source",
+                trigger.map(|trigger| trigger.source.as_str()),
+            ),
+            ("/trigger/id", trigger.map(|trigger| trigger.id.as_str())),
+        ];
+        for (pointer, text) in names {
+            bounded(pointer, text, NAME_BYTES_MAX)?;
+        }
+        bounded(
+            "/justification",
+            self.justification.as_deref(),
+            JUSTIFICATION_BYTES_MAX,
+        )
+    }
+}
+
+/// The caller's own key for this call, which makes repeating it safe.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    let mut all = headers.get_all(NAME).iter();
+    let value = match (all.next(), all.next()) {
+        (None, _) => return Ok(None),
+        (Some(only), None) => only,
+        (Some(_), Some(_)) => return Err(Problem::header(NAME, "there must be only one")),
+    };
+    let text = value.to_str().unwrap_or_default();
+    if (1..=KEY_BYTES_MAX).contains(&text.len()) {
+        return Ok(Some(text.to_owned()));
+    }
+    let detail = format!("a key is 1 to {KEY_BYTES_MAX} printable characters");
+    Err(Problem::header(NAME, detail))
+}
+
+/// Trace context, where it is plain and short; anything else is left behind.
+fn trace(headers: &HeaderMap) -> Map<String, Value> {
+    let entry = |name: &&'static str| {
+        let text = headers.get(*name)?.to_str().ok()?;
+        (text.len() <= NAME_BYTES_MAX).then(|| ((*name).to_owned(), Value::from(text)))
+    };
+    TRACE.iter().filter_map(entry).collect()
+}

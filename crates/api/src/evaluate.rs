@@ -1,0 +1,163 @@
+//! Try a call as an agent without making it: the decision, and why, part by part.
+//!
+//! The same evaluation as for a real call, with a recorder; nothing is recorded, consumed or run.
+//! It is what `toolgate eval --explain` asks a server. Must not know: rules.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use toolgate_gate::{Configuration, decide, explain, unscoped};
+use toolgate_model::{
+    Agent, AgentId, Call, Code, Denial, Identity, KeyId, Permission, Timestamp, ToolId, Verdict,
+};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::PersonCaller;
+use crate::body::Given;
+use crate::envelope::{DecisionView, DenialView};
+use crate::problem::Problem;
+use crate::reply::{Answer, Reply};
+use crate::state::Api;
+
+/// The routes of this file.
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(evaluate))
+}
+
+/// A call to try.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Trial {
+    /// As which agent.
+    #[schema(value_type = String, examples("billing_agent"))]
+    agent: AgentId,
+    /// With which of its credentials. None: with one that narrows nothing.
+    #[schema(value_type = Option<String>)]
+    key: Option<KeyId>,
+    /// The tool.
+    #[schema(value_type = String, examples("stripe.refund"))]
+    tool: ToolId,
+    /// The arguments. None: `{}`.
+    #[serde(default)]
+    arguments: Map<String, Value>,
+    /// The tool's version, if that matters.
+    version: Option<String>,
+    /// The environment.
+    env: Option<String>,
+    /// The workflow.
+    workflow: Option<String>,
+    /// The resource.
+    resource: Option<String>,
+    /// That a second identical call is meant.
+    #[serde(default)]
+    allow_duplicate: bool,
+    /// At which instant. None: now.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    at: Option<Timestamp>,
+}
+
+/// What the call would get.
+#[derive(Serialize, ToSchema)]
+struct Evaluation {
+    /// How it would be decided.
+    decision: DecisionView,
+    /// Why it would not run.
+    denial: Option<DenialView>,
+    /// The environment in force.
+    env: Option<String>,
+    /// The workflow in force.
+    workflow: Option<String>,
+    /// What the call is about, `type:id`.
+    resource: Option<String>,
+    /// The truth of every part of every rule that could speak; none where no rule was asked.
+    #[schema(value_type = Option<Object>)]
+    explanation: Option<Value>,
+}
+
+/// Try a call
+///
+/// As an agent, for people who may look. Nothing is recorded, consumed or run.
+#[utoipa::path(
+    post, path = "/v1/evaluate", tag = "policies", operation_id = "evaluate_call",
+    request_body = Trial,
+    responses((status = 200, description = "What it would get.", body = Evaluation)),
+)]
+async fn evaluate(
+    State(api): State<Api>,
+    person: PersonCaller,
+    Given(trial): Given<Trial>,
+) -> Answer<Evaluation> {
+    person.require(Permission::View)?;
+    let configuration = api.driver.configuration();
+    let now = trial.at.unwrap_or_else(|| api.driver.now());
+    let agent = Arc::new(api.driver.agent_for(&person.caller, &trial.agent)?);
+    let refused = trial.refused(&configuration, &agent, now);
+    let identity = trial.identity(&configuration, agent, now)?;
+    let call = trial.call();
+    let (mut judged, explanation) = match explain(&configuration, &identity, &call, now) {
+        // An explanation is plain data; one that cannot be written is left out.
+        Ok((judged, explanation)) => (judged, serde_json::to_value(explanation).ok()),
+        Err(_) => (decide(&configuration, &identity, &call, now).0, None),
+    };
+    if let Some(denial) = refused {
+        judged.decision.verdict = Verdict::Deny;
+        judged.decision.denial = Some(denial);
+    }
+    Ok(Reply::ok(Evaluation {
+        decision: DecisionView::from(&judged.decision),
+        denial: judged.decision.denial.map(DenialView::from),
+        env: judged.env,
+        workflow: judged.workflow,
+        resource: judged.resource.map(|resource| resource.name),
+        explanation,
+    }))
+}
+
+impl Trial {
+    /// Whom the call is tried as.
+    fn identity(
+        &self,
+        configuration: &Configuration,
+        agent: Arc<Agent>,
+        now: Timestamp,
+    ) -> Result<Identity, Problem> {
+        let Some(id) = &self.key else {
+            return Ok(unscoped(&agent, now));
+        };
+        let key = configuration.credential(id);
+        let key = key.filter(|key| key.subject == agent.id && key.tenant == agent.tenant);
+        let credential = key.cloned().ok_or_else(|| Problem::not_found("key", id))?;
+        Ok(Identity { agent, credential })
+    }
+
+    /// What step 1 of the gate would say: whether agent and credential stand at all.
+    fn refused(
+        &self,
+        configuration: &Configuration,
+        agent: &Agent,
+        now: Timestamp,
+    ) -> Option<Denial> {
+        match &self.key {
+            Some(key) => configuration.standing(key, now).err(),
+            None => agent.suspended.then(|| {
+                let message = format!("agent `{}` is suspended", agent.id);
+                Denial::new(Code::CredentialRevoked, message)
+            }),
+        }
+    }
+
+    fn call(self) -> Call {
+        Call {
+            version: self.version,
+            env: self.env,
+            workflow: self.workflow,
+            resource: self.resource,
+            allow_duplicate: self.allow_duplicate,
+            ..Call::new(self.tool, Value::Object(self.arguments))
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! `tools/call`: from parameters to a call, through the gate, to the words of its outcome.
+//!
+//! Every call goes through [`Driver::submit`](toolgate_driver::Driver::submit), also of tools that
+//! do not exist or are hidden from the caller: the client is told the same of both, and the record
+//! says which it was.
+//!
+//! Must not know: transports; how anything is decided.
+
+use std::sync::Arc;
+
+use futures_util::future::{Either, select};
+use serde_json::{Map, Value};
+use toolgate_driver::{Outcome, Watch};
+use toolgate_execution::State;
+use toolgate_gate::Configuration;
+use toolgate_model::{Call, Code, Descriptor, Digest, Duration, Identity, Timestamp, ToolId};
+
+use super::face::{Asked, Face};
+use super::limits::WAITING_TICK;
+use super::list::{is_known, named};
+use super::listen::over;
+use super::load::Kind;
+use super::message::RpcError;
+use super::render::{Renderer, unknown_tool};
+use super::work::Progress;
+use super::{meta, own};
+
+/// LIMIT: characters of an unknown tool's name that the record keeps.
+const UNKNOWN_NAME_MAX: usize = 64;
+
+/// What the parameters of a call say.
+pub(super) struct Wanted {
+    /// The tool, as clients know it.
+    pub(super) name: String,
+    /// The arguments, an object.
+    pub(super) arguments: Value,
+}
+
+/// The tool that a name leads to.
+pub(super) enum Target {
+    /// One that the caller may know of.
+    Known(Arc<Descriptor>),
+    /// One that is there, and hidden from the caller.
+    Hidden(ToolId),
+    /// None; the id is what the record calls it.
+    Missing(ToolId),
+}
+
+/// Serves one call.
+pub(super) async fn call(
+    face: &Face,
+    asked: &Asked,
+    progress: &Progress,
+) -> Result<String, RpcError> {
+    let wanted = Wanted::read(&asked.request.params)?;
+    if let Some(tool) = own::find(face.options.presence, &wanted.name) {
+        return tool.run(face, asked, wanted.arguments, progress).await;
+    }
+    let _ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
+    let target = Target::of(face, &asked.identity, &wanted.name)?;
+    let mut call = Call::new(target.id(), wanted.arguments);
+    let given = asked.request.params.get("_meta");
+    meta::fill(&mut call, given, asked.idempotency_key.clone())?;
+    let watch = Watch {
+        wait: Duration::default(),
+        progress: progress.sink(),
+        cancelled: Box::pin(asked.cancelled.clone().cancelled_owned()),
+    };
+    let outcome = face.api.driver.submit(&asked.identity, call, watch).await;
+    if target.is_unknown(&outcome) {
+        return Err(unknown_tool(&wanted.name, &outcome.invocation.id));
+    }
+    let outcome = settle(face, asked, (outcome, face.options.hold), progress).await;
+    Ok(renderer(face, asked).result(&outcome))
+}
+
+/// Renders outcomes for the one who asked.
+pub(super) fn renderer<'f>(face: &'f Face, asked: &Asked) -> Renderer<'f> {
+    Renderer {
+        public_url: &face.api.public_url,
+        presence: face.options.presence,
+        era: asked.era,
+    }
+}
+
+/// Waits for what is still to come: a little for people, to its end for an attempt that runs.
+/// Tells that it waits, and stops when the client gives up: what waits for people stays.
+pub(super) async fn settle(
+    face: &Face,
+    asked: &Asked,
+    (mut outcome, hold): (Outcome, Duration),
+    progress: &Progress,
+) -> Outcome {
+    let driver = &face.api.driver;
+    let begin = driver.now();
+    while let Some(until) = patience(&outcome, begin.plus(hold)) {
+        let now = driver.now();
+        if now >= until {
+            break;
+        }
+        let tick = until.min(now.plus(WAITING_TICK));
+        let wait = Box::pin(driver.wait(&outcome.invocation.id, tick));
+        match select(wait, Box::pin(over(&asked.cancelled, &asked.ends))).await {
+            Either::Left((Ok(invocation), _)) => outcome.invocation = invocation,
+            Either::Left((Err(_), _)) | Either::Right(_) => break,
+        }
+        progress.tick(&waiting_for(&outcome));
+    }
+    outcome
+}
+
+/// Until when an outcome is waited for; none where nothing more will come by itself.
+fn patience(outcome: &Outcome, held_until: Timestamp) -> Option<Timestamp> {
+    match &outcome.invocation.state {
+        State::PendingApproval { .. } | State::Approved { .. } => Some(held_until),
+        State::Executing { attempt, .. } => Some(attempt.lease_until.max(held_until)),
+        State::Proposed
+        | State::Denied { .. }
+        | State::UnknownEffect { .. }
+        | State::Reconciling { .. }
+        | State::NeedsOperator { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Rejected { .. }
+        | State::Expired { .. }
+        | State::Cancelled { .. } => None,
+    }
+}
+
+fn waiting_for(outcome: &Outcome) -> String {
+    match outcome.invocation.state.frozen() {
+        Some(frozen) => {
+            format!("waiting for approval {} until {}", frozen.approval, frozen.expires_at)
+        }
+        None => format!("{}: {}", outcome.invocation.id, outcome.invocation.status().as_str()),
+    }
+}
+
+impl Wanted {
+    /// Reads the parameters of `tools/call`.
+    pub(super) fn read(params: &Map<String, Value>) -> Result<Self, RpcError> {
+        let Some(name) = params.get("name").and_then(Value::as_str) else {
+            return Err(RpcError::invalid_params("`name` must name a tool"));
+        };
+        let arguments = match params.get("arguments") {
+            None | Some(Value::Null) => Value::Object(Map::new()),
+            Some(arguments @ Value::Object(_)) => arguments.clone(),
+            Some(_) => return Err(RpcError::invalid_params("`arguments` must be an object")),
+        };
+        Ok(Self { name: name.to_owned(), arguments })
+    }
+}
+
+impl Target {
+    /// Where the name leads for this identity.
+    pub(super) fn of(face: &Face, identity: &Identity, name: &str) -> Result<Self, RpcError> {
+        let (configuration, now) = (face.api.driver.configuration(), face.api.driver.now());
+        Ok(match named(&configuration, face.options.presence, name) {
+            Some(tool) if is_known(&configuration, identity, tool, now) => Self::Known(tool.clone()),
+            Some(tool) => Self::Hidden(tool.id.clone()),
+            None => {
+                let id = unknown_id(&configuration, name);
+                Self::Missing(id.ok_or_else(RpcError::defect)?)
+            }
+        })
+    }
+
+    fn id(&self) -> ToolId {
+        match self {
+            Self::Known(tool) => tool.id.clone(),
+            Self::Hidden(id) | Self::Missing(id) => id.clone(),
+        }
+    }
+
+    /// Whether the caller is told that there is no such tool.
+    fn is_unknown(&self, outcome: &Outcome) -> bool {
+        let State::Denied { denial } = &outcome.invocation.state else { return false };
+        denial.code == Code::ToolNotFound || !matches!(self, Self::Known(_))
+    }
+}
+
+/// What the record calls a tool that is not there: never the id of one that is. The digest keeps
+/// two names apart that have the same letters.
+fn unknown_id(configuration: &Configuration, name: &str) -> Option<ToolId> {
+    let free = |id: &ToolId| configuration.catalogue.get(id).is_none();
+    let dotted = name.replacen("__", ".", 1).parse().ok().filter(free);
+    dotted.or_else(|| {
+        let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let letters: String = name.chars().filter(plain).take(UNKNOWN_NAME_MAX).collect();
+        let digest = Digest::of(name.as_bytes()).hex();
+        format!("unknown.{letters}-{digest}").parse().ok().filter(free)
+    })
+}

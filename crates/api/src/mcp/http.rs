@@ -1,0 +1,359 @@
+//! Streamable HTTP on one endpoint, for both eras.
+//!
+//! ```text
+//! POST  → entrance → message → modern: as it stands
+//!                            → initialize: a new session
+//!                            → else: within the session that `Mcp-Session-Id` names
+//! GET   → the session's stream of changes        DELETE → the end of the session
+//! ```
+//!
+//! A 400 always has a JSON-RPC error in it: clients tell the era of a server by it.
+//!
+//! Must not know: what methods do.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use futures_util::future::{Either, select};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use toolgate_model::Identity;
+
+use super::entrance::admit;
+use super::era::{ALL, BATCHING, Era, LEGACY, check_modern, is_modern};
+use super::face::{Asked, Face, Held};
+use super::headers::{self, SESSION, VERSION, single};
+use super::limits::{BATCH_MESSAGES_MAX, BODY_READ_MAX};
+use super::listen::{Follower, enter};
+use super::message::{Incoming, Rejected, Request, RpcError, incoming, read, success};
+use super::options::McpOptions;
+use super::reply::{Accept, accepted, events, json, refusal, respond};
+use super::session::{Session, Sessions, session_id};
+use super::work::{Departure, Running, channel};
+use super::{list, param_headers};
+use crate::Api;
+
+/// The MCP endpoint of this gate, at `/mcp`. It takes the driver's hook for changes.
+pub fn router(api: Api, options: McpOptions) -> Router {
+    let endpoint = Endpoint { face: Face::new(api, options), sessions: Arc::default() };
+    let methods = post(take).get(stream).delete(end);
+    Router::new().route("/mcp", methods).with_state(endpoint)
+}
+
+#[derive(Clone)]
+struct Endpoint {
+    face: Arc<Face>,
+    sessions: Arc<Sessions>,
+}
+
+/// One POST whose sender is known.
+struct Arrival {
+    endpoint: Endpoint,
+    identity: Identity,
+    headers: HeaderMap,
+    accept: Accept,
+}
+
+async fn take(State(endpoint): State<Endpoint>, request: HttpRequest) -> Response {
+    let (parts, body) = request.into_parts();
+    let identity = match admit(&endpoint.face.api, &parts.headers).await {
+        Ok(identity) => identity,
+        Err(response) => return *response,
+    };
+    let read = match receive(&endpoint.face, &parts.headers, body).await {
+        Ok(read) => read,
+        Err(error) => return refusal(&error.to_nobody()),
+    };
+    let (accept, message) = read;
+    let arrival = Arrival { endpoint, identity, headers: parts.headers, accept };
+    let answered = match message {
+        Value::Array(messages) => arrival.batch(messages).await,
+        message => arrival.single(message).await,
+    };
+    answered.unwrap_or_else(|rejected| refusal(&rejected))
+}
+
+/// Reads the body, and what the client takes for an answer.
+async fn receive(
+    face: &Face,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Accept, Value), RpcError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(RpcError::refused(415, "a message is sent as `application/json`"));
+    }
+    let accept = Accept::of(headers)?;
+    let limits = &face.api.limits;
+    let clock = face.api.driver.clock();
+    let bytes = Box::pin(Limited::new(body, limits.body_bytes_max).collect());
+    match select(bytes, clock.sleep_until(clock.now().plus(BODY_READ_MAX))).await {
+        Either::Left((Ok(bytes), _)) => Ok((accept, read(&bytes.to_bytes(), limits)?)),
+        Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => {
+            let max = limits.body_bytes_max;
+            Err(RpcError::refused(413, format!("the message has more than the {max} bytes allowed")))
+        }
+        Either::Left((Err(_), _)) => Err(RpcError::parse("the message broke off before its end")),
+        Either::Right(_) => {
+            Err(RpcError::refused(408, format!("the message did not arrive within {BODY_READ_MAX}")))
+        }
+    }
+}
+
+impl Arrival {
+    async fn single(&self, message: Value) -> Result<Response, Rejected> {
+        match incoming(message)? {
+            Incoming::Request(request) => {
+                let id = request.id.clone();
+                self.request(request).await.map_err(|error| error.to(id))
+            }
+            Incoming::Notification { method, params } => {
+                self.notification(&method, &params).map_err(RpcError::to_nobody)
+            }
+            // The gate asks clients nothing, so this answers nothing.
+            Incoming::Response => {
+                self.session().map_err(RpcError::to_nobody)?;
+                Ok(accepted())
+            }
+        }
+    }
+
+    async fn request(&self, request: Request) -> Result<Response, RpcError> {
+        let clock = self.endpoint.face.api.driver.clock();
+        let version = single(&self.headers, VERSION)?;
+        if is_modern(&request, version) {
+            let running = self.modern(request)?;
+            return Ok(respond(running, self.accept, clock).await);
+        }
+        if request.method == "initialize" {
+            return self.initialize(&request);
+        }
+        let session = self.session()?;
+        let running = self.legacy(request, session)?;
+        Ok(respond(running, self.accept, clock).await)
+    }
+
+    fn modern(&self, request: Request) -> Result<Running, RpcError> {
+        check_modern(&request.params, |version| headers::agree(&self.headers, &request, version))?;
+        self.check_mirrored(&request)?;
+        if request.method == "subscriptions/listen" && self.accept == Accept::Json {
+            let message = "changes are told on a stream: accept `text/event-stream`";
+            return Err(RpcError::refused(406, message));
+        }
+        let cancelled = CancellationToken::new();
+        let (asked, departure) =
+            (self.asked(request, Era::Modern, (cancelled.clone(), Held::default()))?, Departure::Cancels);
+        let (outlet, running) = channel(&cancelled, departure);
+        self.endpoint.face.start(asked, outlet);
+        Ok(running)
+    }
+
+    fn legacy(&self, request: Request, session: Arc<Session>) -> Result<Running, RpcError> {
+        let slot = session.requests.enter(&request.id)?;
+        let cancelled = slot.cancelled.clone();
+        let era = Era::Legacy(session.version);
+        let held = Held { slot: Some(slot), session: Some(session) };
+        let asked = self.asked(request, era, (cancelled.clone(), held))?;
+        let (outlet, running) = channel(&cancelled, Departure::IsIgnored);
+        self.endpoint.face.start(asked, outlet);
+        Ok(running)
+    }
+
+    fn asked(
+        &self,
+        request: Request,
+        era: Era,
+        (cancelled, held): (CancellationToken, Held),
+    ) -> Result<Asked, RpcError> {
+        Ok(Asked {
+            identity: self.identity.clone(),
+            era,
+            request,
+            idempotency_key: headers::idempotency_key(&self.headers)?,
+            cancelled,
+            ends: self.endpoint.face.options.closing.clone(),
+            held,
+        })
+    }
+
+    /// Arguments that a tool mirrors into headers are compared, for tools that the caller may know.
+    fn check_mirrored(&self, request: &Request) -> Result<(), RpcError> {
+        let (face, params) = (&self.endpoint.face, &request.params);
+        let name = params.get("name").and_then(Value::as_str);
+        let Some(name) = name.filter(|_| request.method == "tools/call") else { return Ok(()) };
+        let (configuration, now) = (face.api.driver.configuration(), face.api.driver.now());
+        let tool = list::named(&configuration, face.options.presence, name);
+        let tool = tool.filter(|tool| list::is_known(&configuration, &self.identity, tool, now));
+        let Some(tool) = tool else { return Ok(()) };
+        let arguments = params.get("arguments").unwrap_or(&Value::Null);
+        param_headers::agree(&self.headers, &tool.input_schema, arguments)
+    }
+
+    fn initialize(&self, request: &Request) -> Result<Response, RpcError> {
+        let face = &self.endpoint.face;
+        let (version, result) = face.initialize(&request.params)?;
+        let random = face.api.driver.random().map_err(|unavailable| {
+            tracing::error!(%unavailable, "no session can be opened");
+            RpcError::refused(503, "the gate cannot open a session right now: try again")
+        })?;
+        let (key, now) = (&self.identity.credential.id, face.api.driver.now());
+        let session = self.endpoint.sessions.open(session_id(random), key, version, now);
+        let mut response = json(200, success(&request.id, &result));
+        if let Ok(id) = HeaderValue::from_str(&session.id) {
+            response.headers_mut().insert(SESSION, id);
+        }
+        Ok(response)
+    }
+
+    fn notification(
+        &self,
+        method: &str,
+        params: &serde_json::Map<String, Value>,
+    ) -> Result<Response, RpcError> {
+        let version = single(&self.headers, VERSION)?;
+        if version.is_some_and(|version| !LEGACY.contains(&version)) {
+            // The modern era has no notifications from clients over HTTP; closing a stream cancels.
+            return check_version(version).map(|()| accepted());
+        }
+        let session = self.session()?;
+        if method == "notifications/cancelled" {
+            session.requests.cancel(params);
+        }
+        Ok(accepted())
+    }
+
+    fn session(&self) -> Result<Arc<Session>, RpcError> {
+        self.endpoint.session(&self.headers, &self.identity)
+    }
+
+    /// Several messages in one array: in one old revision only, and within a session of it.
+    async fn batch(&self, messages: Vec<Value>) -> Result<Response, Rejected> {
+        let session = self.batching_session(&messages).map_err(RpcError::to_nobody)?;
+        let mut under_way = Vec::new();
+        for message in messages {
+            match incoming(message) {
+                Ok(Incoming::Request(request)) => {
+                    let id = request.id.clone();
+                    let started = self.legacy(request, session.clone());
+                    under_way.push(started.map_err(|error| error.to(id)));
+                }
+                Ok(Incoming::Notification { method, params }) => {
+                    self.notification(&method, &params).map_err(RpcError::to_nobody)?;
+                }
+                Ok(Incoming::Response) => {}
+                Err(rejected) => under_way.push(Err(rejected)),
+            }
+        }
+        let mut answers = Vec::new();
+        for started in under_way {
+            match started {
+                Ok(running) => answers.extend(running.answer().await),
+                Err(rejected) => answers.push(rejected.text()),
+            }
+        }
+        if answers.is_empty() {
+            return Ok(accepted());
+        }
+        Ok(json(200, format!("[{}]", answers.join(","))))
+    }
+
+    fn batching_session(&self, messages: &[Value]) -> Result<Arc<Session>, RpcError> {
+        let refused = || {
+            let message =
+                format!("several messages in one array exist in version {BATCHING} only: send one at a time");
+            RpcError::invalid_request(message)
+        };
+        if single(&self.headers, SESSION)?.is_none() {
+            return Err(refused());
+        }
+        let session = self.session()?;
+        if session.version != BATCHING {
+            return Err(refused());
+        }
+        if messages.is_empty() || messages.len() > BATCH_MESSAGES_MAX {
+            let message = format!("a batch has 1 to {BATCH_MESSAGES_MAX} messages");
+            return Err(RpcError::invalid_request(message));
+        }
+        Ok(session)
+    }
+}
+
+impl Endpoint {
+    /// The session that the headers name, if it is this caller's.
+    fn session(&self, headers: &HeaderMap, identity: &Identity) -> Result<Arc<Session>, RpcError> {
+        check_version(single(headers, VERSION)?)?;
+        let Some(id) = single(headers, SESSION)? else {
+            let message = "`Mcp-Session-Id` is missing: begin with `initialize`, or send `_meta` of a modern request";
+            return Err(RpcError::invalid_request(message));
+        };
+        let (key, now) = (&identity.credential.id, self.face.api.driver.now());
+        let found = self.sessions.find(id, key, now);
+        found.ok_or_else(|| RpcError::refused(404, "there is no such session: begin with `initialize`"))
+    }
+}
+
+/// What the header says of the version must be one that is spoken.
+fn check_version(version: Option<&str>) -> Result<(), RpcError> {
+    match version {
+        Some(version) if !ALL.contains(&version) => Err(RpcError::unsupported_version(version, &ALL)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// GET: the stream of changes of a legacy session.
+async fn stream(State(endpoint): State<Endpoint>, headers: HeaderMap) -> Response {
+    let identity = match admit(&endpoint.face.api, &headers).await {
+        Ok(identity) => identity,
+        Err(response) => return *response,
+    };
+    match open_stream(&endpoint, &headers, &identity) {
+        Ok(running) => events(running, None, endpoint.face.api.driver.clock().clone()),
+        Err(error) => refusal(&error.to_nobody()),
+    }
+}
+
+fn open_stream(
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+    identity: &Identity,
+) -> Result<Running, RpcError> {
+    if matches!(Accept::of(headers)?, Accept::Json) {
+        return Err(RpcError::refused(406, "the stream of a session is `text/event-stream`"));
+    }
+    let session = endpoint.session(headers, identity)?;
+    let face = endpoint.face.clone();
+    let ticket = enter(&face, identity)?;
+    let cancelled = session.begin_stream();
+    let (outlet, running) = channel(&cancelled, Departure::Cancels);
+    let mut follower = Follower::new(&face, identity);
+    let tasks = face.api.tasks.clone();
+    let work = async move {
+        let ends = &face.options.closing;
+        follower.tell(&outlet, &json!({}), (&cancelled, ends)).await;
+        drop((session, ticket));
+    };
+    tasks.spawn("mcp-changes", Box::pin(work));
+    Ok(running)
+}
+
+/// DELETE: the client is done with its session.
+async fn end(State(endpoint): State<Endpoint>, headers: HeaderMap) -> Response {
+    let identity = match admit(&endpoint.face.api, &headers).await {
+        Ok(identity) => identity,
+        Err(response) => return *response,
+    };
+    match endpoint.session(&headers, &identity) {
+        Ok(session) => {
+            endpoint.sessions.close(&session);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => refusal(&error.to_nobody()),
+    }
+}

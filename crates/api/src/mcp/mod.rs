@@ -1,0 +1,44 @@
+//! The MCP face of the gate: streamable HTTP at `/mcp`, and stdio.
+//!
+//! An agent's client lists tools and calls them as if the gate were their server. Both eras of the
+//! protocol are spoken on one endpoint: 2026-07-28, where each request stands by itself, and
+//! 2025-03-26 to 2025-11-25 with their sessions. A definition and an answer travel as they were
+//! written; a denial is an answer too, in words a model can follow ([`render`]) and with the
+//! outcome envelope in `_meta["dev.toolgate/outcome"]`.
+//!
+//! Must not know: stores, upstream transports, configuration files, how anything is decided.
+
+mod limits;
+mod options;
+
+mod era;
+mod message;
+
+mod in_flight;
+mod load;
+mod session;
+mod work;
+
+mod changes;
+mod list;
+mod listen;
+
+mod call;
+mod face;
+mod meta;
+mod own;
+mod relay;
+mod render;
+
+mod entrance;
+mod headers;
+mod http;
+mod param_headers;
+mod reply;
+
+mod lines;
+mod stdio;
+
+pub use http::router;
+pub use options::{McpOptions, Presence};
+pub use stdio::serve_stdio;

@@ -1,0 +1,197 @@
+//! Tools and sources, as this caller may see them.
+//!
+//! An agent is shown exactly what it may reach, by the code that decides calls; a person with a
+//! look at everything sees all tools and how their sources are doing. Must not know: how sources
+//! are spoken to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use toolgate_gate::{Caller, visible};
+use toolgate_model::{
+    Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Risk, RiskScore, SourceHealth,
+    SourceStatus, ToolId, Verb,
+};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::{AnyCaller, PersonCaller};
+use crate::reply::{Answer, Page, Reply};
+use crate::state::Api;
+
+/// The routes of this file.
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(list))
+        .routes(routes!(sources))
+}
+
+/// A tool.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tool)]
+struct ToolView {
+    /// Its full name, `{source}.{operation}`.
+    #[schema(value_type = String)]
+    id: ToolId,
+    /// The source that it comes from.
+    source: String,
+    /// The name that MCP clients see.
+    wire_name: String,
+    /// Its version.
+    version: String,
+    /// What its source says about it; nobody checked it.
+    description: Option<String>,
+    /// JSON Schema of the arguments.
+    #[schema(value_type = Option<Object>)]
+    input_schema: Value,
+    /// A tag such as `issues`.
+    category: Option<String>,
+    /// What it does to its resource: `READ`, `WRITE`, `DELETE` or `ADMIN`.
+    #[schema(value_type = String)]
+    verb: Verb,
+    /// How much harm one call can do.
+    #[schema(value_type = String)]
+    risk: Risk,
+    /// The finer rating.
+    #[schema(value_type = f64)]
+    risk_score: RiskScore,
+    /// Why it is rated so.
+    risk_reason: String,
+    /// How the resource is made from the arguments.
+    resource: Option<String>,
+    /// Whether a call may leave a trace: `some` or `none`.
+    #[schema(value_type = String)]
+    effect: Effect,
+    /// How long one attempt may take.
+    #[schema(value_type = String)]
+    timeout: Duration,
+    /// `declared`, `active`, `deprecated` or `disabled`.
+    #[schema(value_type = String)]
+    lifecycle: Lifecycle,
+    /// What an approval pins: the digest of all of it.
+    #[schema(value_type = String)]
+    digest: Digest,
+    /// How its source is doing, for people: `starting`, `up` or `down`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    health: Option<SourceHealth>,
+}
+
+/// A source of tools.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Source)]
+struct SourceView {
+    /// Its name.
+    name: String,
+    /// `mcp-stdio`, `mcp-http`, …
+    kind: String,
+    /// `starting`, `up` or `down`.
+    #[schema(value_type = String)]
+    health: SourceHealth,
+    /// What was last wrong.
+    detail: Option<String>,
+    /// How many tools it gave.
+    tools: usize,
+}
+
+/// List tools
+///
+/// An agent sees what it may reach; a person who may look sees all, with the health of their
+/// source.
+#[utoipa::path(
+    get, path = "/v1/tools", tag = "tools", operation_id = "list_tools",
+    responses((status = 200, description = "All that this caller may see.", body = Page<ToolView>)),
+)]
+async fn list(State(api): State<Api>, caller: AnyCaller) -> Answer<Page<ToolView>> {
+    let caller = caller.looking()?;
+    let (configuration, now) = (api.driver.configuration(), api.driver.now());
+    let tools = configuration.catalogue.iter();
+    let items = match &caller.0 {
+        Caller::Agent(identity) => tools
+            .filter(|tool| tool.lifecycle.is_callable())
+            .filter(|tool| visible(&configuration, identity, tool, now))
+            .map(|tool| ToolView::of(tool, None))
+            .collect(),
+        Caller::Person { .. } => {
+            let sources = api.driver.tools().sources();
+            let health: BTreeMap<_, _> = sources
+                .iter()
+                .map(|source| (source.name.as_str(), source.health))
+                .collect();
+            tools
+                .map(|tool| ToolView::of(tool, health.get(tool.id.source()).copied()))
+                .collect()
+        }
+    };
+    Ok(Reply::ok(Page::whole(items)))
+}
+
+/// List sources
+///
+/// How each of them is doing.
+#[utoipa::path(
+    get, path = "/v1/sources", tag = "tools", operation_id = "list_sources",
+    responses((status = 200, description = "All of them, by name.", body = Page<SourceView>)),
+)]
+async fn sources(State(api): State<Api>, person: PersonCaller) -> Answer<Page<SourceView>> {
+    person.require(Permission::View)?;
+    let items = api
+        .driver
+        .tools()
+        .sources()
+        .into_iter()
+        .map(SourceView::from)
+        .collect();
+    Ok(Reply::ok(Page::whole(items)))
+}
+
+impl ToolView {
+    fn of(tool: &Arc<Descriptor>, health: Option<SourceHealth>) -> Self {
+        let description = tool.definition.get("description").and_then(Value::as_str);
+        Self {
+            id: tool.id.clone(),
+            source: tool.id.source().to_owned(),
+            wire_name: tool.wire_name.clone(),
+            version: tool.version.clone(),
+            description: description.map(str::to_owned),
+            input_schema: tool.input_schema.clone(),
+            category: tool.category.clone(),
+            verb: tool.verb,
+            risk: tool.risk,
+            risk_score: tool.risk_score,
+            risk_reason: tool.risk_reason.clone(),
+            resource: tool
+                .resource
+                .as_ref()
+                .map(|template| template.as_str().to_owned()),
+            effect: tool.effect,
+            timeout: tool.timeout,
+            lifecycle: tool.lifecycle,
+            digest: tool.digest(),
+            health,
+        }
+    }
+}
+
+impl From<SourceStatus> for SourceView {
+    fn from(status: SourceStatus) -> Self {
+        let SourceStatus {
+            name,
+            kind,
+            health,
+            detail,
+            tools,
+        } = status;
+        Self {
+            name,
+            kind,
+            health,
+            detail,
+            tools,
+        }
+    }
+}
