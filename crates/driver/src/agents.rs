@@ -204,8 +204,8 @@ impl Driver {
         id: &KeyId,
         (overlap, ttl): (Duration, Option<Duration>),
     ) -> Result<Issued, Failed> {
-        require(caller, Permission::ManageAgents)?;
         let mut old = self.key_for(caller, id)?;
+        require(caller, to_manage(&old))?;
         if old.revoked_at.is_some() {
             let message = format!("credential `{id}` is revoked: make a new one instead");
             return Err(Failed::Conflict {
@@ -232,8 +232,8 @@ impl Driver {
     /// # Errors
     /// [`Failed`] where the caller may not, or there is no such credential.
     pub async fn revoke_key(&self, caller: &Caller, id: &KeyId) -> Result<Credential, Failed> {
-        require(caller, Permission::ManageAgents)?;
         let mut credential = self.key_for(caller, id)?;
+        require(caller, to_manage(&credential))?;
         if credential.revoked_at.is_none() {
             credential.revoked_at = Some(self.now());
             self.write_key(&actor(caller), "key.revoked", vec![&credential])
@@ -394,6 +394,15 @@ impl Driver {
                 message: format!("{error}: look again and repeat"),
             }),
         }
+    }
+}
+
+/// What changing a credential needs: whoever manages agents must not be able to make themselves
+/// another token of a person who may do more than they.
+const fn to_manage(key: &Credential) -> Permission {
+    match key.kind {
+        TokenKind::Agent => Permission::ManageAgents,
+        TokenKind::Person => Permission::ManagePeople,
     }
 }
 

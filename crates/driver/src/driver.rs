@@ -109,6 +109,11 @@ impl Driver {
         &self.ports.tools
     }
 
+    /// The clock, for faces that wait.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.ports.clock
+    }
+
     /// Calls `listener` after every change of configuration or catalogue.
     pub fn on_change(&self, listener: Arc<dyn Fn() + Send + Sync>) {
         *lock(&self.listener) = Some(listener);

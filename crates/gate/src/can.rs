@@ -111,7 +111,7 @@ fn decision(
 }
 
 /// The agent with a credential that narrows nothing and authenticates nobody.
-fn unscoped(agent: &Arc<Agent>, now: Timestamp) -> Identity {
+pub fn unscoped(agent: &Arc<Agent>, now: Timestamp) -> Identity {
     let id = KeyId::mint(now, [0; 10]);
     let nobody: SecretHash = Token::mint(TokenKind::Agent, id.clone(), [0; 32]).secret_hash();
     let credential = Credential {

@@ -21,7 +21,7 @@ mod snapshot;
 mod thaw;
 
 pub use authenticate::{Caller, authenticate};
-pub use can::{Possibility, agent_of, ask, survey};
+pub use can::{Possibility, agent_of, ask, survey, unscoped};
 pub use configuration::{Capture, Configuration, Settings};
 pub use decide::{Judged, decide, explain, visible};
 pub use payload::bound;
