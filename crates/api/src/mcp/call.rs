@@ -98,13 +98,13 @@ pub(super) async fn settle(
         if now >= until {
             break;
         }
-        let tick = until.min(now.plus(WAITING_TICK));
-        let wait = Box::pin(driver.wait(&outcome.invocation.id, tick));
+        progress.tick(&waiting_for(&outcome));
+        let id = outcome.invocation.id.clone();
+        let wait = Box::pin(driver.wait(&id, until.min(now.plus(WAITING_TICK))));
         match select(wait, Box::pin(over(&asked.cancelled, &asked.ends))).await {
             Either::Left((Ok(invocation), _)) => outcome.invocation = invocation,
             Either::Left((Err(_), _)) | Either::Right(_) => break,
         }
-        progress.tick(&waiting_for(&outcome));
     }
     outcome
 }
@@ -130,9 +130,16 @@ fn patience(outcome: &Outcome, held_until: Timestamp) -> Option<Timestamp> {
 fn waiting_for(outcome: &Outcome) -> String {
     match outcome.invocation.state.frozen() {
         Some(frozen) => {
-            format!("waiting for approval {} until {}", frozen.approval, frozen.expires_at)
+            format!(
+                "waiting for approval {} until {}",
+                frozen.approval, frozen.expires_at
+            )
         }
-        None => format!("{}: {}", outcome.invocation.id, outcome.invocation.status().as_str()),
+        None => format!(
+            "{}: {}",
+            outcome.invocation.id,
+            outcome.invocation.status().as_str()
+        ),
     }
 }
 
@@ -147,7 +154,10 @@ impl Wanted {
             Some(arguments @ Value::Object(_)) => arguments.clone(),
             Some(_) => return Err(RpcError::invalid_params("`arguments` must be an object")),
         };
-        Ok(Self { name: name.to_owned(), arguments })
+        Ok(Self {
+            name: name.to_owned(),
+            arguments,
+        })
     }
 }
 
@@ -156,7 +166,9 @@ impl Target {
     pub(super) fn of(face: &Face, identity: &Identity, name: &str) -> Result<Self, RpcError> {
         let (configuration, now) = (face.api.driver.configuration(), face.api.driver.now());
         Ok(match named(&configuration, face.options.presence, name) {
-            Some(tool) if is_known(&configuration, identity, tool, now) => Self::Known(tool.clone()),
+            Some(tool) if is_known(&configuration, identity, tool, now) => {
+                Self::Known(tool.clone())
+            }
             Some(tool) => Self::Hidden(tool.id.clone()),
             None => {
                 let id = unknown_id(&configuration, name);
@@ -174,7 +186,9 @@ impl Target {
 
     /// Whether the caller is told that there is no such tool.
     fn is_unknown(&self, outcome: &Outcome) -> bool {
-        let State::Denied { denial } = &outcome.invocation.state else { return false };
+        let State::Denied { denial } = &outcome.invocation.state else {
+            return false;
+        };
         denial.code == Code::ToolNotFound || !matches!(self, Self::Known(_))
     }
 }
@@ -188,6 +202,9 @@ fn unknown_id(configuration: &Configuration, name: &str) -> Option<ToolId> {
         let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let letters: String = name.chars().filter(plain).take(UNKNOWN_NAME_MAX).collect();
         let digest = Digest::of(name.as_bytes()).hex();
-        format!("unknown.{letters}-{digest}").parse().ok().filter(free)
+        format!("unknown.{letters}-{digest}")
+            .parse()
+            .ok()
+            .filter(free)
     })
 }

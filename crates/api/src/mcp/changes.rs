@@ -50,7 +50,13 @@ impl Changes {
         count.mark_unchanged();
         let seen = listed(&driver.configuration(), identity, presence, driver.now());
         let key = identity.credential.id.clone();
-        Listener { driver: driver.clone(), key, presence, count, seen }
+        Listener {
+            driver: driver.clone(),
+            key,
+            presence,
+            count,
+            seen,
+        }
     }
 }
 

@@ -58,50 +58,70 @@ fn challenge(token: Option<&str>, denial: &Denial) -> Response {
         None => r#"Bearer realm="toolgate""#,
         Some(_) => r#"Bearer realm="toolgate", error="invalid_token""#,
     };
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(words));
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(words));
     response
 }
 
 /// The bearer token. Two headers are two opinions about who calls, so they are none.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(only), None) = (values.next(), values.next()) else { return None };
+    let (Some(only), None) = (values.next(), values.next()) else {
+        return None;
+    };
     let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn check_size(headers: &HeaderMap) -> Result<(), RpcError> {
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     if bytes <= HEADER_BYTES_MAX {
         return Ok(());
     }
-    let message = format!("the headers have {bytes} bytes, more than the {HEADER_BYTES_MAX} allowed");
+    let message =
+        format!("the headers have {bytes} bytes, more than the {HEADER_BYTES_MAX} allowed");
     Err(RpcError::refused(431, message))
 }
 
 fn check_host(api: &Api, headers: &HeaderMap) -> Result<(), RpcError> {
     let host = host(headers).unwrap_or_default();
     let name = host_name(&host);
-    let known = is_loopback(name) || api.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let known = is_loopback(name)
+        || api
+            .hosts
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name));
     if known {
         return Ok(());
     }
-    let message = format!("this gate is not reached as `{}`: add the host to its configuration", shown(&host));
+    let message = format!(
+        "this gate is not reached as `{}`: add the host to its configuration",
+        shown(&host)
+    );
     Err(RpcError::refused(403, message))
 }
 
 fn check_origin(api: &Api, headers: &HeaderMap) -> Result<(), RpcError> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    let Some(origin) = origins.next() else { return Ok(()) };
+    let Some(origin) = origins.next() else {
+        return Ok(());
+    };
     let text = origin.to_str().unwrap_or_default();
-    let own = text
-        .split_once("://")
-        .is_some_and(|(scheme, host)| is_web(scheme) && Some(host) == self::host(headers).as_deref());
+    let own = text.split_once("://").is_some_and(|(scheme, host)| {
+        is_web(scheme) && Some(host) == self::host(headers).as_deref()
+    });
     let known = own || api.origins.iter().any(|known| known == text);
     if known && origins.next().is_none() {
         return Ok(());
     }
-    let message = format!("pages of `{}` may not talk to this gate: add the origin to its configuration", shown(text));
+    let message = format!(
+        "pages of `{}` may not talk to this gate: add the origin to its configuration",
+        shown(text)
+    );
     Err(RpcError::refused(403, message))
 }
 
@@ -112,7 +132,9 @@ fn is_web(scheme: &str) -> bool {
 /// What the one `Host` header says, in lower case.
 fn host(headers: &HeaderMap) -> Option<String> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(only), None) = (hosts.next(), hosts.next()) else { return None };
+    let (Some(only), None) = (hosts.next(), hosts.next()) else {
+        return None;
+    };
     Some(only.to_str().ok()?.to_ascii_lowercase())
 }
 
@@ -125,7 +147,10 @@ fn host_name(host: &str) -> &str {
 }
 
 fn is_loopback(name: &str) -> bool {
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name == "localhost"
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -135,10 +160,24 @@ mod tests {
 
     #[test]
     fn loopback_names_are_known_and_lookalikes_are_not() {
-        for host in ["localhost", "localhost:8787", "127.0.0.1:1", "127.9.9.9", "[::1]:8787"] {
+        for host in [
+            "localhost",
+            "localhost:8787",
+            "127.0.0.1:1",
+            "127.9.9.9",
+            "[::1]:8787",
+        ] {
             assert!(is_loopback(host_name(host)), "{host}");
         }
-        for host in ["", "localhost.evil.com", "127.0.0.1.evil.com:80", "evil.com", "10.0.0.1", "[::2]:1", "0.0.0.0"] {
+        for host in [
+            "",
+            "localhost.evil.com",
+            "127.0.0.1.evil.com:80",
+            "evil.com",
+            "10.0.0.1",
+            "[::2]:1",
+            "0.0.0.0",
+        ] {
             assert!(!is_loopback(host_name(host)), "{host}");
         }
     }

@@ -73,15 +73,21 @@ pub(super) fn check_modern(
         return Err(missing("_meta"));
     };
     let version = meta.get(VERSION_KEY).ok_or_else(|| missing(VERSION_KEY))?;
-    let capabilities = meta.get(CAPABILITIES_KEY).ok_or_else(|| missing(CAPABILITIES_KEY))?;
+    let capabilities = meta
+        .get(CAPABILITIES_KEY)
+        .ok_or_else(|| missing(CAPABILITIES_KEY))?;
     agree(version)?;
     if !capabilities.is_object() {
-        return Err(RpcError::invalid_meta(format!("`{CAPABILITIES_KEY}` must be an object")));
+        return Err(RpcError::invalid_meta(format!(
+            "`{CAPABILITIES_KEY}` must be an object"
+        )));
     }
     match version.as_str() {
         Some(MODERN) => Ok(()),
         Some(other) => Err(RpcError::unsupported_version(other, &ALL)),
-        None => Err(RpcError::invalid_meta(format!("`{VERSION_KEY}` must be a string"))),
+        None => Err(RpcError::invalid_meta(format!(
+            "`{VERSION_KEY}` must be a string"
+        ))),
     }
 }
 
@@ -91,13 +97,18 @@ pub(super) fn negotiate(params: &Map<String, Value>) -> Result<&'static str, Rpc
         let message = "`protocolVersion` of `initialize` must be a string";
         return Err(RpcError::invalid_params(message));
     };
-    Ok(LEGACY.into_iter().find(|known| *known == asked).unwrap_or(LEGACY[0]))
+    Ok(LEGACY
+        .into_iter()
+        .find(|known| *known == asked)
+        .unwrap_or(LEGACY[0]))
 }
 
 fn missing(key: &str) -> RpcError {
     let message = format!("`params._meta` of a modern request must carry `{key}`");
     let message = if key == "_meta" {
-        format!("a modern request must carry `params._meta` with `{VERSION_KEY}` and `{CAPABILITIES_KEY}`")
+        format!(
+            "a modern request must carry `params._meta` with `{VERSION_KEY}` and `{CAPABILITIES_KEY}`"
+        )
     } else {
         message
     };
@@ -112,8 +123,14 @@ mod tests {
     use serde_json::{Value, json};
 
     fn request(method: &str, params: Value) -> Request {
-        let Value::Object(params) = params else { panic!("params are an object") };
-        Request { id: 1.into(), method: method.to_owned(), params }
+        let Value::Object(params) = params else {
+            panic!("params are an object")
+        };
+        Request {
+            id: 1.into(),
+            method: method.to_owned(),
+            params,
+        }
     }
 
     fn check(params: Value, expected: Expect) {
@@ -135,11 +152,15 @@ mod tests {
         check(meta(json!("2026-07-28"), json!({})), expect!["fine"]);
         check(
             json!({}),
-            expect!["400 -32602 a modern request must carry `params._meta` with `io.modelcontextprotocol/protocolVersion` and `io.modelcontextprotocol/clientCapabilities`"],
+            expect![
+                "400 -32602 a modern request must carry `params._meta` with `io.modelcontextprotocol/protocolVersion` and `io.modelcontextprotocol/clientCapabilities`"
+            ],
         );
         check(
             json!({"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}),
-            expect!["400 -32602 `params._meta` of a modern request must carry `io.modelcontextprotocol/clientCapabilities`"],
+            expect![
+                "400 -32602 `params._meta` of a modern request must carry `io.modelcontextprotocol/clientCapabilities`"
+            ],
         );
         check(
             meta(json!("1900-01-01"), json!({})),
@@ -163,7 +184,10 @@ mod tests {
         assert!(is_modern(&plain, Some("2026-07-28")));
         assert!(is_modern(&plain, Some("nonsense")));
         assert!(is_modern(&request("server/discover", json!({})), None));
-        assert!(!is_modern(&request("initialize", json!({})), Some("2026-07-28")));
+        assert!(!is_modern(
+            &request("initialize", json!({})),
+            Some("2026-07-28")
+        ));
         let half = json!({"_meta": {"io.modelcontextprotocol/clientCapabilities": {}}});
         assert!(is_modern(&request("tools/list", half), Some("2025-06-18")));
     }

@@ -80,7 +80,12 @@ impl Face {
     /// The face of this gate. It takes the driver's hook for changes.
     pub(super) fn new(api: Api, options: McpOptions) -> Arc<Self> {
         let changes = Changes::of(&api.driver);
-        Arc::new(Self { api, options, changes, load: Arc::default() })
+        Arc::new(Self {
+            api,
+            options,
+            changes,
+            load: Arc::default(),
+        })
     }
 
     /// Answers a request in a task of its own, through the outlet.
@@ -96,8 +101,14 @@ impl Face {
                 return;
             }
             let answer = match answer {
-                Ok(result) => Outgoing::Answer { status: 200, text: success(&id, &result) },
-                Err(error) => Outgoing::Answer { status: error.status, text: failure(&id, &error) },
+                Ok(result) => Outgoing::Answer {
+                    status: 200,
+                    text: success(&id, &result),
+                },
+                Err(error) => Outgoing::Answer {
+                    status: error.status,
+                    text: failure(&id, &error),
+                },
             };
             // A client that has left gets no answer; the record has it.
             let _left = outlet.say(answer).await;
@@ -119,7 +130,10 @@ impl Face {
             (Era::Modern, "server/discover") => Ok(self.discover()),
             (Era::Modern, "subscriptions/listen") => listen::listen(self, asked, outlet).await,
             (Era::Legacy(_), "ping") => Ok("{}".to_owned()),
-            (era, method) => Err(RpcError::unknown_method(method, era.unknown_method_status())),
+            (era, method) => Err(RpcError::unknown_method(
+                method,
+                era.unknown_method_status(),
+            )),
         }
     }
 

@@ -25,12 +25,18 @@ const BASE64_MARKS: (&str, &str) = ("=?base64?", "?=");
 /// The one value of a header, if it is there.
 pub(super) fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, RpcError> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
-        return Err(RpcError::header_mismatch(format!("the header `{name}` stands twice")));
+        return Err(RpcError::header_mismatch(format!(
+            "the header `{name}` stands twice"
+        )));
     }
     let text = value.to_str().map_err(|_| {
-        RpcError::header_mismatch(format!("the header `{name}` has characters that are not ASCII"))
+        RpcError::header_mismatch(format!(
+            "the header `{name}` has characters that are not ASCII"
+        ))
     })?;
     Ok(Some(text.trim()))
 }
@@ -42,14 +48,22 @@ pub(super) fn agree(
     version: &Value,
 ) -> Result<(), RpcError> {
     if version.as_str().is_none_or(str::is_empty) {
-        return Err(RpcError::invalid_meta("the protocol version in `_meta` must be a string"));
+        return Err(RpcError::invalid_meta(
+            "the protocol version in `_meta` must be a string",
+        ));
     }
     same(VERSION, single(headers, VERSION)?, version.as_str())?;
     same(METHOD, single(headers, METHOD)?, Some(&request.method))?;
-    let Some(field) = named_by(&request.method) else { return Ok(()) };
+    let Some(field) = named_by(&request.method) else {
+        return Ok(());
+    };
     // What the body leaves out is refused later, with words about the body.
-    let Some(named) = request.params.get(field).and_then(Value::as_str) else { return Ok(()) };
-    let header = single(headers, NAME)?.map(|text| decoded(NAME, text)).transpose()?;
+    let Some(named) = request.params.get(field).and_then(Value::as_str) else {
+        return Ok(());
+    };
+    let header = single(headers, NAME)?
+        .map(|text| decoded(NAME, text))
+        .transpose()?;
     same(NAME, header.as_deref(), Some(named))
 }
 
@@ -63,11 +77,15 @@ pub(super) fn decoded(name: &str, text: &str) -> Result<String, RpcError> {
     let inner = text
         .strip_prefix(BASE64_MARKS.0)
         .and_then(|rest| rest.strip_suffix(BASE64_MARKS.1));
-    let Some(inner) = inner else { return Ok(text.to_owned()) };
+    let Some(inner) = inner else {
+        return Ok(text.to_owned());
+    };
     let bytes = STANDARD.decode(inner).ok();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-        RpcError::header_mismatch(format!("the header `{name}` is not well written Base64"))
-    })
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| {
+            RpcError::header_mismatch(format!("the header `{name}` is not well written Base64"))
+        })
 }
 
 /// The field of the parameters that `Mcp-Name` mirrors.
@@ -88,7 +106,9 @@ fn same(name: &str, header: Option<&str>, body: Option<&str>) -> Result<(), RpcE
             shown(header),
             shown(body.unwrap_or_default()),
         ))),
-        None => Err(RpcError::header_mismatch(format!("the header `{name}` is missing"))),
+        None => Err(RpcError::header_mismatch(format!(
+            "the header `{name}` is missing"
+        ))),
     }
 }
 
@@ -106,38 +126,68 @@ mod tests {
             let name = name.parse::<HeaderName>().unwrap();
             headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        let Value::Object(params) = json!({"name": name}) else { unreachable!() };
-        let request = Request { id: 1.into(), method: "tools/call".to_owned(), params };
+        let Value::Object(params) = json!({"name": name}) else {
+            unreachable!()
+        };
+        let request = Request {
+            id: 1.into(),
+            method: "tools/call".to_owned(),
+            params,
+        };
         expected.assert_eq(&match agree(&headers, &request, &json!("2026-07-28")) {
             Ok(()) => "fine".to_owned(),
             Err(error) => format!("{} {} {}", error.status, error.code, error.message),
         });
     }
 
-    const FINE: [(&str, &str); 2] =
-        [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call")];
+    const FINE: [(&str, &str); 2] = [
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/call"),
+    ];
 
     #[test]
     fn each_header_must_say_what_the_body_says() {
         let with = |name| [FINE[0], FINE[1], ("Mcp-Name", name)];
-        check(&with("desk__refund"), json!("desk__refund"), expect!["fine"]);
+        check(
+            &with("desk__refund"),
+            json!("desk__refund"),
+            expect!["fine"],
+        );
         check(
             &with("desk__lookup"),
             json!("desk__refund"),
-            expect!["400 -32020 the header `mcp-name` says `desk__lookup`, and the body says `desk__refund`"],
+            expect![
+                "400 -32020 the header `mcp-name` says `desk__lookup`, and the body says `desk__refund`"
+            ],
         );
-        check(&FINE, json!("desk__refund"), expect!["400 -32020 the header `mcp-name` is missing"]);
         check(
-            &[("MCP-Protocol-Version", "2025-06-18"), FINE[1], ("Mcp-Name", "a")],
+            &FINE,
+            json!("desk__refund"),
+            expect!["400 -32020 the header `mcp-name` is missing"],
+        );
+        check(
+            &[
+                ("MCP-Protocol-Version", "2025-06-18"),
+                FINE[1],
+                ("Mcp-Name", "a"),
+            ],
             json!("a"),
-            expect!["400 -32020 the header `mcp-protocol-version` says `2025-06-18`, and the body says `2026-07-28`"],
+            expect![
+                "400 -32020 the header `mcp-protocol-version` says `2025-06-18`, and the body says `2026-07-28`"
+            ],
         );
         check(
             &[FINE[0], ("Mcp-Method", "tools/list"), ("Mcp-Name", "a")],
             json!("a"),
-            expect!["400 -32020 the header `mcp-method` says `tools/list`, and the body says `tools/call`"],
+            expect![
+                "400 -32020 the header `mcp-method` says `tools/list`, and the body says `tools/call`"
+            ],
         );
-        check(&FINE[..1], json!("a"), expect!["400 -32020 the header `mcp-method` is missing"]);
+        check(
+            &FINE[..1],
+            json!("a"),
+            expect!["400 -32020 the header `mcp-method` is missing"],
+        );
     }
 
     #[test]

@@ -41,7 +41,10 @@ use crate::Api;
 
 /// The MCP endpoint of this gate, at `/mcp`. It takes the driver's hook for changes.
 pub fn router(api: Api, options: McpOptions) -> Router {
-    let endpoint = Endpoint { face: Face::new(api, options), sessions: Arc::default() };
+    let endpoint = Endpoint {
+        face: Face::new(api, options),
+        sessions: Arc::default(),
+    };
     let methods = post(take).get(stream).delete(end);
     Router::new().route("/mcp", methods).with_state(endpoint)
 }
@@ -71,7 +74,12 @@ async fn take(State(endpoint): State<Endpoint>, request: HttpRequest) -> Respons
         Err(error) => return refusal(&error.to_nobody()),
     };
     let (accept, message) = read;
-    let arrival = Arrival { endpoint, identity, headers: parts.headers, accept };
+    let arrival = Arrival {
+        endpoint,
+        identity,
+        headers: parts.headers,
+        accept,
+    };
     let answered = match message {
         Value::Array(messages) => arrival.batch(messages).await,
         message => arrival.single(message).await,
@@ -85,10 +93,18 @@ async fn receive(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Accept, Value), RpcError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let kind = kind
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default()
+        .trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        return Err(RpcError::refused(415, "a message is sent as `application/json`"));
+        return Err(RpcError::refused(
+            415,
+            "a message is sent as `application/json`",
+        ));
     }
     let accept = Accept::of(headers)?;
     let limits = &face.api.limits;
@@ -98,12 +114,16 @@ async fn receive(
         Either::Left((Ok(bytes), _)) => Ok((accept, read(&bytes.to_bytes(), limits)?)),
         Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => {
             let max = limits.body_bytes_max;
-            Err(RpcError::refused(413, format!("the message has more than the {max} bytes allowed")))
+            Err(RpcError::refused(
+                413,
+                format!("the message has more than the {max} bytes allowed"),
+            ))
         }
         Either::Left((Err(_), _)) => Err(RpcError::parse("the message broke off before its end")),
-        Either::Right(_) => {
-            Err(RpcError::refused(408, format!("the message did not arrive within {BODY_READ_MAX}")))
-        }
+        Either::Right(_) => Err(RpcError::refused(
+            408,
+            format!("the message did not arrive within {BODY_READ_MAX}"),
+        )),
     }
 }
 
@@ -114,9 +134,9 @@ impl Arrival {
                 let id = request.id.clone();
                 self.request(request).await.map_err(|error| error.to(id))
             }
-            Incoming::Notification { method, params } => {
-                self.notification(&method, &params).map_err(RpcError::to_nobody)
-            }
+            Incoming::Notification { method, params } => self
+                .notification(&method, &params)
+                .map_err(RpcError::to_nobody),
             // The gate asks clients nothing, so this answers nothing.
             Incoming::Response => {
                 self.session().map_err(RpcError::to_nobody)?;
@@ -141,15 +161,19 @@ impl Arrival {
     }
 
     fn modern(&self, request: Request) -> Result<Running, RpcError> {
-        check_modern(&request.params, |version| headers::agree(&self.headers, &request, version))?;
+        check_modern(&request.params, |version| {
+            headers::agree(&self.headers, &request, version)
+        })?;
         self.check_mirrored(&request)?;
         if request.method == "subscriptions/listen" && self.accept == Accept::Json {
             let message = "changes are told on a stream: accept `text/event-stream`";
             return Err(RpcError::refused(406, message));
         }
         let cancelled = CancellationToken::new();
-        let (asked, departure) =
-            (self.asked(request, Era::Modern, (cancelled.clone(), Held::default()))?, Departure::Cancels);
+        let (asked, departure) = (
+            self.asked(request, Era::Modern, (cancelled.clone(), Held::default()))?,
+            Departure::Cancels,
+        );
         let (outlet, running) = channel(&cancelled, departure);
         self.endpoint.face.start(asked, outlet);
         Ok(running)
@@ -159,7 +183,10 @@ impl Arrival {
         let slot = session.requests.enter(&request.id)?;
         let cancelled = slot.cancelled.clone();
         let era = Era::Legacy(session.version);
-        let held = Held { slot: Some(slot), session: Some(session) };
+        let held = Held {
+            slot: Some(slot),
+            session: Some(session),
+        };
         let asked = self.asked(request, era, (cancelled.clone(), held))?;
         let (outlet, running) = channel(&cancelled, Departure::IsIgnored);
         self.endpoint.face.start(asked, outlet);
@@ -187,7 +214,9 @@ impl Arrival {
     fn check_mirrored(&self, request: &Request) -> Result<(), RpcError> {
         let (face, params) = (&self.endpoint.face, &request.params);
         let name = params.get("name").and_then(Value::as_str);
-        let Some(name) = name.filter(|_| request.method == "tools/call") else { return Ok(()) };
+        let Some(name) = name.filter(|_| request.method == "tools/call") else {
+            return Ok(());
+        };
         let (configuration, now) = (face.api.driver.configuration(), face.api.driver.now());
         let tool = list::named(&configuration, face.options.presence, name);
         let tool = tool.filter(|tool| list::is_known(&configuration, &self.identity, tool, now));
@@ -204,7 +233,10 @@ impl Arrival {
             RpcError::refused(503, "the gate cannot open a session right now: try again")
         })?;
         let (key, now) = (&self.identity.credential.id, face.api.driver.now());
-        let session = self.endpoint.sessions.open(session_id(random), key, version, now);
+        let session = self
+            .endpoint
+            .sessions
+            .open(session_id(random), key, version, now);
         let mut response = json(200, success(&request.id, &result));
         if let Ok(id) = HeaderValue::from_str(&session.id) {
             response.headers_mut().insert(SESSION, id);
@@ -235,7 +267,9 @@ impl Arrival {
 
     /// Several messages in one array: in one old revision only, and within a session of it.
     async fn batch(&self, messages: Vec<Value>) -> Result<Response, Rejected> {
-        let session = self.batching_session(&messages).map_err(RpcError::to_nobody)?;
+        let session = self
+            .batching_session(&messages)
+            .map_err(RpcError::to_nobody)?;
         let mut under_way = Vec::new();
         for message in messages {
             match incoming(message) {
@@ -245,7 +279,8 @@ impl Arrival {
                     under_way.push(started.map_err(|error| error.to(id)));
                 }
                 Ok(Incoming::Notification { method, params }) => {
-                    self.notification(&method, &params).map_err(RpcError::to_nobody)?;
+                    self.notification(&method, &params)
+                        .map_err(RpcError::to_nobody)?;
                 }
                 Ok(Incoming::Response) => {}
                 Err(rejected) => under_way.push(Err(rejected)),
@@ -266,8 +301,9 @@ impl Arrival {
 
     fn batching_session(&self, messages: &[Value]) -> Result<Arc<Session>, RpcError> {
         let refused = || {
-            let message =
-                format!("several messages in one array exist in version {BATCHING} only: send one at a time");
+            let message = format!(
+                "several messages in one array exist in version {BATCHING} only: send one at a time"
+            );
             RpcError::invalid_request(message)
         };
         if single(&self.headers, SESSION)?.is_none() {
@@ -295,14 +331,18 @@ impl Endpoint {
         };
         let (key, now) = (&identity.credential.id, self.face.api.driver.now());
         let found = self.sessions.find(id, key, now);
-        found.ok_or_else(|| RpcError::refused(404, "there is no such session: begin with `initialize`"))
+        found.ok_or_else(|| {
+            RpcError::refused(404, "there is no such session: begin with `initialize`")
+        })
     }
 }
 
 /// What the header says of the version must be one that is spoken.
 fn check_version(version: Option<&str>) -> Result<(), RpcError> {
     match version {
-        Some(version) if !ALL.contains(&version) => Err(RpcError::unsupported_version(version, &ALL)),
+        Some(version) if !ALL.contains(&version) => {
+            Err(RpcError::unsupported_version(version, &ALL))
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -325,7 +365,10 @@ fn open_stream(
     identity: &Identity,
 ) -> Result<Running, RpcError> {
     if matches!(Accept::of(headers)?, Accept::Json) {
-        return Err(RpcError::refused(406, "the stream of a session is `text/event-stream`"));
+        return Err(RpcError::refused(
+            406,
+            "the stream of a session is `text/event-stream`",
+        ));
     }
     let session = endpoint.session(headers, identity)?;
     let face = endpoint.face.clone();

@@ -46,7 +46,11 @@ impl InFlight {
         }
         let cancelled = CancellationToken::new();
         open.insert(id.clone(), cancelled.clone());
-        Ok(Slot { among: self.clone(), id, cancelled })
+        Ok(Slot {
+            among: self.clone(),
+            id,
+            cancelled,
+        })
     }
 
     /// Gives up the request that a `notifications/cancelled` names; an unknown one is ignored.
@@ -88,7 +92,13 @@ mod tests {
     fn an_id_under_way_is_not_used_again_and_is_free_afterwards() {
         let requests = Arc::new(InFlight::default());
         let first = requests.enter(&json!(1)).unwrap();
-        assert!(requests.enter(&json!(1)).unwrap_err().message.contains("not been answered"));
+        assert!(
+            requests
+                .enter(&json!(1))
+                .unwrap_err()
+                .message
+                .contains("not been answered")
+        );
         // A number and a text are two ids.
         let _second = requests.enter(&json!("1")).unwrap();
         drop(first);
@@ -98,13 +108,24 @@ mod tests {
     #[test]
     fn cancelling_finds_the_request_and_no_other() {
         let requests = Arc::new(InFlight::default());
-        let (one, two) = (requests.enter(&json!(1)).unwrap(), requests.enter(&json!(2)).unwrap());
-        for params in [json!({"requestId": "1"}), json!({"requestId": 3}), json!({})] {
-            let Value::Object(params) = params else { panic!() };
+        let (one, two) = (
+            requests.enter(&json!(1)).unwrap(),
+            requests.enter(&json!(2)).unwrap(),
+        );
+        for params in [
+            json!({"requestId": "1"}),
+            json!({"requestId": 3}),
+            json!({}),
+        ] {
+            let Value::Object(params) = params else {
+                panic!()
+            };
             requests.cancel(&params);
         }
         assert!(!one.cancelled.is_cancelled() && !two.cancelled.is_cancelled());
-        let Value::Object(params) = json!({"requestId": 1}) else { panic!() };
+        let Value::Object(params) = json!({"requestId": 1}) else {
+            panic!()
+        };
         requests.cancel(&params);
         assert!(one.cancelled.is_cancelled() && !two.cancelled.is_cancelled());
     }
@@ -112,8 +133,9 @@ mod tests {
     #[test]
     fn a_session_has_room_for_so_many_requests() {
         let requests = Arc::new(InFlight::default());
-        let slots: Vec<_> =
-            (0..REQUESTS_IN_FLIGHT_MAX).map(|id| requests.enter(&json!(id)).unwrap()).collect();
+        let slots: Vec<_> = (0..REQUESTS_IN_FLIGHT_MAX)
+            .map(|id| requests.enter(&json!(id)).unwrap())
+            .collect();
         assert_eq!(requests.enter(&json!("more")).unwrap_err().status, 429);
         drop(slots);
         assert!(requests.is_empty());

@@ -91,7 +91,15 @@ mod tests {
     #[tokio::test]
     async fn a_line_that_is_too_long_costs_only_itself() {
         let seen = all(b"12345678\n123456789\nnext\n0123456789abcdef", 64).await;
-        assert_eq!(seen, [whole("12345678"), Line::TooLong, whole("next"), Line::TooLong]);
+        assert_eq!(
+            seen,
+            [
+                whole("12345678"),
+                Line::TooLong,
+                whole("next"),
+                Line::TooLong
+            ]
+        );
     }
 
     proptest! {

@@ -41,7 +41,10 @@ pub(super) fn page(
 ) -> Result<Map<String, Value>, RpcError> {
     let after = params.get("cursor").map(read_cursor).transpose()?;
     let shown = listed(configuration, identity, options.presence, now);
-    let entries = shown.iter().map(|tool| entry(tool)).chain(own_entries(options.presence));
+    let entries = shown
+        .iter()
+        .map(|tool| entry(tool))
+        .chain(own_entries(options.presence));
     let mut rest = entries.filter(|entry| after.as_ref().is_none_or(|after| entry.place > *after));
     let mut tools = Vec::new();
     let (mut bytes, mut last) = (0, String::new());
@@ -81,7 +84,9 @@ pub(super) fn named<'c>(
     name: &str,
 ) -> Option<&'c Arc<Descriptor>> {
     let catalogue = &configuration.catalogue;
-    catalogue.by_wire_name(name).filter(|tool| is_named(catalogue, presence, tool))
+    catalogue
+        .by_wire_name(name)
+        .filter(|tool| is_named(catalogue, presence, tool))
 }
 
 /// Whether the identity may know that the tool exists: it is listed, or would be if it were not
@@ -95,7 +100,10 @@ pub(super) fn is_known(
     if tool.lifecycle.is_callable() {
         return visible(configuration, identity, tool, now);
     }
-    let active = Descriptor { lifecycle: Lifecycle::Active, ..tool.as_ref().clone() };
+    let active = Descriptor {
+        lifecycle: Lifecycle::Active,
+        ..tool.as_ref().clone()
+    };
     visible(configuration, identity, &Arc::new(active), now)
 }
 
@@ -123,11 +131,16 @@ fn entry(tool: &Descriptor) -> Entry {
     };
     definition.insert("name".to_owned(), tool.wire_name.clone().into());
     // MCP wants a schema; a source that gives none takes any object.
-    definition.entry("inputSchema").or_insert_with(|| match &tool.input_schema {
-        Value::Null => json!({"type": "object"}),
-        schema => schema.clone(),
-    });
-    Entry { place: tool.id.to_string(), definition: Value::Object(definition) }
+    definition
+        .entry("inputSchema")
+        .or_insert_with(|| match &tool.input_schema {
+            Value::Null => json!({"type": "object"}),
+            schema => schema.clone(),
+        });
+    Entry {
+        place: tool.id.to_string(),
+        definition: Value::Object(definition),
+    }
 }
 
 fn own_entries(presence: Presence) -> impl Iterator<Item = Entry> {
@@ -142,9 +155,13 @@ fn cursor(place: &str) -> String {
 }
 
 fn read_cursor(cursor: &Value) -> Result<String, RpcError> {
-    let bytes = cursor.as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    let bytes = cursor
+        .as_str()
+        .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let place = text.as_deref().and_then(|text| text.strip_prefix(CURSOR_PREFIX));
+    let place = text
+        .as_deref()
+        .and_then(|text| text.strip_prefix(CURSOR_PREFIX));
     place.map(str::to_owned).ok_or_else(|| {
         RpcError::invalid_params("`cursor` is not one of this gate's: begin again without one")
     })

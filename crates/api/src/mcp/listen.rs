@@ -43,7 +43,13 @@ pub(super) async fn listen(
         if agreed.is_empty() {
             changes.wait(&asked.cancelled, &asked.ends).await;
         } else {
-            changes.tell(outlet, &json!({"_meta": meta}), (&asked.cancelled, &asked.ends)).await;
+            changes
+                .tell(
+                    outlet,
+                    &json!({"_meta": meta}),
+                    (&asked.cancelled, &asked.ends),
+                )
+                .await;
         }
     }
     Ok(json!({"resultType": "complete", "_meta": meta}).to_string())
@@ -63,7 +69,9 @@ impl Follower {
     /// Begins with what the identity can see now.
     pub(super) fn new(face: &Face, identity: &Identity) -> Self {
         let presence = face.options.presence;
-        Self { listener: face.changes.listen(&face.api.driver, identity, presence) }
+        Self {
+            listener: face.changes.listen(&face.api.driver, identity, presence),
+        }
     }
 
     /// Tells of each change until either token is cancelled, the listener is gone, or its

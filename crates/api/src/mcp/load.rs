@@ -56,7 +56,10 @@ impl Load {
             return Err(RpcError::refused(429, message));
         }
         *count += 1;
-        Ok(Ticket { load: self.clone(), key })
+        Ok(Ticket {
+            load: self.clone(),
+            key,
+        })
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<(KeyId, Kind), usize>> {
@@ -89,7 +92,10 @@ mod tests {
         let tickets: Vec<_> = (0..SUBSCRIPTIONS_PER_CREDENTIAL_MAX)
             .map(|_| load.enter(&key(1), Kind::Subscription).unwrap())
             .collect();
-        assert_eq!(load.enter(&key(1), Kind::Subscription).unwrap_err().status, 429);
+        assert_eq!(
+            load.enter(&key(1), Kind::Subscription).unwrap_err().status,
+            429
+        );
         assert!(load.enter(&key(1), Kind::Call).is_ok());
         assert!(load.enter(&key(2), Kind::Subscription).is_ok());
         drop(tickets);

@@ -72,7 +72,12 @@ impl RpcError {
     const UNSUPPORTED_VERSION: i64 = -32_022;
 
     fn new(status: u16, code: i64, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), data: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            data: None,
+        }
     }
 
     /// The text is no JSON that two readers would read alike.
@@ -128,7 +133,10 @@ impl RpcError {
     /// The same error with data for machines.
     #[must_use]
     pub(super) fn with(self, data: Value) -> Self {
-        Self { data: Some(data), ..self }
+        Self {
+            data: Some(data),
+            ..self
+        }
     }
 
     /// The error as the answer to a request.
@@ -212,7 +220,10 @@ pub(super) fn notification(method: &str, params: &Value) -> String {
 
 /// What may be shown of a caller's own text: without control characters, and not too much of it.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(NAME_SHOWN_MAX).collect()
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(NAME_SHOWN_MAX)
+        .collect()
 }
 
 /// MCP narrows what JSON-RPC allows: no null, no fraction.
@@ -240,34 +251,53 @@ mod tests {
 
     #[test]
     fn a_message_is_one_object_with_a_version_and_a_method() {
-        check(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, expect!["request 1 ping"]);
+        check(
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+            expect!["request 1 ping"],
+        );
         check(
             r#"{"jsonrpc":"2.0","id":"a","method":"ping","params":{}}"#,
             expect![[r#"request "a" ping"#]],
         );
-        check(r#"{"jsonrpc":"2.0","method":"x"}"#, expect!["notification x"]);
-        check(r#"{"jsonrpc":"2.0","id":4,"result":{}}"#, expect!["response"]);
+        check(
+            r#"{"jsonrpc":"2.0","method":"x"}"#,
+            expect!["notification x"],
+        );
+        check(
+            r#"{"jsonrpc":"2.0","id":4,"result":{}}"#,
+            expect!["response"],
+        );
         check(
             r#"{"id":3,"method":"ping"}"#,
-            expect![[r#"{"jsonrpc":"2.0","id":3,"error":{"code":-32600,"message":"`jsonrpc` must be `2.0`"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":3,"error":{"code":-32600,"message":"`jsonrpc` must be `2.0`"}}"#
+            ]],
         );
         check(
             r#"{"jsonrpc":"2.0","id":"a"}"#,
-            expect![[r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32600,"message":"`method` is missing"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32600,"message":"`method` is missing"}}"#
+            ]],
         );
         check(
             r#"{"jsonrpc":"2.0","id":9,"method":7}"#,
-            expect![[r#"{"jsonrpc":"2.0","id":9,"error":{"code":-32600,"message":"`method` must be a string"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":9,"error":{"code":-32600,"message":"`method` must be a string"}}"#
+            ]],
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}"#,
-            expect![[r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"`params` must be an object"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"`params` must be an object"}}"#
+            ]],
         );
         for id in ["null", "1.5", "{}", "[1]", "true"] {
             let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
             check(
                 &text,
-                expect![[r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"`id` must be a string or a whole number"}}"#]],
+                expect![[
+                    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"`id` must be a string or a whole number"}}"#
+                ]],
             );
         }
     }
@@ -276,24 +306,34 @@ mod tests {
     fn what_two_readers_may_read_differently_is_no_message() {
         check(
             "hello",
-            expect![[r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: expected value at line 1, column 1"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: expected value at line 1, column 1"}}"#
+            ]],
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#,
-            expect![[r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: the key `id` stands twice at line 1, column 28"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: the key `id` stands twice at line 1, column 28"}}"#
+            ]],
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":NaN}}"#,
-            expect![[r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: expected value at line 1, column 52"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: expected value at line 1, column 52"}}"#
+            ]],
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#,
-            expect![[r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: unexpected end of hex escape at line 1, column 41"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: unexpected end of hex escape at line 1, column 41"}}"#
+            ]],
         );
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         check(
             &deep,
-            expect![[r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: nesting deeper than 64 levels at line 1, column 65"}}"#]],
+            expect![[
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is not acceptable JSON: nesting deeper than 64 levels at line 1, column 65"}}"#
+            ]],
         );
     }
 }

@@ -157,12 +157,16 @@ mod tests {
                 "dev.toolgate/invocation-id": "inv_of_a_gate_before",
             }),
             Some("h1"),
-            expect![[r#"key Some("k1"), session Some("s"), correlation Some("c"), env Some("prod"), workflow Some("w"), again true, on {}"#]],
+            expect![[
+                r#"key Some("k1"), session Some("s"), correlation Some("c"), env Some("prod"), workflow Some("w"), again true, on {}"#
+            ]],
         );
         check(
             json!({"dev.toolgate/idempotancy-key": "k1"}),
             None,
-            expect!["-32602 `_meta` has no key `dev.toolgate/idempotancy-key`: did you mean `dev.toolgate/idempotency-key`"],
+            expect![
+                "-32602 `_meta` has no key `dev.toolgate/idempotancy-key`: did you mean `dev.toolgate/idempotency-key`"
+            ],
         );
         check(
             json!({"dev.toolgate/env": ["prod"]}),
@@ -183,12 +187,16 @@ mod tests {
         check(
             client.clone(),
             Some("h1"),
-            expect![[r#"key Some("h1"), session None, correlation None, env None, workflow None, again false, on {}"#]],
+            expect![[
+                r#"key Some("h1"), session None, correlation None, env None, workflow None, again false, on {}"#
+            ]],
         );
         check(
             client,
             None,
-            expect![[r#"key Some("claudecode/toolUseId:toolu_1"), session None, correlation None, env None, workflow None, again false, on {}"#]],
+            expect![[
+                r#"key Some("claudecode/toolUseId:toolu_1"), session None, correlation None, env None, workflow None, again false, on {}"#
+            ]],
         );
     }
 
@@ -198,7 +206,9 @@ mod tests {
             json!({"traceparent": "00-1-2-01", "tracestate": "a=b", "baggage": "x=1",
                 "vendor/override": true, "progressToken": 1, "dev.toolgate/env": "prod"}),
             None,
-            expect![[r#"key None, session None, correlation None, env Some("prod"), workflow None, again false, on {"traceparent":"00-1-2-01","tracestate":"a=b","baggage":"x=1"}"#]],
+            expect![[
+                r#"key None, session None, correlation None, env Some("prod"), workflow None, again false, on {"traceparent":"00-1-2-01","tracestate":"a=b","baggage":"x=1"}"#
+            ]],
         );
         check(
             json!({"baggage": "x".repeat(8_193)}),

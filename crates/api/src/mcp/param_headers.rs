@@ -36,20 +36,30 @@ pub(super) fn agree(
     schema: &Value,
     arguments: &Value,
 ) -> Result<(), RpcError> {
-    let Some(mirrored) = mirrored(schema) else { return Ok(()) };
-    mirrored.iter().try_for_each(|argument| argument.agree(headers, arguments))
+    let Some(mirrored) = mirrored(schema) else {
+        return Ok(());
+    };
+    mirrored
+        .iter()
+        .try_for_each(|argument| argument.agree(headers, arguments))
 }
 
 impl Mirrored<'_> {
     fn agree(&self, headers: &HeaderMap, arguments: &Value) -> Result<(), RpcError> {
         let name = format!("{PREFIX}{}", self.header);
-        let header = single(headers, &name)?.map(|text| decoded(&name, text)).transpose()?;
-        let value = self.path.iter().try_fold(arguments, |here, step| here.get(step));
+        let header = single(headers, &name)?
+            .map(|text| decoded(&name, text))
+            .transpose()?;
+        let value = self
+            .path
+            .iter()
+            .try_fold(arguments, |here, step| here.get(step));
         let said = value.and_then(text);
         let agrees = match (&header, &said) {
             (None, None) => true,
             (Some(header), Some(said)) => {
-                header == said || (self.integer && whole(header).is_some_and(|h| Some(h) == whole(said)))
+                header == said
+                    || (self.integer && whole(header).is_some_and(|h| Some(h) == whole(said)))
             }
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -83,14 +93,24 @@ fn mirrored(schema: &Value) -> Option<Vec<Mirrored<'_>>> {
         }
     }
     let mut names = HashSet::new();
-    found.iter().all(|one| names.insert(one.header.clone())).then_some(found)
+    found
+        .iter()
+        .all(|one| names.insert(one.header.clone()))
+        .then_some(found)
 }
 
 fn marked<'s>(path: Vec<&'s str>, mark: &Value, property: &Value) -> Option<Mirrored<'s>> {
-    let header = mark.as_str().filter(|name| is_token(name))?.to_ascii_lowercase();
+    let header = mark
+        .as_str()
+        .filter(|name| is_token(name))?
+        .to_ascii_lowercase();
     let kind = property.get("type").and_then(Value::as_str)?;
     let integer = kind == "integer";
-    (integer || matches!(kind, "string" | "boolean")).then_some(Mirrored { path, header, integer })
+    (integer || matches!(kind, "string" | "boolean")).then_some(Mirrored {
+        path,
+        header,
+        integer,
+    })
 }
 
 /// How a mirrored value is written; null and absent are the same.
@@ -106,7 +126,11 @@ fn text(value: &Value) -> Option<String> {
 /// The whole number that a text writes: `42`, `42.0`.
 fn whole(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    fraction.bytes().all(|b| b == b'0').then(|| whole.parse().ok()).flatten()
+    fraction
+        .bytes()
+        .all(|b| b == b'0')
+        .then(|| whole.parse().ok())
+        .flatten()
 }
 
 fn is_token(name: &str) -> bool {
@@ -157,12 +181,19 @@ mod tests {
     #[test]
     fn whole_numbers_are_compared_as_numbers() {
         let size = |header| [("Mcp-Param-Page-Size", header)];
-        for (header, number, agree) in
-            [("42", "42", true), ("42.0", "42", true), ("42", "42.0", true), ("42.5", "42", false)]
-        {
+        for (header, number, agree) in [
+            ("42", "42", true),
+            ("42.0", "42", true),
+            ("42", "42.0", true),
+            ("42.5", "42", false),
+        ] {
             let number: Value = serde_json::from_str(number).unwrap();
             let arguments = json!({"page": {"size": number}});
-            assert_eq!(agrees(&schema(), &size(header), arguments), agree, "{header}");
+            assert_eq!(
+                agrees(&schema(), &size(header), arguments),
+                agree,
+                "{header}"
+            );
         }
     }
 
@@ -175,7 +206,10 @@ mod tests {
             json!({"x-mcp-header": "A"}),
         ] {
             let schema = json!({"properties": {"a": property}});
-            assert!(agrees(&schema, &[("Mcp-Param-A", "x")], json!({"a": "y"})), "{schema}");
+            assert!(
+                agrees(&schema, &[("Mcp-Param-A", "x")], json!({"a": "y"})),
+                "{schema}"
+            );
         }
         let twice = json!({"properties": {
             "a": {"type": "string", "x-mcp-header": "A"},

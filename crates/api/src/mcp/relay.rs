@@ -9,7 +9,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{self, Deserialize as _, Deserializer as _, MapAccess, Visitor};
+use serde::de::{self, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -62,7 +62,9 @@ fn with_own(given: &RawValue, meta: &Map<String, Value>) -> Result<String, Unfit
         .iter()
         .filter(|(key, _)| !key.starts_with(OWN_PREFIX) && !meta.contains_key(key))
         .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), value.get()));
-    let ours = meta.iter().map(|(key, value)| format!("{}:{value}", Value::from(key.as_str())));
+    let ours = meta
+        .iter()
+        .map(|(key, value)| format!("{}:{value}", Value::from(key.as_str())));
     let all: Vec<String> = theirs.chain(ours).collect();
     Ok(format!("{{{}}}", all.join(",")))
 }
@@ -89,7 +91,10 @@ impl<'t> Fields<'t> {
     }
 
     fn get(&self, name: &str) -> Option<&'t RawValue> {
-        self.values.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+        self.values
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| *value)
     }
 
     /// Where a value stands. It is borrowed from the text, so its address says it.
@@ -131,7 +136,9 @@ mod tests {
     const LEGACY: Era = Era::Legacy("2025-11-25");
 
     fn check(result: &str, era: Era, expected: Expect) {
-        let Value::Object(meta) = json!({"dev.toolgate/invocation-id": "inv_1"}) else { panic!() };
+        let Value::Object(meta) = json!({"dev.toolgate/invocation-id": "inv_1"}) else {
+            panic!()
+        };
         expected.assert_eq(&match merged(result, &meta, era) {
             Ok(text) => text,
             Err(error) => format!("unfit: {error}"),
@@ -143,13 +150,21 @@ mod tests {
         check(
             r#"{"zeta": 1e2, "content":[{"type":"hologram","n":123456789012345678901234567890.10}] ,"isError":false,"alpha":{"b":1,"a":2}}"#,
             LEGACY,
-            expect![[r#"{"_meta":{"dev.toolgate/invocation-id":"inv_1"},"zeta": 1e2, "content":[{"type":"hologram","n":123456789012345678901234567890.10}] ,"isError":false,"alpha":{"b":1,"a":2}}"#]],
+            expect![[
+                r#"{"_meta":{"dev.toolgate/invocation-id":"inv_1"},"zeta": 1e2, "content":[{"type":"hologram","n":123456789012345678901234567890.10}] ,"isError":false,"alpha":{"b":1,"a":2}}"#
+            ]],
         );
-        check("{}", LEGACY, expect![[r#"{"_meta":{"dev.toolgate/invocation-id":"inv_1"}}"#]]);
+        check(
+            "{}",
+            LEGACY,
+            expect![[r#"{"_meta":{"dev.toolgate/invocation-id":"inv_1"}}"#]],
+        );
         check(
             r#" { "content" : [ ] , "_meta" : { "v" : 1E5 } , "z":0 }"#,
             LEGACY,
-            expect![[r#" { "content" : [ ] , "_meta" : {"v":1E5,"dev.toolgate/invocation-id":"inv_1"} , "z":0 }"#]],
+            expect![[
+                r#" { "content" : [ ] , "_meta" : {"v":1E5,"dev.toolgate/invocation-id":"inv_1"} , "z":0 }"#
+            ]],
         );
     }
 
@@ -177,12 +192,16 @@ mod tests {
         check(
             r#"{"content":[]}"#,
             Era::Modern,
-            expect![[r#"{"resultType":"complete","_meta":{"dev.toolgate/invocation-id":"inv_1"},"content":[]}"#]],
+            expect![[
+                r#"{"resultType":"complete","_meta":{"dev.toolgate/invocation-id":"inv_1"},"content":[]}"#
+            ]],
         );
         check(
             r#"{"_meta":{"a":1},"resultType":"complete"}"#,
             Era::Modern,
-            expect![[r#"{"_meta":{"a":1,"dev.toolgate/invocation-id":"inv_1"},"resultType":"complete"}"#]],
+            expect![[
+                r#"{"_meta":{"a":1,"dev.toolgate/invocation-id":"inv_1"},"resultType":"complete"}"#
+            ]],
         );
     }
 
@@ -198,7 +217,9 @@ mod tests {
     #[test]
     fn what_is_no_object_is_not_relayed() {
         for text in ["[]", "1", "null", "{", "{} {}", r#"{"_meta":7}"#] {
-            let Value::Object(meta) = json!({}) else { panic!() };
+            let Value::Object(meta) = json!({}) else {
+                panic!()
+            };
             assert!(merged(text, &meta, LEGACY).is_err(), "{text}");
         }
     }

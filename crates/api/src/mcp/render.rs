@@ -59,7 +59,11 @@ impl Renderer<'_> {
                 );
                 words_result((&words, Tone::Error), meta, self.era)
             }
-            None => words_result((&self.words(outcome), tone(&outcome.invocation.state)), meta, self.era),
+            None => words_result(
+                (&self.words(outcome), tone(&outcome.invocation.state)),
+                meta,
+                self.era,
+            ),
         }
     }
 
@@ -115,7 +119,9 @@ impl Renderer<'_> {
     fn denied(&self, outcome: &Outcome) -> String {
         let (by, reason) = self.denial(outcome);
         let id = &outcome.invocation.id;
-        format!("Denied by {by}: {reason} This call was not executed.\nInvocation {id}. Do not repeat it unchanged.")
+        format!(
+            "Denied by {by}: {reason} This call was not executed.\nInvocation {id}. Do not repeat it unchanged."
+        )
     }
 
     fn pending(&self, outcome: &Outcome, frozen: &Frozen) -> String {
@@ -143,7 +149,9 @@ impl Renderer<'_> {
     fn follow(&self, id: &str) -> String {
         match self.presence {
             Presence::Visible => {
-                format!("Call toolgate_await with {{\"id\": \"{id}\"}} to learn what becomes of it.")
+                format!(
+                    "Call toolgate_await with {{\"id\": \"{id}\"}} to learn what becomes of it."
+                )
             }
             Presence::Transparent => format!("Its id is {id}."),
         }
@@ -155,7 +163,10 @@ impl Renderer<'_> {
         let denial = envelope.get("denial").cloned();
         let denial = denial.and_then(|denial| serde_json::from_value::<Denial>(denial).ok());
         let Some(denial) = denial else {
-            return (outcome.invocation.status().as_str().to_owned(), String::new());
+            return (
+                outcome.invocation.status().as_str().to_owned(),
+                String::new(),
+            );
         };
         let detail = |key: &str| denial.details.get(key).and_then(Value::as_str);
         let by = match (detail("policy"), detail("rule")) {
@@ -183,7 +194,10 @@ pub(super) fn words_result(
     if era == Era::Modern {
         result.insert("resultType".to_owned(), "complete".into());
     }
-    result.insert("content".to_owned(), json!([{"type": "text", "text": words}]));
+    result.insert(
+        "content".to_owned(),
+        json!([{"type": "text", "text": words}]),
+    );
     result.insert("isError".to_owned(), (tone == Tone::Error).into());
     if !meta.is_empty() {
         result.insert("_meta".to_owned(), meta.into());
@@ -203,10 +217,18 @@ const fn tone(state: &State) -> Tone {
 /// One sentence on one line.
 fn sentence(text: &str) -> String {
     let text = line(text);
-    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
+    if text.ends_with(['.', '!', '?']) {
+        text
+    } else {
+        format!("{text}.")
+    }
 }
 
 /// The text without line breaks and other control characters: the first line is a promise.
 fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }

@@ -33,8 +33,11 @@ pub(super) enum Accept {
 impl Accept {
     /// Reads the `Accept` header; without one a JSON text is meant.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, RpcError> {
-        let text: Vec<&str> =
-            headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let text: Vec<&str> = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
         let all = text.join(",").to_ascii_lowercase();
         let takes = |kinds: [&str; 2]| {
             all.split(',').any(|part| {
@@ -42,7 +45,9 @@ impl Accept {
                 kinds.contains(&kind)
             })
         };
-        let json = all.trim().is_empty() || takes(["application/json", "application/*"]) || takes(["*/*", "*/*"]);
+        let json = all.trim().is_empty()
+            || takes(["application/json", "application/*"])
+            || takes(["*/*", "*/*"]);
         let stream = takes(["text/event-stream", "text/*"]);
         match (json, stream) {
             (true, true) => Ok(Self::Either),
@@ -74,7 +79,11 @@ pub(super) fn accepted() -> Response {
 }
 
 /// Waits for what is under way, and answers in a form that the client takes.
-pub(super) async fn respond(mut running: Running, accept: Accept, clock: &Arc<dyn Clock>) -> Response {
+pub(super) async fn respond(
+    mut running: Running,
+    accept: Accept,
+    clock: &Arc<dyn Clock>,
+) -> Response {
     if accept == Accept::Stream {
         return events(running, None, clock.clone());
     }
@@ -116,8 +125,14 @@ pub(super) fn events(running: Running, first: Option<Outgoing>, clock: Arc<dyn C
     });
     let mut response = Body::from_stream(frames).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, no-transform"),
+    );
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
@@ -133,5 +148,8 @@ async fn next_or_quiet(running: &mut Running, clock: &Arc<dyn Clock>) -> Option<
 
 /// One event. A message has no line break in it, or an attacker could write events of their own.
 fn event(text: &str) -> String {
-    format!("event: message\ndata: {}\n\n", text.replace(['\r', '\n'], " "))
+    format!(
+        "event: message\ndata: {}\n\n",
+        text.replace(['\r', '\n'], " ")
+    )
 }

@@ -78,7 +78,11 @@ where
     };
     connection.ends.cancel();
     // The writer ends by itself once the last answer is out.
-    let drained = select(writing, clock.sleep_until(clock.now().plus(STDIO_DRAIN_MAX))).await;
+    let drained = select(
+        writing,
+        clock.sleep_until(clock.now().plus(STDIO_DRAIN_MAX)),
+    )
+    .await;
     connection.give_up();
     match drained {
         Either::Left((written, _)) => result.and(written),
@@ -116,7 +120,10 @@ impl Connection {
             };
             let Some(line) = line else { return Ok(()) };
             if let Err(rejected) = self.line(line, &outlet).await {
-                let answer = Outgoing::Answer { status: rejected.error.status, text: rejected.text() };
+                let answer = Outgoing::Answer {
+                    status: rejected.error.status,
+                    text: rejected.text(),
+                };
                 if !outlet.say(answer).await {
                     return Ok(());
                 }
@@ -145,7 +152,9 @@ impl Connection {
         match incoming(message)? {
             Incoming::Request(request) => {
                 let id = request.id.clone();
-                self.request(request, outlet).await.map_err(|error| error.to(id))
+                self.request(request, outlet)
+                    .await
+                    .map_err(|error| error.to(id))
             }
             Incoming::Notification { method, params } => {
                 self.notification(&method, &params, outlet).await;
@@ -196,7 +205,10 @@ impl Connection {
             idempotency_key: None,
             cancelled: slot.cancelled.clone(),
             ends: self.ends.clone(),
-            held: Held { slot: Some(slot), session: None },
+            held: Held {
+                slot: Some(slot),
+                session: None,
+            },
         })
     }
 
@@ -219,7 +231,9 @@ impl Connection {
 
     /// Tells a legacy client of changes, which share its one stream.
     fn follow(self: &Arc<Self>, identity: &Identity, outlet: Outlet) {
-        let Ok(ticket) = enter(&self.face, identity) else { return };
+        let Ok(ticket) = enter(&self.face, identity) else {
+            return;
+        };
         let mut follower = Follower::new(&self.face, identity);
         let ends = self.ends.clone();
         let work = async move {
@@ -230,7 +244,11 @@ impl Connection {
     }
 
     /// Several messages in one array: in one old revision only, answered in one array.
-    async fn batch(self: &Arc<Self>, messages: Vec<Value>, outlet: &Outlet) -> Result<(), Rejected> {
+    async fn batch(
+        self: &Arc<Self>,
+        messages: Vec<Value>,
+        outlet: &Outlet,
+    ) -> Result<(), Rejected> {
         let fits = (1..=BATCH_MESSAGES_MAX).contains(&messages.len());
         if self.version() != Some(BATCHING) || !fits {
             let message = format!(

@@ -56,7 +56,14 @@ pub(super) struct Outlet {
 /// Both ends of a request under way, which `cancelled` gives up.
 pub(super) fn channel(cancelled: &CancellationToken, departure: Departure) -> (Outlet, Running) {
     let (outlet, messages) = Outlet::queue(NOTIFICATIONS_QUEUED_MAX);
-    (outlet, Running { messages, cancelled: cancelled.clone(), departure })
+    (
+        outlet,
+        Running {
+            messages,
+            cancelled: cancelled.clone(),
+            departure,
+        },
+    )
 }
 
 impl Running {
@@ -126,7 +133,9 @@ impl Progress {
         outlet: &Outlet,
         cancelled: &CancellationToken,
     ) -> Self {
-        let token = params.get("_meta").and_then(|meta| meta.get("progressToken"));
+        let token = params
+            .get("_meta")
+            .and_then(|meta| meta.get("progressToken"));
         Self {
             token: token.filter(|token| super::message::is_id(token)).cloned(),
             outlet: outlet.clone(),
@@ -146,7 +155,10 @@ impl Progress {
     pub(super) fn tick(&self, message: &str) {
         let mut params = Map::new();
         params.insert("message".to_owned(), message.into());
-        self.send(params, |last| if last.is_finite() { last + 1.0 } else { 0.0 });
+        self.send(
+            params,
+            |last| if last.is_finite() { last + 1.0 } else { 0.0 },
+        );
     }
 
     /// Nothing is said after the answer.
@@ -156,15 +168,21 @@ impl Progress {
 
     /// Passes on what a tool says, if it is further than before.
     fn relay(&self, params: Value) {
-        let Value::Object(params) = params else { return };
-        let Some(value) = params.get("progress").and_then(Value::as_f64) else { return };
+        let Value::Object(params) = params else {
+            return;
+        };
+        let Some(value) = params.get("progress").and_then(Value::as_f64) else {
+            return;
+        };
         self.send(params, |_| value);
     }
 
     fn send(&self, mut params: Map<String, Value>, value: impl FnOnce(f64) -> f64) {
         let Some(token) = &self.token else { return };
         let mut last = self.last();
-        let Some(before) = last.filter(|_| !self.cancelled.is_cancelled()) else { return };
+        let Some(before) = last.filter(|_| !self.cancelled.is_cancelled()) else {
+            return;
+        };
         let now = value(before);
         // INVARIANT: values increase with each message, whatever a tool says.
         if now.partial_cmp(&before) != Some(std::cmp::Ordering::Greater) {
@@ -173,7 +191,10 @@ impl Progress {
         *last = Some(now);
         params.insert("progressToken".to_owned(), token.clone());
         params.entry("progress").or_insert_with(|| now.into());
-        self.outlet.mention(notification("notifications/progress", &Value::Object(params)));
+        self.outlet.mention(notification(
+            "notifications/progress",
+            &Value::Object(params),
+        ));
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, Option<f64>> {
@@ -191,8 +212,14 @@ mod tests {
     fn progress(meta: Value) -> (Progress, Running, CancellationToken) {
         let cancelled = CancellationToken::new();
         let (outlet, running) = channel(&cancelled, Departure::IsIgnored);
-        let Value::Object(params) = json!({"_meta": meta}) else { panic!() };
-        (Progress::of(&params, &outlet, &cancelled), running, cancelled)
+        let Value::Object(params) = json!({"_meta": meta}) else {
+            panic!()
+        };
+        (
+            Progress::of(&params, &outlet, &cancelled),
+            running,
+            cancelled,
+        )
     }
 
     fn said(running: &mut Running) -> String {
@@ -241,7 +268,11 @@ mod tests {
 
     #[test]
     fn without_a_proper_token_nothing_is_said() {
-        for meta in [json!({}), json!({"progressToken": null}), json!({"progressToken": 1.5})] {
+        for meta in [
+            json!({}),
+            json!({"progressToken": null}),
+            json!({"progressToken": 1.5}),
+        ] {
             let (progress, mut running, _) = progress(meta);
             assert!(progress.sink().is_none());
             progress.tick("waiting");

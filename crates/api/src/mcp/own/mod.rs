@@ -59,7 +59,9 @@ static OWN_TOOLS: [OwnTool; 3] = [
 
 /// The own tools that are listed.
 pub(super) fn offered(presence: Presence) -> impl Iterator<Item = &'static OwnTool> {
-    OWN_TOOLS.iter().filter(move |_| presence == Presence::Visible)
+    OWN_TOOLS
+        .iter()
+        .filter(move |_| presence == Presence::Visible)
 }
 
 /// The own tool of this name, where it is listed.
@@ -91,7 +93,8 @@ impl OwnTool {
             Kind::Simulate => simulate::run(face, asked, arguments).await,
             Kind::Whoami => whoami::run(face, asked, arguments),
         };
-        Ok(answer.unwrap_or_else(|words| words_result((&words, Tone::Error), Map::new(), asked.era)))
+        Ok(answer
+            .unwrap_or_else(|words| words_result((&words, Tone::Error), Map::new(), asked.era)))
     }
 }
 

@@ -51,9 +51,17 @@ pub(super) async fn run(face: &Face, asked: &Asked, given: Value) -> Result<Stri
         workflow: given.workflow.clone(),
         ..Call::new(tool.id.clone(), Value::Object(given.arguments.clone()))
     };
-    let outcome = face.api.driver.submit(&asked.identity, call, Watch::default()).await;
+    let outcome = face
+        .api
+        .driver
+        .submit(&asked.identity, call, Watch::default())
+        .await;
     let decision = &outcome.invocation.proposal.decision;
-    if decision.denial.as_ref().is_some_and(|denial| denial.code == Code::ToolNotFound) {
+    if decision
+        .denial
+        .as_ref()
+        .is_some_and(|denial| denial.code == Code::ToolNotFound)
+    {
         return Err(unknown());
     }
     let renderer = renderer(face, asked);

@@ -55,7 +55,9 @@ pub(super) async fn run(
     let max = face.api.limits.wait_ms_max;
     let wait = given.wait_ms.unwrap_or(WAIT_MS_DEFAULT.min(max));
     if wait > max {
-        return Err(format!("`wait_ms` may be at most {max}, and {wait} is more."));
+        return Err(format!(
+            "`wait_ms` may be at most {max}, and {wait} is more."
+        ));
     }
     let invocation = find(face, asked, &given.id).await?;
     let outcome = Outcome {
@@ -76,7 +78,10 @@ async fn find(face: &Face, asked: &Asked, id: &str) -> Result<Invocation, String
     } else if let Ok(id) = id.parse() {
         driver.invocation(&caller, &id).await
     } else {
-        return Err(format!("`{}` is neither an approval (apr_...) nor an invocation (inv_...).", shown(id)));
+        return Err(format!(
+            "`{}` is neither an approval (apr_...) nor an invocation (inv_...).",
+            shown(id)
+        ));
     };
     let nothing = || format!("There is no call `{}` of yours.", shown(id));
     let invocation = found.map_err(|failed| match failed {
@@ -90,5 +95,9 @@ async fn find(face: &Face, asked: &Asked, id: &str) -> Result<Invocation, String
     let tool = configuration.catalogue.get(&invocation.proposal.tool);
     let reachable =
         tool.is_some_and(|tool| is_known(&configuration, &asked.identity, tool, driver.now()));
-    if reachable { Ok(invocation) } else { Err(nothing()) }
+    if reachable {
+        Ok(invocation)
+    } else {
+        Err(nothing())
+    }
 }

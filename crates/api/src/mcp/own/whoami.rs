@@ -27,7 +27,10 @@ pub(super) fn run(face: &Face, asked: &Asked, given: Value) -> Result<String, St
     let (configuration, now) = (face.api.driver.configuration(), face.api.driver.now());
     let tools = listed(&configuration, &asked.identity, face.options.presence, now);
     let names: Vec<&str> = tools.iter().map(|tool| tool.wire_name.as_str()).collect();
-    let version = configuration.policies.as_ref().map(|set| set.version().to_string());
+    let version = configuration
+        .policies
+        .as_ref()
+        .map(|set| set.version().to_string());
     let answer = json!({
         "agent": agent.id,
         "owner": agent.owner,
