@@ -250,7 +250,11 @@ impl Driver {
         Ok(RecordId::mint(self.now(), self.random()?))
     }
 
-    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Unavailable> {
+    /// Bytes that nobody can guess, for ids that are secrets.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where the system gives none.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], Unavailable> {
         let mut bytes = [0; N];
         self.ports.entropy.fill(&mut bytes)?;
         Ok(bytes)
