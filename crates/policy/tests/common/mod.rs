@@ -3,7 +3,12 @@
 //! `{"tool": "stripe.refund", "args": {"amount": 640}, "env": "prod"}` is a call; whatever it leaves
 //! out has a plain default. The one place that makes [`Facts`] and [`Descriptor`]s for tests.
 
-#![allow(dead_code, reason = "every test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "every test binary uses its own part, and a spec that cannot be read is a failure"
+)]
 
 use std::str::FromStr as _;
 
