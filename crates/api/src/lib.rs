@@ -41,6 +41,8 @@ mod users;
 mod openapi;
 mod serve;
 
+pub mod mcp;
+
 pub use envelope::envelope;
 pub use openapi::openapi;
 pub use serve::router;

@@ -31,7 +31,7 @@ const DETAIL_CHARS_MAX: usize = 500;
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) kind: Kind,
-    detail: String,
+    pub(crate) detail: String,
     errors: Vec<Fault>,
     diagnostics: Vec<DiagnosticView>,
 }

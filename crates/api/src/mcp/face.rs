@@ -60,13 +60,13 @@ pub(super) struct Asked {
     pub(super) held: Held,
 }
 
-/// What a request keeps in place while it is under way.
+/// What a request keeps in place while it is under way, only by being there.
 #[derive(Default)]
 pub(super) struct Held {
     /// Its place among the requests of its session.
-    pub(super) slot: Option<Slot>,
+    pub(super) _slot: Option<Slot>,
     /// The session itself, which is not forgotten meanwhile.
-    pub(super) session: Option<Arc<Session>>,
+    pub(super) _session: Option<Arc<Session>>,
 }
 
 impl Asked {
@@ -95,8 +95,8 @@ impl Face {
             let id = asked.request.id.clone();
             let cancelled = asked.cancelled.clone();
             let answer = face.answer(&asked, &outlet).await;
-            // The id is free again once the client can know the answer.
-            drop(asked);
+            // The id is free again before the client can know the answer.
+            drop(asked.held);
             if cancelled.is_cancelled() {
                 return;
             }

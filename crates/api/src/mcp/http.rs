@@ -71,7 +71,7 @@ async fn take(State(endpoint): State<Endpoint>, request: HttpRequest) -> Respons
     };
     let read = match receive(&endpoint.face, &parts.headers, body).await {
         Ok(read) => read,
-        Err(error) => return refusal(&error.to_nobody()),
+        Err(error) => return refusal(&error.for_nobody()),
     };
     let (accept, message) = read;
     let arrival = Arrival {
@@ -132,14 +132,16 @@ impl Arrival {
         match incoming(message)? {
             Incoming::Request(request) => {
                 let id = request.id.clone();
-                self.request(request).await.map_err(|error| error.to(id))
+                self.request(request)
+                    .await
+                    .map_err(|error| error.answering(id))
             }
             Incoming::Notification { method, params } => self
                 .notification(&method, &params)
-                .map_err(RpcError::to_nobody),
+                .map_err(RpcError::for_nobody),
             // The gate asks clients nothing, so this answers nothing.
             Incoming::Response => {
-                self.session().map_err(RpcError::to_nobody)?;
+                self.session().map_err(RpcError::for_nobody)?;
                 Ok(accepted())
             }
         }
@@ -184,8 +186,8 @@ impl Arrival {
         let cancelled = slot.cancelled.clone();
         let era = Era::Legacy(session.version);
         let held = Held {
-            slot: Some(slot),
-            session: Some(session),
+            _slot: Some(slot),
+            _session: Some(session),
         };
         let asked = self.asked(request, era, (cancelled.clone(), held))?;
         let (outlet, running) = channel(&cancelled, Departure::IsIgnored);
@@ -269,18 +271,18 @@ impl Arrival {
     async fn batch(&self, messages: Vec<Value>) -> Result<Response, Rejected> {
         let session = self
             .batching_session(&messages)
-            .map_err(RpcError::to_nobody)?;
+            .map_err(RpcError::for_nobody)?;
         let mut under_way = Vec::new();
         for message in messages {
             match incoming(message) {
                 Ok(Incoming::Request(request)) => {
                     let id = request.id.clone();
                     let started = self.legacy(request, session.clone());
-                    under_way.push(started.map_err(|error| error.to(id)));
+                    under_way.push(started.map_err(|error| error.answering(id)));
                 }
                 Ok(Incoming::Notification { method, params }) => {
                     self.notification(&method, &params)
-                        .map_err(RpcError::to_nobody)?;
+                        .map_err(RpcError::for_nobody)?;
                 }
                 Ok(Incoming::Response) => {}
                 Err(rejected) => under_way.push(Err(rejected)),
@@ -355,7 +357,7 @@ async fn stream(State(endpoint): State<Endpoint>, headers: HeaderMap) -> Respons
     };
     match open_stream(&endpoint, &headers, &identity) {
         Ok(running) => events(running, None, endpoint.face.api.driver.clock().clone()),
-        Err(error) => refusal(&error.to_nobody()),
+        Err(error) => refusal(&error.for_nobody()),
     }
 }
 
@@ -397,6 +399,6 @@ async fn end(State(endpoint): State<Endpoint>, headers: HeaderMap) -> Response {
             endpoint.sessions.close(&session);
             StatusCode::NO_CONTENT.into_response()
         }
-        Err(error) => refusal(&error.to_nobody()),
+        Err(error) => refusal(&error.for_nobody()),
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct RpcError {
     /// What is wrong, where, and how to mend it.
     pub(super) message: String,
     /// The same for machines.
-    pub(super) data: Option<Value>,
+    pub(super) data: Option<Box<Value>>,
 }
 
 /// An error and the request that it answers.
@@ -134,19 +134,19 @@ impl RpcError {
     #[must_use]
     pub(super) fn with(self, data: Value) -> Self {
         Self {
-            data: Some(data),
+            data: Some(Box::new(data)),
             ..self
         }
     }
 
     /// The error as the answer to a request.
-    pub(super) const fn to(self, id: Value) -> Rejected {
+    pub(super) const fn answering(self, id: Value) -> Rejected {
         Rejected { id, error: self }
     }
 
     /// The error as the answer to nobody in particular.
-    pub(super) const fn to_nobody(self) -> Rejected {
-        self.to(Value::Null)
+    pub(super) const fn for_nobody(self) -> Rejected {
+        self.answering(Value::Null)
     }
 }
 
@@ -171,11 +171,11 @@ pub(super) fn read(text: &[u8], limits: &Limits) -> Result<Value, RpcError> {
 /// Makes a message of a JSON value.
 pub(super) fn incoming(message: Value) -> Result<Incoming, Rejected> {
     let Value::Object(mut map) = message else {
-        return Err(RpcError::invalid_request("a message must be one object").to_nobody());
+        return Err(RpcError::invalid_request("a message must be one object").for_nobody());
     };
     let id = map.remove("id");
     let known = id.clone().filter(is_id).unwrap_or(Value::Null);
-    let invalid = |why: &str| RpcError::invalid_request(why).to(known.clone());
+    let invalid = |why: &str| RpcError::invalid_request(why).answering(known.clone());
     if map.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
         return Err(invalid("`jsonrpc` must be `2.0`"));
     }
@@ -208,7 +208,7 @@ pub(super) fn success(id: &Value, result: &str) -> String {
 pub(super) fn failure(id: &Value, error: &RpcError) -> String {
     let mut body = json!({"code": error.code, "message": error.message});
     if let (Some(data), Some(body)) = (&error.data, body.as_object_mut()) {
-        body.insert("data".to_owned(), data.clone());
+        body.insert("data".to_owned(), data.as_ref().clone());
     }
     json!({"jsonrpc": "2.0", "id": id, "error": body}).to_string()
 }
@@ -239,7 +239,7 @@ mod tests {
 
     fn check(text: &str, expected: Expect) {
         let message = read(text.as_bytes(), &Limits::default())
-            .map_err(super::RpcError::to_nobody)
+            .map_err(super::RpcError::for_nobody)
             .and_then(incoming);
         expected.assert_eq(&match message {
             Ok(Incoming::Request(request)) => format!("request {} {}", request.id, request.method),

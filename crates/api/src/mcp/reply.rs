@@ -103,7 +103,7 @@ fn unanswered(running: &Running) -> Response {
     if running.is_cancelled() {
         return accepted();
     }
-    refusal(&RpcError::defect().to_nobody())
+    refusal(&RpcError::defect().for_nobody())
 }
 
 /// A stream of events that ends with the answer.

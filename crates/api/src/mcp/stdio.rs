@@ -139,10 +139,10 @@ impl Connection {
             Line::TooLong => {
                 let max = limits.body_bytes_max;
                 let message = format!("the line has more than the {max} bytes allowed");
-                return Err(RpcError::parse(message).to_nobody());
+                return Err(RpcError::parse(message).for_nobody());
             }
         };
-        match read(&text, limits).map_err(RpcError::to_nobody)? {
+        match read(&text, limits).map_err(RpcError::for_nobody)? {
             Value::Array(messages) => self.batch(messages, outlet).await,
             message => self.message(message, outlet).await,
         }
@@ -154,7 +154,7 @@ impl Connection {
                 let id = request.id.clone();
                 self.request(request, outlet)
                     .await
-                    .map_err(|error| error.to(id))
+                    .map_err(|error| error.answering(id))
             }
             Incoming::Notification { method, params } => {
                 self.notification(&method, &params, outlet).await;
@@ -206,8 +206,8 @@ impl Connection {
             cancelled: slot.cancelled.clone(),
             ends: self.ends.clone(),
             held: Held {
-                slot: Some(slot),
-                session: None,
+                _slot: Some(slot),
+                _session: None,
             },
         })
     }
@@ -254,9 +254,9 @@ impl Connection {
             let message = format!(
                 "several messages in one array exist in version {BATCHING} only, 1 to {BATCH_MESSAGES_MAX} of them: send one at a time"
             );
-            return Err(RpcError::invalid_request(message).to_nobody());
+            return Err(RpcError::invalid_request(message).for_nobody());
         }
-        let identity = self.identity().await.map_err(RpcError::to_nobody)?;
+        let identity = self.identity().await.map_err(RpcError::for_nobody)?;
         let mut under_way = Vec::new();
         for message in messages {
             match incoming(message) {
@@ -276,7 +276,7 @@ impl Connection {
     fn aside(&self, request: Request, identity: &Identity) -> Result<Running, Rejected> {
         let id = request.id.clone();
         let asked = self.asked(request, Era::Legacy(BATCHING), identity.clone());
-        let asked = asked.map_err(|error| error.to(id))?;
+        let asked = asked.map_err(|error| error.answering(id))?;
         let (outlet, running) = channel(&asked.cancelled, Departure::IsIgnored);
         self.face.start(asked, outlet);
         Ok(running)
