@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use toolgate_model::{
-    Descriptor, Digest, Effect, Lifecycle, RiskScore, ToolId,
+    Descriptor, Effect, Lifecycle, RiskScore, ToolId,
     json::{self, Limits, Numbers, Raw},
 };
 
 use crate::config::{Overrides, SourceLimits, ToolOverride, WireNames};
+use crate::names::{self, WIRE_NAME_CHARS_MAX, is_wire_name};
 use crate::risk::{self, Rating};
 
 /// What is known of a source besides its tools.
@@ -41,7 +42,7 @@ pub(crate) struct Offered {
 
 /// A tool that cannot be called, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unavailable {
+pub struct UnavailableTool {
     /// The source.
     pub source: String,
     /// The tool's name there, shortened.
@@ -55,7 +56,7 @@ pub(crate) fn describe(
     origin: Origin<'_>,
     tools: &[Raw],
     overrides: &Overrides,
-) -> (Vec<Offered>, Vec<Unavailable>) {
+) -> (Vec<Offered>, Vec<UnavailableTool>) {
     let mut names = Taken::default();
     let mut offered = Vec::new();
     let mut unavailable = Vec::new();
@@ -65,7 +66,7 @@ pub(crate) fn describe(
             .and_then(|tool| names.claim(tool));
         match described {
             Ok(tool) => offered.push(tool),
-            Err(reason) => unavailable.push(Unavailable {
+            Err(reason) => unavailable.push(UnavailableTool {
                 source: origin.source.to_owned(),
                 tool: shown_name(raw, position),
                 reason,
@@ -78,14 +79,14 @@ pub(crate) fn describe(
 /// Keeps of all sources' tools those whose wire name no earlier one has.
 pub(crate) fn distinct<'a>(
     offered: impl Iterator<Item = &'a Offered>,
-) -> (Vec<Descriptor>, Vec<Unavailable>) {
+) -> (Vec<Descriptor>, Vec<UnavailableTool>) {
     let mut names = Taken::default();
     let mut kept = Vec::new();
     let mut unavailable = Vec::new();
     for tool in offered {
         match names.claim(tool.clone()) {
             Ok(tool) => kept.push(tool.descriptor),
-            Err(reason) => unavailable.push(Unavailable {
+            Err(reason) => unavailable.push(UnavailableTool {
                 source: tool.descriptor.id.source().to_owned(),
                 tool: tool.name.clone(),
                 reason,
@@ -118,7 +119,7 @@ fn one(origin: Origin<'_>, raw: &Raw, overrides: &Overrides) -> Result<Offered, 
         .map_err(|error| format!("its definition cannot be read: {error}"))?;
     let name = name_of(&definition)?;
     within_text(origin, &definition)?;
-    let id = tool_id(origin.source, name)?;
+    let id = names::tool_id(origin.source, name)?;
     let stated = overrides.get(&id).cloned().unwrap_or_default();
     let offered_name = name.to_owned();
     let descriptor = descriptor(origin, definition, id, stated)?;
@@ -159,65 +160,8 @@ fn within_text(origin: Origin<'_>, definition: &Value) -> Result<(), String> {
     }
 }
 
-/// The id by which policies know the tool. What an id cannot hold becomes `_`, and a piece of the
-/// name's digest follows, so that two names stay two ids and each stays the same for ever.
-fn tool_id(source: &str, name: &str) -> Result<ToolId, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    let operation = if name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        let kept: String = name
-            .chars()
-            .map(|c| if plain(c) { c } else { '_' })
-            .collect();
-        format!("{kept}-{}", mark(name))
-    };
-    format!("{source}.{operation}")
-        .parse()
-        .map_err(|error| format!("it cannot be named: {error}"))
-}
-
-/// LIMIT: clients put `mcp__{server}__` in front, and models' interfaces end at 64 characters.
-const WIRE_NAME_CHARS_MAX: usize = 48;
-const MARK_CHARS: usize = 8;
-
-/// The name by which MCP clients know the tool.
-fn wire_name(origin: Origin<'_>, id: &ToolId) -> String {
-    let full = match origin.wire_names {
-        WireNames::Prefixed => format!("{}__{}", origin.source, id.operation()),
-        WireNames::Bare => id.operation().to_owned(),
-    };
-    let plain: String = full
-        .chars()
-        .map(|c| if is_wire_char(c) { c } else { '_' })
-        .collect();
-    if plain.len() <= WIRE_NAME_CHARS_MAX {
-        return plain;
-    }
-    let kept: String = plain
-        .chars()
-        .take(WIRE_NAME_CHARS_MAX - MARK_CHARS - 1)
-        .collect();
-    format!("{kept}_{}", mark(id.as_str()))
-}
-
-/// Whether MCP clients accept this as a tool's name.
-pub(crate) fn is_wire_name(name: &str) -> bool {
-    (1..=WIRE_NAME_CHARS_MAX).contains(&name.len()) && name.chars().all(is_wire_char)
-}
-
-fn is_wire_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '-'
-}
-
-/// A few hex digits that stand for a whole name.
-fn mark(name: &str) -> String {
-    Digest::of(name.as_bytes())
-        .hex()
-        .chars()
-        .take(MARK_CHARS)
-        .collect()
-}
+/// How the gate's own tools begin (4-interfaces, 4): nobody else's may pass for one.
+const OWN_PREFIX: &str = "toolgate_";
 
 fn descriptor(
     origin: Origin<'_>,
@@ -225,10 +169,17 @@ fn descriptor(
     id: ToolId,
     stated: ToolOverride,
 ) -> Result<Descriptor, String> {
-    let wire = stated.wire_name.unwrap_or_else(|| wire_name(origin, &id));
+    let wire = stated
+        .wire_name
+        .unwrap_or_else(|| names::wire_name(origin.wire_names, &id));
     if !is_wire_name(&wire) {
         return Err(format!(
             "its `wire_name` `{wire}` is not 1 to {WIRE_NAME_CHARS_MAX} letters, digits, `_`, `-`"
+        ));
+    }
+    if wire.starts_with(OWN_PREFIX) {
+        return Err(format!(
+            "its wire name `{wire}` begins like the gate's own tools; give it a `wire_name`"
         ));
     }
     let rating = stated.risk.map_or_else(
@@ -320,4 +271,205 @@ fn shown_name(raw: &Raw, position: usize) -> String {
         |_| format!("number {}", position + 1),
         |named| named.name.chars().take(SHOWN_CHARS_MAX).collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Offered, Origin, describe, distinct, is_wire_name};
+    use crate::config::{Overrides, SourceLimits, ToolOverride, WireNames};
+    use crate::message::raw;
+    use expect_test::{Expect, expect};
+    use proptest::prelude::{ProptestConfig, prop_assert, proptest};
+    use serde_json::{Value, json};
+    use toolgate_model::{Effect, ResourceTemplate, Risk, Verb};
+
+    const ORIGIN: Origin<'static> = Origin {
+        source: "tickets",
+        wire_names: WireNames::Prefixed,
+        limits: SourceLimits {
+            tools_max: 6,
+            definition_bytes_max: 1_000,
+            description_bytes_max: 100,
+            start_timeout: toolgate_model::Duration::from_secs(1),
+            call_timeout: toolgate_model::Duration::from_secs(7),
+            message_bytes_max: 1_000,
+        },
+        version: Some("2.1"),
+    };
+
+    fn line(tool: &Offered) -> String {
+        let d = &tool.descriptor;
+        format!("{} {} {}", d.id, d.wire_name, d.version)
+    }
+
+    fn check(origin: Origin<'_>, tools: &[Value], overrides: &Overrides, expected: Expect) {
+        let tools: Vec<_> = tools.iter().map(raw).collect();
+        let (offered, unavailable) = describe(origin, &tools, overrides);
+        let mut lines: Vec<String> = offered.iter().map(line).collect();
+        lines.extend(
+            unavailable
+                .iter()
+                .map(|one| format!("- {}: {}", one.tool, one.reason)),
+        );
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn names_are_made_for_policies_and_for_clients() {
+        let long = "a_name_that_goes_on_and_on_until_nobody_reads_it";
+        check(
+            ORIGIN,
+            &[
+                json!({"name": "comment.create"}),
+                json!({"name": "a b"}),
+                json!({"name": "a_b"}),
+                json!({"name": long, "version": "9"}),
+                json!({"name": "x", "_meta": {"version": "8"}}),
+            ],
+            &Overrides::new(),
+            expect![[r#"
+                tickets.comment.create tickets__comment_create 2.1
+                tickets.a_b-c8687a08 tickets__a_b-c8687a08 2.1
+                tickets.a_b tickets__a_b 2.1
+                tickets.a_name_that_goes_on_and_on_until_nobody_reads_it tickets__a_name_that_goes_on_and_on_unt_b64db7af 9
+                tickets.x tickets__x 8"#]],
+        );
+        let bare = Origin {
+            wire_names: WireNames::Bare,
+            version: None,
+            ..ORIGIN
+        };
+        check(
+            bare,
+            &[
+                json!({"name": "comment.create", "version": "a\nb"}),
+                json!({"name": "toolgate_await"}),
+            ],
+            &Overrides::new(),
+            expect![[r#"
+                tickets.comment.create comment_create 1.0.0
+                - toolgate_await: its wire name `toolgate_await` begins like the gate's own tools; give it a `wire_name`"#]],
+        );
+    }
+
+    #[test]
+    fn a_name_is_the_same_whatever_stands_beside_it() {
+        let wanted = raw(&json!({"name": "größe"}));
+        let other = raw(&json!({"name": "gr__e"}));
+        let alone = describe(ORIGIN, std::slice::from_ref(&wanted), &Overrides::new()).0;
+        let second = describe(ORIGIN, &[other, wanted], &Overrides::new()).0;
+        assert_eq!(alone[0], second[1]);
+    }
+
+    #[test]
+    fn what_cannot_be_described_is_left_out_alone() {
+        check(
+            ORIGIN,
+            &[
+                json!({"name": "a.b"}),
+                json!({"name": "a_b"}),
+                json!({"name": "a.b"}),
+                json!({"name": "big", "x": "y".repeat(2_000)}),
+                json!({"name": "wordy", "description": "y".repeat(101)}),
+                json!({"name": "ok"}),
+                json!({"name": "seventh"}),
+            ],
+            &Overrides::new(),
+            expect![[r#"
+                tickets.a.b tickets__a_b 2.1
+                tickets.ok tickets__ok 2.1
+                - a_b: an earlier tool has the wire name `tickets__a_b`; give this one a `wire_name`
+                - a.b: an earlier tool has the id `tickets.a.b`
+                - big: its definition cannot be read: the text has 2021 bytes, more than the 1000 allowed
+                - wordy: its `description` has 101 bytes, more than the 100 allowed
+                - seventh: the source offers more than the 6 tools allowed"#]],
+        );
+        let twice: crate::describe::Raw =
+            serde_json::from_str(r#"{"name":"t","name":"u"}"#).unwrap();
+        let (offered, unavailable) = describe(ORIGIN, &[twice], &Overrides::new());
+        assert!(offered.is_empty());
+        expect!["its definition cannot be read: the key `name` stands twice at line 1, column 18"]
+            .assert_eq(&unavailable[0].reason);
+    }
+
+    #[test]
+    fn the_operators_word_wins() {
+        let stated = ToolOverride {
+            risk: Some(Risk::Low),
+            verb: Some(Verb::Read),
+            effect: Some(Effect::None),
+            resource: Some(ResourceTemplate::parse("customer:{args.c}").unwrap()),
+            version: Some("5".to_owned()),
+            wire_name: Some("pay_back".to_owned()),
+            ..ToolOverride::default()
+        };
+        let overrides = Overrides::from([("tickets.refund".parse().unwrap(), stated)]);
+        let (offered, _) = describe(ORIGIN, &[raw(&json!({"name": "refund"}))], &overrides);
+        let d = &offered[0].descriptor;
+        expect![[r#"pay_back low 15 READ None Some(ResourceTemplate("customer:{args.c}")) 5 the operator says so"#]].assert_eq(&format!(
+            "{} {} {} {} {:?} {:?} {} {}",
+            d.wire_name,
+            d.risk,
+            d.risk_score.hundredths(),
+            d.verb,
+            d.effect,
+            d.resource,
+            d.version,
+            d.risk_reason,
+        ));
+        let bad = ToolOverride {
+            wire_name: Some("a.b".to_owned()),
+            ..ToolOverride::default()
+        };
+        let overrides = Overrides::from([("tickets.refund".parse().unwrap(), bad)]);
+        check(
+            ORIGIN,
+            &[json!({"name": "refund"})],
+            &overrides,
+            expect!["- refund: its `wire_name` `a.b` is not 1 to 48 letters, digits, `_`, `-`"],
+        );
+    }
+
+    #[test]
+    fn a_tool_that_only_claims_to_read_may_still_leave_a_trace() {
+        let tool = json!({"name": "get_it", "annotations": {"readOnlyHint": true}});
+        let (offered, _) = describe(ORIGIN, &[raw(&tool)], &Overrides::new());
+        assert_eq!(offered[0].descriptor.effect, Effect::Some);
+        assert_eq!(offered[0].descriptor.definition, tool);
+        assert_eq!(offered[0].descriptor.timeout.to_string(), "7s");
+    }
+
+    #[test]
+    fn two_sources_never_share_a_wire_name() {
+        let mine = describe(ORIGIN, &[raw(&json!({"name": "x"}))], &Overrides::new()).0;
+        let stated = ToolOverride {
+            wire_name: Some("tickets__x".to_owned()),
+            ..ToolOverride::default()
+        };
+        let overrides = Overrides::from([("other.y".parse().unwrap(), stated)]);
+        let other = Origin {
+            source: "other",
+            ..ORIGIN
+        };
+        let theirs = describe(other, &[raw(&json!({"name": "y"}))], &overrides).0;
+        let (kept, left_out) = distinct(mine.iter().chain(&theirs));
+        assert_eq!(kept.len(), 1);
+        assert_eq!(
+            (left_out[0].source.as_str(), left_out[0].tool.as_str()),
+            ("other", "y")
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn any_name_gives_a_wire_name_or_a_reason(name in ".{0,80}") {
+            let (offered, unavailable) = describe(ORIGIN, &[raw(&json!({"name": name}))], &Overrides::new());
+            prop_assert!(offered.len() + unavailable.len() == 1);
+            for tool in offered {
+                prop_assert!(is_wire_name(&tool.descriptor.wire_name));
+                prop_assert!(tool.descriptor.id.source() == "tickets");
+            }
+        }
+    }
 }

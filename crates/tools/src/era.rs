@@ -203,6 +203,7 @@ pub(crate) fn initialized(exchange: &Exchange) -> Result<Server, String> {
                 "it refused the gate's credential with HTTP {status}"
             ));
         }
+        Exchange::NotSent(why) | Exchange::Broken(why) => return Err(why.clone()),
         other => {
             return Err(format!(
                 "it did not answer `initialize`: {}",
@@ -226,10 +227,158 @@ pub(crate) fn initialized(exchange: &Exchange) -> Result<Server, String> {
     })
 }
 
+/// Whether a key of `_meta` is reserved to the protocol: its prefix's second label says so.
+pub(crate) fn is_protocols_own(key: &str) -> bool {
+    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
+    let second = prefix.split('.').nth(1).unwrap_or_default();
+    matches!(second, "modelcontextprotocol" | "mcp")
+}
+
 fn version(info: Option<&Value>) -> Option<String> {
     Some(info?.get("version")?.as_str()?.to_owned())
 }
 
 fn client_info() -> Value {
     json!({"name": "toolgate", "version": env!("CARGO_PKG_VERSION")})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Era, initialized, is_protocols_own, probed};
+    use crate::exchange::Exchange;
+    use crate::message::{Inbound, read};
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    fn exchange(reply: &str) -> Exchange {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,{reply}}}"#);
+        match read(text.as_bytes()).remove(0) {
+            Inbound::Reply { reply, .. } => reply.into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn status(status: u16) -> Exchange {
+        let body = String::new();
+        Exchange::Status { status, body }
+    }
+
+    #[test]
+    fn only_a_clear_answer_is_modern() {
+        let check = |exchange: Exchange, expected: Expect| {
+            expected.assert_eq(&format!("{:?}", probed(&exchange)));
+        };
+        check(
+            exchange(
+                r#""result":{"supportedVersions":["2030-01-01","2026-07-28"],"capabilities":{"tools":{"listChanged":true}},"_meta":{"io.modelcontextprotocol/serverInfo":{"version":"1.2"}}}"#,
+            ),
+            expect![[
+                r#"Modern(Server { era: Modern, version: Some("1.2"), tells_changes: true })"#
+            ]],
+        );
+        check(
+            exchange(r#""result":{"supportedVersions":["2025-11-25"]}"#),
+            expect!["Legacy"],
+        );
+        check(exchange(r#""result":{}"#), expect!["Legacy"]);
+        check(exchange(r#""result":[]"#), expect!["Legacy"]);
+        check(
+            exchange(r#""error":{"code":-32601,"message":"no"}"#),
+            expect!["Legacy"],
+        );
+        check(
+            exchange(r#""error":{"code":-32602,"message":"no session"}"#),
+            expect!["Legacy"],
+        );
+        check(
+            exchange(
+                r#""error":{"code":-32022,"message":"no","data":{"supported":["2025-11-25"]}}"#,
+            ),
+            expect!["Legacy"],
+        );
+        check(
+            exchange(
+                r#""error":{"code":-32022,"message":"no","data":{"supported":["2031-01-01"]}}"#,
+            ),
+            expect![[
+                r#"Failed("it speaks only MCP 2031-01-01, and the gate 2026-07-28 and 2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05")"#
+            ]],
+        );
+        check(
+            exchange(r#""error":{"code":-32022,"message":"no"}"#),
+            expect!["Legacy"],
+        );
+        for legacy in [400, 404, 405, 406, 415, 500] {
+            check(status(legacy), expect![["Legacy"]]);
+        }
+        check(
+            status(401),
+            expect![[r#"Failed("it refused the gate's credential with HTTP 401")"#]],
+        );
+        check(
+            Exchange::NotSent("connection refused".to_owned()),
+            expect![[r#"Failed("connection refused")"#]],
+        );
+    }
+
+    #[test]
+    fn a_legacy_server_agrees_on_a_revision_that_is_known() {
+        let check = |reply: &str, expected: Expect| {
+            expected.assert_eq(&format!("{:?}", initialized(&exchange(reply))));
+        };
+        check(
+            r#""result":{"protocolVersion":"2025-03-26","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"version":"1"}}"#,
+            expect![[
+                r#"Ok(Server { era: Legacy("2025-03-26"), version: Some("1"), tells_changes: true })"#
+            ]],
+        );
+        check(
+            r#""result":{"protocolVersion":"2024-11-05"}"#,
+            expect![[
+                r#"Ok(Server { era: Legacy("2024-11-05"), version: None, tells_changes: false })"#
+            ]],
+        );
+        check(
+            r#""result":{"protocolVersion":"2099-01-01"}"#,
+            expect![[r#"Err("it speaks MCP `2099-01-01`, which the gate does not")"#]],
+        );
+        check(
+            r#""result":{}"#,
+            expect![[
+                r#"Err("its answer to `initialize` cannot be read: missing field `protocolVersion` at line 1 column 2")"#
+            ]],
+        );
+        check(
+            r#""error":{"code":-32600,"message":"go away"}"#,
+            expect![[r#"Err("it did not answer `initialize`: error -32600: go away")"#]],
+        );
+    }
+
+    #[test]
+    fn every_modern_request_carries_its_envelope() {
+        let params = Era::Modern.params(json!({"cursor": "x"}).as_object().unwrap().clone());
+        expect![[r#"{"cursor":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"toolgate","version":"0.1.0"}}}"#]].assert_eq(params.get());
+        let legacy = Era::Legacy("2025-11-25").params(serde_json::Map::new());
+        assert_eq!(legacy.get(), "{}");
+    }
+
+    #[test]
+    fn a_prefix_belongs_to_the_protocol_by_its_second_label() {
+        for own in [
+            "io.modelcontextprotocol/x",
+            "com.mcp.tools/x",
+            "io.modelcontextprotocol.y/x",
+        ] {
+            assert!(is_protocols_own(own), "{own}");
+        }
+        for free in [
+            "traceparent",
+            "dev.toolgate/x",
+            "mcp/x",
+            "com.example.mcp/x",
+            "io.modelcontextprotocol",
+        ] {
+            assert!(!is_protocols_own(free), "{free}");
+        }
+    }
 }

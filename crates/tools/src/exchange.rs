@@ -136,6 +136,9 @@ pub(crate) trait Link: Send + Sync {
     /// Resolves with the reason once the connection is of no use any more.
     fn ended(&self) -> BoxFuture<'_, String>;
 
+    /// Whether it has.
+    fn is_ended(&self) -> bool;
+
     /// What the server did besides answering, for a message about a failure.
     fn observations(&self) -> String;
 

@@ -189,6 +189,10 @@ impl Link for HttpLink {
         })
     }
 
+    fn is_ended(&self) -> bool {
+        self.0.ended.is_cancelled()
+    }
+
     fn observations(&self) -> String {
         self.0.board.litter_in_words()
     }
@@ -223,6 +227,9 @@ impl Shared {
 
     async fn exchange(self: Arc<Self>, request: Request, bytes_max: usize) -> Exchange {
         let mut seat = self.board.seat(&request);
+        if let Some(reason) = self.reason.get() {
+            return Exchange::NotSent(reason.clone());
+        }
         // From here on it may go out at any moment, and nobody can tell when.
         if !request.ticket.depart() {
             return Exchange::NotSent("it was taken back".to_owned());
@@ -379,9 +386,7 @@ impl Shared {
 
     /// The stream of a legacy server's own notifications, if it offers one.
     async fn listen_legacy(self: &Arc<Self>) -> Exchange {
-        let mut request = self.prepare(Method::GET);
-        request = request.header(ACCEPT, "text/event-stream");
-        match request.send().await {
+        match self.prepare(Method::GET).send().await {
             Ok(response) if response.status() == StatusCode::OK => {
                 self.receive_events(response, usize::MAX).await
             }

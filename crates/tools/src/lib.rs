@@ -8,29 +8,34 @@
 //! Must not know: who may call what, stores, faces, or how the gate decides.
 
 mod config;
-mod describe;
-mod era;
-mod exchange;
-mod http;
-mod lexicon;
-mod lines;
-mod message;
-mod mirror;
 mod ports;
-mod risk;
-mod session;
+
 mod source;
 mod sources;
+
+mod session;
+mod verdict;
+
+mod exchange;
+mod http;
+mod lines;
+mod message;
 mod sse;
 mod stdio;
 mod switchboard;
-mod verdict;
+
+mod describe;
+mod era;
+mod lexicon;
+mod mirror;
+mod names;
+mod risk;
 
 pub use config::{
     Overrides, Secret, SourceConfig, SourceKind, SourceLimits, SourceProblem, ToolOverride,
     WireNames, source_problems,
 };
-pub use describe::Unavailable;
+pub use describe::UnavailableTool;
 pub use ports::Ports;
 pub use sources::{OnChange, Sources};
 pub use stdio::INHERITED_VARIABLES;

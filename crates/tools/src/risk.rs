@@ -7,6 +7,8 @@
 //!
 //! Must not know: who asks, policies, or how the source is reached.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use toolgate_model::{Risk, RiskScore, Verb};
 
@@ -140,11 +142,11 @@ struct Finding {
     place: Place,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Name,
-    Title,
     Argument,
+    Title,
 }
 
 struct Findings {
@@ -242,30 +244,27 @@ impl Findings {
             Verb::Read
         } else if named(&[Class::Access, Class::Secret]) {
             Verb::Admin
-        } else if named(&[Class::Destroy]) || claims.destroys() && !named(&[Class::Write]) {
+        } else if named(&[Class::Destroy]) || claims.destroys() && !self.is_named() {
             Verb::Delete
         } else {
             Verb::Write
         }
     }
 
+    /// Whether any word of the name says what the tool does.
+    fn is_named(&self) -> bool {
+        self.all.iter().any(|finding| finding.place == Place::Name)
+    }
+
     /// The findings in words, strongest first, each word once.
     fn reasons(&self, score: u8) -> Vec<String> {
-        let mut told: Vec<(u8, String)> = Vec::new();
-        for finding in &self.all {
-            let text = finding.in_words();
-            if !told.iter().any(|(_, seen)| *seen == text) {
-                told.push((finding.score, text));
-            }
-        }
-        told.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         // LIMIT: three reasons tell a person enough; weaker bands than the result tell nothing.
-        let near = |(strength, _): &(u8, String)| band(*strength) == band(score);
-        told.into_iter()
-            .filter(near)
-            .take(3)
-            .map(|(_, text)| text)
-            .collect()
+        let near = |finding: &&Finding| band(finding.score) == band(score);
+        let mut told: Vec<&Finding> = self.all.iter().filter(near).collect();
+        told.sort_by_key(|finding| (std::cmp::Reverse(finding.score), finding.place));
+        let mut seen = BTreeSet::new();
+        told.retain(|finding| seen.insert(finding.word.word));
+        told.into_iter().take(3).map(Finding::in_words).collect()
     }
 }
 
@@ -441,7 +440,7 @@ mod tests {
                 transfer_funds(amount) critical 90 WRITE: its name says `transfer`: it is about money; an argument says `amount`: it is about money; it says it only reads, which is not believed
                 delete_all() high 70 DELETE: its name says `delete`: it takes something away; it says it only reads, which is not believed
                 frobnicate(command) critical 90 WRITE: an argument says `command`: it runs what it is given; it says it only reads, which is not believed
-                dеlete_all() high 65 WRITE: its name has letters outside ASCII; it says it only reads, which is not believed
+                dеlete_all() high 65 WRITE: it says it only reads, which is not believed; its name has letters outside ASCII
                 fetch(url) medium 35 READ: an argument says `url`: it reaches out; its name reads
                 get_sum() low 15 READ: its name reads
                 get_sum() low 15 READ: its name reads"#]],
@@ -469,13 +468,17 @@ mod tests {
                     NONE,
                 ),
                 ("get_sum", json!({"destructiveHint": true}), NONE),
+                ("refund", json!({"destructiveHint": true}), NONE),
+                ("frobnicate", json!({"destructiveHint": true}), NONE),
             ],
             expect![[r#"
-                get_sum() medium 40 WRITE: its name reads; its name reads, but it says it changes something
-                create_directory() medium 40 WRITE: its name says `create`: it changes something
-                edit_file() high 65 WRITE: it says it may destroy
+                get_sum() medium 40 WRITE: its name reads, but it says it changes something
+                create_directory() medium 40 WRITE: its name says `create`: it changes something; it says it changes something
+                edit_file() high 65 WRITE: it says it changes something; it says it may destroy
                 frobnicate() high 65 WRITE: nothing tells what it does
-                get_sum() high 65 READ: its name reads; it says it may destroy"#]],
+                get_sum() high 65 DELETE: its name reads; it says it may destroy
+                refund() critical 90 WRITE: its name says `refund`: it is about money; it says it may destroy
+                frobnicate() high 65 DELETE: nothing tells what it does; it says it may destroy"#]],
         );
     }
 

@@ -297,7 +297,7 @@ impl Session {
 
     /// What travels beside the arguments. The gate's own keys win over whatever a caller sent.
     fn meta(&self, dispatch: &Dispatch, id: u64) -> Map<String, Value> {
-        let reserved = |key: &str| key == "progressToken" || is_protocols_own(key);
+        let reserved = |key: &str| key == "progressToken" || era::is_protocols_own(key);
         let mut meta: Map<String, Value> = dispatch
             .meta()
             .iter()
@@ -314,13 +314,6 @@ impl Session {
         self.server.era.stamp(&mut meta);
         meta
     }
-}
-
-/// Whether a key of `_meta` is reserved to the protocol: its prefix's second label says so.
-fn is_protocols_own(key: &str) -> bool {
-    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-    let second = prefix.split('.').nth(1).unwrap_or_default();
-    matches!(second, "modelcontextprotocol" | "mcp")
 }
 
 #[derive(Serialize)]

@@ -16,7 +16,7 @@ use toolgate_gate::port::{Answer, BoxFuture};
 use toolgate_model::{Duration, SourceHealth, SourceStatus, Timestamp, ToolId};
 
 use crate::config::{Overrides, SourceConfig, SourceKind};
-use crate::describe::{self, Offered, Origin, Unavailable};
+use crate::describe::{self, Offered, Origin, UnavailableTool};
 use crate::exchange::{Exchange, Link};
 use crate::http::{Endpoint, HttpLink};
 use crate::ports::Ports;
@@ -59,11 +59,23 @@ struct Phase {
     session: Option<Arc<Session>>,
 }
 
+impl Phase {
+    /// Whether the source is up or down. A connection that has just ended, of which its
+    /// supervision does not know yet, is neither.
+    fn is_settled(&self) -> bool {
+        let ended = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.link.is_ended());
+        self.health != SourceHealth::Starting && !ended
+    }
+}
+
 /// What a source last offered.
 #[derive(Default, PartialEq)]
 pub(crate) struct Offer {
     pub(crate) tools: Vec<Offered>,
-    pub(crate) unavailable: Vec<Unavailable>,
+    pub(crate) unavailable: Vec<UnavailableTool>,
     positions: BTreeMap<ToolId, usize>,
 }
 
@@ -115,9 +127,7 @@ impl Source {
     pub(crate) async fn settled(&self) {
         let mut phase = self.phase.subscribe();
         // The sender lives as long as `self`, so waiting cannot fail.
-        let _ = phase
-            .wait_for(|phase| phase.health != SourceHealth::Starting)
-            .await;
+        let _ = phase.wait_for(Phase::is_settled).await;
     }
 
     /// Marks it as down for good.
@@ -151,7 +161,7 @@ impl Source {
     ) -> Result<Arc<Session>, String> {
         let patience = deadline.min(self.ports.clock.now().plus(READY_WAIT));
         let mut phase = self.phase.subscribe();
-        let settled = phase.wait_for(|phase| phase.health != SourceHealth::Starting);
+        let settled = phase.wait_for(Phase::is_settled);
         let known = tokio::select! {
             biased;
             phase = settled => phase.ok().map(|phase| phase.clone()),
@@ -342,7 +352,7 @@ impl Source {
         };
         let (tools, unavailable) = describe::describe(origin, &listing.tools, &self.overrides);
         for left_out in &unavailable {
-            let Unavailable {
+            let UnavailableTool {
                 source,
                 tool,
                 reason,
@@ -419,7 +429,7 @@ fn backoff(failures: u32, chance: u8) -> Duration {
 /// LIMIT: reasons that fit a line of status; all of them are in the log.
 const SHOWN_MAX: usize = 3;
 
-fn in_words(unavailable: &[Unavailable]) -> Option<String> {
+fn in_words(unavailable: &[UnavailableTool]) -> Option<String> {
     let shown: Vec<String> = unavailable
         .iter()
         .take(SHOWN_MAX)

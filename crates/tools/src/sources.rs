@@ -16,7 +16,7 @@ use toolgate_gate::port::{Answer, BoxFuture, Tools};
 use toolgate_model::{Catalogue, Duration, SourceStatus};
 
 use crate::config::{Overrides, SourceConfig, source_problems};
-use crate::describe::{self, Unavailable};
+use crate::describe::{self, UnavailableTool};
 use crate::ports::Ports;
 use crate::source::Source;
 use crate::verdict;
@@ -32,7 +32,7 @@ pub struct Sources {
     sources: Vec<Arc<Source>>,
     catalogue: ArcSwap<Catalogue>,
     /// What shares a name with another source's tool. Its lock also keeps changes in order.
-    clashes: Mutex<Vec<Unavailable>>,
+    clashes: Mutex<Vec<UnavailableTool>>,
     on_change: OnChange,
     ports: Ports,
     stop: CancellationToken,
@@ -99,7 +99,7 @@ impl Sources {
     }
 
     /// Every tool that cannot be called, and why, by source.
-    pub fn unavailable(&self) -> Vec<Unavailable> {
+    pub fn unavailable(&self) -> Vec<UnavailableTool> {
         let clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
         let offers = self.sources.iter().map(|source| source.offer());
         let own = offers.flat_map(|offer| offer.unavailable.clone());

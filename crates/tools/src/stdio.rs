@@ -232,6 +232,10 @@ impl Link for StdioLink {
         })
     }
 
+    fn is_ended(&self) -> bool {
+        self.shared.ended.is_cancelled()
+    }
+
     fn observations(&self) -> String {
         self.shared.observations()
     }

@@ -281,7 +281,7 @@ mod tests {
         );
         check(
             r#""error":{"code":1}"#,
-            expect!["lost Ambiguous: it answered with error 1: "],
+            expect!["lost Ambiguous: it answered with error 1"],
         );
     }
 

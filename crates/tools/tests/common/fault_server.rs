@@ -134,15 +134,14 @@ impl Server {
         } else {
             tools.push(json!({"name": format!("page_{page}"), "inputSchema": {"type": "object"}}));
         }
-        let mut result = json!({"tools": tools, "resultType": "complete"});
         let next = if self.is("endless") {
             page + 1
         } else {
             (page + 1) % 3
         };
-        if self.is("endless") || self.is("circle") {
-            result["nextCursor"] = Value::String(next.to_string());
-        }
+        let more = self.is("endless") || self.is("circle");
+        let cursor = more.then(|| next.to_string());
+        let result = json!({"tools": tools, "nextCursor": cursor, "resultType": "complete"});
         reply(id, &result.to_string());
     }
 

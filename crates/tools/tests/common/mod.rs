@@ -27,8 +27,11 @@ use toolgate_tools::{
 /// A clock that stands still until it is moved.
 #[derive(Default)]
 pub(crate) struct TestClock {
-    state: Mutex<(i64, Vec<(i64, oneshot::Sender<()>)>)>,
+    state: Mutex<(i64, Vec<Sleeper>)>,
 }
+
+/// Until when somebody sleeps, and how to wake them.
+type Sleeper = (i64, oneshot::Sender<()>);
 
 impl TestClock {
     /// Moves time and wakes whoever waited for it.
@@ -232,7 +235,12 @@ pub(crate) fn source(name: &str, kind: SourceKind) -> SourceConfig {
     }
 }
 
-fn dispatch(catalogue: &Arc<Catalogue>, tool: &str, arguments: Value, travel: Travel) -> Dispatch {
+pub(crate) fn dispatch(
+    catalogue: &Arc<Catalogue>,
+    tool: &str,
+    arguments: Value,
+    travel: Travel,
+) -> Dispatch {
     let now = Timestamp::from_millis(0);
     let (stored, identity) = everything_allowed();
     let allow = Stance::Allow;
