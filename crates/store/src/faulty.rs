@@ -211,3 +211,73 @@ impl Store for FaultyStore {
         self.inner.verifier_key()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    use expect_test::{Expect, expect};
+    use toolgate_gate::port::{RecordFilter, Store as _};
+
+    use super::{Fault, FaultyStore};
+    use crate::MemoryStore;
+    use crate::conformance::HandClock;
+    use crate::conformance::fixture::{appending, entry, signer};
+
+    fn faulty(fault: Fault) -> FaultyStore {
+        let clock = Arc::new(HandClock::default());
+        let inner = MemoryStore::new(signer().unwrap(), clock);
+        FaultyStore::new(Arc::new(inner), fault)
+    }
+
+    /// Four commits, then what is on the record: who was told what, and what was done.
+    async fn check(fault: Fault, expected: Expect) {
+        let store = faulty(fault);
+        let mut told = String::new();
+        for number in 1..=4 {
+            let commit = appending(vec![entry(number, "key.created")]);
+            told.push(if store.commit(commit).await.is_ok() {
+                '+'
+            } else {
+                '-'
+            });
+        }
+        assert_eq!(store.operations(), 4);
+        let filter = RecordFilter {
+            limit: 9,
+            ..RecordFilter::default()
+        };
+        let done = store.inner.records(filter).await.unwrap().len();
+        expected.assert_eq(&format!("{told} {done}"));
+    }
+
+    #[tokio::test]
+    async fn each_fault_is_met_where_it_is_put() {
+        check(Fault::None, expect!["++++ 4"]).await;
+        check(Fault::Before(2), expect!["+-++ 3"]).await;
+        check(Fault::After(2), expect!["+-++ 4"]).await;
+        check(Fault::DeadBefore(2), expect!["+--- 1"]).await;
+        check(Fault::DeadAfter(2), expect!["+--- 2"]).await;
+        check(Fault::Before(5), expect!["++++ 4"]).await;
+    }
+
+    #[test]
+    fn what_is_held_goes_on_when_it_is_released() {
+        let store = faulty(Fault::Held(1));
+        let mut held = store.configuration();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(held.as_mut().poll(&mut context).is_pending());
+        assert!(held.as_mut().poll(&mut context).is_pending());
+        store.release();
+        assert!(matches!(
+            held.as_mut().poll(&mut context),
+            Poll::Ready(Ok(_))
+        ));
+        let mut next = store.configuration();
+        assert!(
+            next.as_mut().poll(&mut context).is_ready(),
+            "only one is held"
+        );
+    }
+}

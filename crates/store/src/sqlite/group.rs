@@ -192,3 +192,102 @@ fn show(newest: Option<&Signed>, jobs: &mut [Job]) {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use tokio::sync::oneshot::{self, error::TryRecvError};
+    use toolgate_gate::port::{Commit, CommitError, Committed};
+    use toolgate_record::Checkpoint;
+
+    use super::{Desk, Job, Reply};
+    use crate::conformance::fixture::{START, appending, entry, executing, insertion, signer};
+    use crate::log::Notary;
+    use crate::sqlite::commit::{Head, Prepared};
+    use crate::sqlite::schema;
+
+    type Answer = oneshot::Receiver<Result<Committed, CommitError>>;
+
+    /// A desk on a new database in this directory.
+    pub(in crate::sqlite) fn desk(dir: &Path) -> Desk {
+        let path = dir.join("toolgate.db");
+        std::fs::File::create(&path).unwrap();
+        Desk {
+            connection: schema::open_writer(&path, START).unwrap(),
+            head: Head::default(),
+            newest: None,
+            pending: None,
+            notary: Arc::new(Notary::new(signer().unwrap())),
+        }
+    }
+
+    pub(in crate::sqlite) fn job(commit: Commit) -> (Job, Answer) {
+        let (answer, answered) = oneshot::channel();
+        let prepared = Box::new(Prepared::new(commit).unwrap());
+        (Job::Commit(prepared, Reply::to(answer)), answered)
+    }
+
+    #[test]
+    fn a_refused_commit_refuses_only_itself_and_nobody_is_told_before_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = desk(dir.path());
+        let one = |number, record| Commit {
+            entries: vec![entry(record, "invocation.admitted")],
+            ..insertion(&executing(number).unwrap())
+        };
+        // The second is refused because of the first, of the same group.
+        let (mut jobs, mut answers): (Vec<_>, Vec<_>) = [one(1, 1), one(1, 2), one(2, 3)]
+            .into_iter()
+            .map(job)
+            .unzip();
+        desk.write(&mut jobs, START).unwrap();
+        for answer in &mut answers {
+            assert_eq!(
+                answer.try_recv().unwrap_err(),
+                TryRecvError::Empty,
+                "told too early"
+            );
+        }
+        jobs.into_iter().for_each(Job::deliver);
+        let mut told = answers
+            .into_iter()
+            .map(|mut answer| answer.try_recv().unwrap());
+        let mut next = || told.next().unwrap();
+        assert_eq!(next().unwrap().records[0].index, 0);
+        assert_eq!(next().unwrap_err(), CommitError::NoSuchInvocation);
+        assert_eq!(next().unwrap().records[0].index, 1);
+        assert_eq!(desk.head.log.size(), 2);
+    }
+
+    #[test]
+    fn a_group_that_is_lost_leaves_the_head_and_answers_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = desk(dir.path());
+        desk.connection.execute_batch("DROP TABLE records").unwrap();
+        let (first, mut answer) = job(appending(vec![entry(1, "key.created")]));
+        let mut jobs = vec![first];
+        assert!(desk.write(&mut jobs, START).is_err());
+        assert_eq!(desk.head, Head::default());
+        assert_eq!(answer.try_recv().unwrap_err(), TryRecvError::Empty);
+        drop(jobs);
+        assert_eq!(answer.try_recv().unwrap_err(), TryRecvError::Closed);
+    }
+
+    #[test]
+    fn a_checkpoint_asked_for_covers_its_whole_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = desk(dir.path());
+        let (answer, mut answered) = oneshot::channel();
+        let (before, _) = job(appending(vec![entry(1, "key.created")]));
+        let (after, _) = job(appending(vec![entry(2, "key.created")]));
+        let mut jobs = vec![before, Job::Checkpoint(Reply::to(answer)), after];
+        desk.write(&mut jobs, START).unwrap();
+        jobs.into_iter().for_each(Job::deliver);
+        let note = answered.try_recv().unwrap().unwrap();
+        let signer = signer().unwrap();
+        assert_eq!(Checkpoint::open(&note, signer.verifier()).unwrap().size, 2);
+        assert!(desk.is_signed());
+    }
+}

@@ -70,6 +70,11 @@ pub(super) fn open_writer(path: &Path, now: Timestamp) -> Result<Connection, Ope
     confirm_durable(&connection, path)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     migrate(&mut connection, path, MIGRATIONS, now)?;
+    // What a crash left in the write-ahead log, and the schema itself, go into the file: a copy of
+    // the file alone is then a store, if an older one.
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .map_err(&failed)?;
     Ok(connection)
 }
 

@@ -222,3 +222,111 @@ enum Then {
     GoOn,
     End,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
+
+    use toolgate_gate::port::Clock;
+
+    use super::{GROUP_MAX, Job, Scribe};
+    use crate::conformance::HandClock;
+    use crate::conformance::fixture::{after, appending, entry};
+    use crate::sqlite::group::tests::{desk, job};
+
+    /// What the thread would own, without the thread.
+    fn scribe(dir: &std::path::Path) -> (Scribe, Arc<HandClock>, Sender<Job>) {
+        let clock = Arc::new(HandClock::default());
+        let (jobs, inbox) = channel();
+        let scribe = Scribe {
+            desk: desk(dir),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            inbox,
+            poison: Arc::default(),
+            unsigned_since: None,
+        };
+        (scribe, clock, jobs)
+    }
+
+    /// One record, and then the question whether it is time to sign.
+    fn record(scribe: &mut Scribe, number: u32) {
+        let (record, _) = job(appending(vec![entry(number, "key.created")]));
+        scribe.write(&mut [record]).unwrap();
+        scribe.sign(false).unwrap();
+    }
+
+    #[test]
+    fn records_stand_unsigned_for_the_interval_and_no_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut scribe, clock, _jobs) = scribe(dir.path());
+        assert_eq!(
+            scribe.patience(),
+            None,
+            "an empty log waits for whatever comes"
+        );
+        record(&mut scribe, 1);
+        assert_eq!(scribe.patience(), Some(Duration::from_millis(100)));
+        clock.set(after(60));
+        record(&mut scribe, 2);
+        assert_eq!(scribe.patience(), Some(Duration::from_millis(40)));
+        clock.set(after(99));
+        scribe.sign(false).unwrap();
+        assert!(!scribe.desk.is_signed());
+        clock.set(after(100));
+        scribe.sign(false).unwrap();
+        assert!(scribe.desk.is_signed());
+        // It is kept at once where nothing else comes.
+        assert_eq!(scribe.patience(), Some(Duration::ZERO));
+        scribe.write(&mut []).unwrap();
+        assert_eq!(scribe.desk.newest.as_ref().unwrap().size, 2);
+        assert_eq!(scribe.patience(), None);
+    }
+
+    #[test]
+    fn nothing_to_do_for_the_interval_is_time_to_sign_whatever_the_clock_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut scribe, clock, _jobs) = scribe(dir.path());
+        record(&mut scribe, 1);
+        clock.set(after(0));
+        scribe.sign(true).unwrap();
+        assert!(scribe.desk.is_signed());
+    }
+
+    #[test]
+    fn a_clock_set_back_starts_the_interval_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut scribe, clock, _jobs) = scribe(dir.path());
+        clock.set(after(3_600_000));
+        record(&mut scribe, 1);
+        clock.set(after(0));
+        record(&mut scribe, 2);
+        assert!(!scribe.desk.is_signed());
+        clock.set(after(100));
+        record(&mut scribe, 3);
+        assert!(scribe.desk.is_signed());
+    }
+
+    #[test]
+    fn a_group_is_what_waits_up_to_the_limit_and_ends_with_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (scribe, _, jobs) = scribe(dir.path());
+        for _ in 0..=GROUP_MAX {
+            jobs.send(Job::Close).unwrap();
+        }
+        assert_eq!(scribe.gather().len(), 1, "nothing follows the end");
+        let (scribe, _, jobs) = self::scribe(tempfile::tempdir().unwrap().path());
+        for number in 0..=u32::try_from(GROUP_MAX).unwrap() {
+            jobs.send(job(appending(vec![entry(number, "key.created")])).0)
+                .unwrap();
+        }
+        assert_eq!(scribe.gather().len(), GROUP_MAX);
+        assert_eq!(scribe.gather().len(), 1);
+        drop(jobs);
+        assert!(
+            matches!(scribe.gather().as_slice(), [Job::Close]),
+            "nobody can come any more"
+        );
+    }
+}
