@@ -156,6 +156,12 @@ fn the_largest_of_everything_reads_back() {
     let record = entry.seal(INDEX_MAX).unwrap();
     assert_eq!(record.bytes.len(), ENTRY_BYTES_MAX);
     assert_eq!(record.entry().unwrap(), entry);
+    entry.kind.push('x');
+    let (bytes, max) = (ENTRY_BYTES_MAX + 1, ENTRY_BYTES_MAX);
+    assert_eq!(
+        entry.seal(INDEX_MAX),
+        Err(EntryError::TooLong { bytes, max })
+    );
 }
 
 #[test]
