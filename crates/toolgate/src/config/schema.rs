@@ -1,0 +1,145 @@
+//! The JSON Schema of `toolgate.toml`, for editors.
+//!
+//! A test holds that it names exactly the keys that are read. Editors complete and underline with
+//! it; what decides is [`super::resolve`].
+//!
+//! Must not know: how values are read.
+
+use serde_json::{Value, json};
+
+/// The schema.
+pub(crate) fn json_schema() -> Value {
+    let mut properties = object(json!({
+        "listen": text("Where the gate listens: an address with a port"),
+        "data": text("The data directory"),
+        "store": {"const": "sqlite", "description": "Where the data is kept"},
+        "policies": texts("Files and directories with policy documents"),
+        "own_domains": texts("Domains whose people are not external"),
+        "public_url": text("How people reach the gate"),
+        "hosts": texts("Host names that requests may name beside loopback ones"),
+        "origins": texts("Origins that browsers may call from"),
+        "posture": posture(),
+        "approvals": object(json!({"expires_in": duration("How long approvers have")})),
+        "idempotency": object(json!({"ttl": duration("How long a caller's key is kept")})),
+        "record": object(json!({"capture": {
+            "enum": ["digest", "full"], "description": "What the record keeps of arguments",
+        }})),
+        "limits": object(json!({
+            "body_bytes": count("Bytes of a request body"),
+            "json_depth": count("Nesting of JSON"),
+            "string_bytes": count("Bytes of one string"),
+            "wait": duration("How long a caller may ask to wait"),
+        })),
+        "mcp": object(json!({
+            "hold": duration("How long a call that needs approval waits before it is pending"),
+            "own_tools": {"type": "boolean", "description": "Whether the gate lists its own tools"},
+        })),
+        "source": list(source()),
+        "agent": list(agent()),
+        "tools": {"type": "object", "additionalProperties": tool()},
+    }));
+    if let Some(map) = properties.as_object_mut() {
+        let draft = "https://json-schema.org/draft/2020-12/schema";
+        map.insert("$schema".to_owned(), json!(draft));
+        map.insert("title".to_owned(), json!("toolgate.toml"));
+    }
+    properties
+}
+
+fn source() -> Value {
+    let secrets = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    let mut source = object(json!({
+        "name": text("The first half of its tools' names"),
+        "names": {"enum": ["prefixed", "bare"], "description": "How MCP clients see its tools"},
+        "timeout": duration("How long a call may take"),
+        "start_timeout": duration("How long it may take to come up"),
+        "tools_max": count("How many tools it may offer"),
+        "message_bytes": count("Bytes of one message from it"),
+        "mcp": object(json!({
+            "command": texts("A process that speaks MCP on its standard streams"),
+            "env": secrets,
+            "cwd": text("Where the process runs"),
+            "url": text("A server that speaks MCP over HTTP"),
+            "auth": object(json!({"bearer": text("env:NAME or file:PATH")})),
+            "headers": secrets,
+        })),
+    }));
+    require(&mut source, &["name", "mcp"]);
+    source
+}
+
+fn agent() -> Value {
+    let grant = object(json!({
+        "tools": texts("Tools, exact or pattern"),
+        "resources": texts("Resources; empty: any"),
+        "actions": texts("Plugin actions, provider:action"),
+        "envs": texts("Environments; empty: any"),
+        "workflows": texts("Workflows; empty: any"),
+        "max_risk": risk(),
+    }));
+    let mut agent = object(json!({
+        "id": text("Its name"),
+        "owner": text("The person who answers for it"),
+        "role": {"enum": ["reader", "agent", "service"]},
+        "tenant": text("Its tenant"),
+        "runtime": text("What runs it"),
+        "project": text("The project it belongs to"),
+        "profile": {"oneOf": [grant, {"type": "array", "items": grant}, {"const": "admin"}]},
+    }));
+    require(&mut agent, &["id", "owner"]);
+    agent
+}
+
+fn tool() -> Value {
+    object(json!({
+        "risk": risk(),
+        "verb": {"enum": ["READ", "WRITE", "DELETE", "ADMIN"]},
+        "resource": text("A template such as customer:{args.customer}"),
+        "timeout": duration("How long one attempt may take"),
+        "effect": {"enum": ["none", "some"], "description": "Whether a call may leave a trace"},
+        "lifecycle": {"enum": ["declared", "active", "deprecated", "disabled"]},
+        "version": text("Its version"),
+        "category": text("A tag such as issues"),
+        "attributes": {"type": "object", "additionalProperties": {"type": "string"}},
+        "wire_name": text("The name that MCP clients see"),
+    }))
+}
+
+fn posture() -> Value {
+    let stance = json!({"enum": ["allow", "require_approval", "deny"]});
+    object(json!({"low": stance, "medium": stance, "high": stance, "critical": stance}))
+}
+
+fn risk() -> Value {
+    json!({"enum": ["low", "medium", "high", "critical"]})
+}
+
+fn object(properties: Value) -> Value {
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+fn list(items: Value) -> Value {
+    json!({"type": "array", "items": items})
+}
+
+fn text(description: &str) -> Value {
+    json!({"type": "string", "description": description})
+}
+
+fn texts(description: &str) -> Value {
+    json!({"type": "array", "items": {"type": "string"}, "description": description})
+}
+
+fn count(description: &str) -> Value {
+    json!({"type": "integer", "minimum": 1, "description": description})
+}
+
+fn duration(description: &str) -> Value {
+    json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "description": description})
+}
+
+fn require(schema: &mut Value, keys: &[&str]) {
+    if let Some(map) = schema.as_object_mut() {
+        map.insert("required".to_owned(), json!(keys));
+    }
+}

@@ -1,0 +1,261 @@
+//! `[[source]]`: where tools come from.
+//!
+//! ```toml
+//! [[source]]
+//! name = "crm"
+//! mcp = { url = "http://127.0.0.1:9000/mcp", auth = { bearer = "env:CRM_TOKEN" } }
+//! ```
+//!
+//! Must not know: what a secret's text is; that is fetched when the source starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::json;
+use toolgate_model::Duration;
+use toolgate_tools::{Secret, SourceConfig, SourceKind, SourceLimits, WireNames, source_problems};
+
+use super::Reading;
+use super::reader::{Problem, Section};
+use super::secret::{FORM, SecretPlace};
+use super::tree::{Node, Origin, Value};
+
+/// One source, with its secrets named and not known.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// Its name.
+    pub(crate) name: String,
+    /// How it is reached.
+    pub(crate) transport: Transport,
+    /// How its tools are named towards MCP clients.
+    pub(crate) wire_names: WireNames,
+    /// Its bounds.
+    pub(crate) limits: SourceLimits,
+}
+
+/// How a source is reached.
+#[derive(Clone, Debug)]
+pub(crate) enum Transport {
+    /// A process that speaks MCP over its standard streams.
+    Stdio {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// Its environment beside the few variables that every source gets.
+        env: BTreeMap<String, SecretPlace>,
+        /// Where it runs.
+        cwd: Option<PathBuf>,
+    },
+    /// A server that speaks MCP over HTTP.
+    Http {
+        /// Its endpoint.
+        url: String,
+        /// The gate's own credential there.
+        bearer: Option<SecretPlace>,
+        /// Further headers.
+        headers: BTreeMap<String, SecretPlace>,
+    },
+}
+
+impl Source {
+    /// A stdio source with nothing else said.
+    pub(crate) fn stdio(name: &str, command: Vec<String>) -> Self {
+        let transport = Transport::Stdio { command, env: BTreeMap::new(), cwd: None };
+        Self {
+            name: name.to_owned(),
+            transport,
+            wire_names: WireNames::default(),
+            limits: SourceLimits::default(),
+        }
+    }
+
+    /// The source as it is started, its secrets got by `fetch`.
+    ///
+    /// # Errors
+    /// A sentence of `fetch` about the first secret that cannot be had.
+    pub(crate) fn started_with(
+        &self,
+        fetch: impl Fn(&SecretPlace) -> Result<Secret, String>,
+    ) -> Result<SourceConfig, String> {
+        let all = |places: &BTreeMap<String, SecretPlace>| {
+            let fetched = places.iter().map(|(name, place)| Ok((name.clone(), fetch(place)?)));
+            fetched.collect::<Result<BTreeMap<_, _>, String>>()
+        };
+        let kind = match &self.transport {
+            Transport::Stdio { command, env, cwd } => SourceKind::Stdio {
+                command: command.clone(),
+                env: all(env)?,
+                cwd: cwd.clone(),
+            },
+            Transport::Http { url, bearer, headers } => SourceKind::Http {
+                url: url.clone(),
+                bearer: bearer.as_ref().map(&fetch).transpose()?,
+                headers: all(headers)?,
+            },
+        };
+        Ok(SourceConfig {
+            name: self.name.clone(),
+            kind,
+            wire_names: self.wire_names,
+            limits: self.limits,
+        })
+    }
+}
+
+impl Reading<'_, '_> {
+    /// All sources.
+    pub(super) fn sources(&mut self, root: &mut Section) -> Vec<Source> {
+        let sections = self.reader.tables(root, "source");
+        let origins: Vec<_> = sections.iter().map(|section| section.origin.clone()).collect();
+        let mut sources = Vec::new();
+        let mut places = Vec::new();
+        for (section, origin) in sections.into_iter().zip(origins) {
+            let path = section.path.clone();
+            if let Some(source) = self.source(section) {
+                sources.push(source);
+                places.push((path, origin));
+            }
+        }
+        self.check(&sources, &places);
+        sources
+    }
+
+    /// What the tools themselves would refuse.
+    fn check(&mut self, sources: &[Source], places: &[(String, Origin)]) {
+        let blank = |_: &SecretPlace| Ok(Secret::new(""));
+        let configs: Vec<_> =
+            sources.iter().filter_map(|source| source.started_with(blank).ok()).collect();
+        for problem in source_problems(&configs) {
+            if let Some((path, origin)) = places.get(problem.position) {
+                self.reader.complain(
+                    Problem::Contradiction,
+                    (path, origin),
+                    problem.to_string(),
+                    None,
+                );
+            }
+        }
+    }
+
+    fn source(&mut self, mut section: Section) -> Option<Source> {
+        let name: Option<String> = self.reader.required(&mut section, "name");
+        let wire_names = self.wire_names(&mut section);
+        let limits = self.source_limits(&mut section);
+        let transport = self.transport(&mut section);
+        for kind in ["openapi", "plugin"] {
+            let help = "serve the tools over MCP and write `mcp = { … }` instead";
+            self.reader.unavailable(&mut section, kind, help);
+        }
+        self.reader.finish(section);
+        Some(Source { name: name?, transport: transport?, wire_names, limits })
+    }
+
+    fn wire_names(&mut self, section: &mut Section) -> WireNames {
+        let Some(node) = section.take("names") else { return WireNames::Prefixed };
+        let path = format!("{}names", section.path);
+        let (names, word) = match &node.value {
+            Value::Text(text) if text == "prefixed" => (WireNames::Prefixed, "prefixed"),
+            Value::Text(text) if text == "bare" => (WireNames::Bare, "bare"),
+            _ => {
+                self.reader.misfit(&path, &node, "\"prefixed\" or \"bare\"");
+                return WireNames::Prefixed;
+            }
+        };
+        self.reader.note(path, word.into(), node.origin);
+        names
+    }
+
+    fn source_limits(&mut self, section: &mut Section) -> SourceLimits {
+        let defaults = SourceLimits::default();
+        let reader = &mut *self.reader;
+        let span = |found: Option<Duration>, default| found.unwrap_or(default);
+        let count = |found: Option<u32>, default| found.map_or(default, |count| count as usize);
+        SourceLimits {
+            start_timeout: span(reader.optional(section, "start_timeout"), defaults.start_timeout),
+            call_timeout: span(reader.optional(section, "timeout"), defaults.call_timeout),
+            tools_max: count(reader.optional(section, "tools_max"), defaults.tools_max),
+            message_bytes_max: count(
+                reader.optional(section, "message_bytes"),
+                defaults.message_bytes_max,
+            ),
+            ..defaults
+        }
+    }
+
+    fn transport(&mut self, section: &mut Section) -> Option<Transport> {
+        let path = format!("{}mcp", section.path);
+        let Some(node) = section.take("mcp") else {
+            let other = ["openapi", "plugin"].iter().any(|key| section.has(key));
+            if !other {
+                let message = format!("`{path}` is missing");
+                let help = "write `mcp = { command = [\"program\"] }` or `mcp = { url = \"…\" }`";
+                let place = (path.as_str(), &section.origin.clone());
+                self.reader.complain(Problem::Missing, place, message, Some(help.to_owned()));
+            }
+            return None;
+        };
+        let origin = node.origin.clone();
+        let mut mcp = self.reader.as_table(&path, node);
+        let command: Option<Vec<String>> = self.reader.optional(&mut mcp, "command");
+        let url: Option<String> = self.reader.optional(&mut mcp, "url");
+        let transport = match (command, url) {
+            (Some(command), None) => Some(self.stdio(&mut mcp, command)),
+            (None, Some(url)) => Some(self.http(&mut mcp, url)),
+            (both, _) => {
+                let wrong = if both.is_some() { "both" } else { "neither" };
+                let message = format!("`{path}` has {wrong} of `command` and `url`");
+                let help = "a process has `command`, a server has `url`".to_owned();
+                let place = (path.as_str(), &origin);
+                self.reader.complain(Problem::Contradiction, place, message, Some(help));
+                mcp.take_rest();
+                None
+            }
+        };
+        self.reader.finish(mcp);
+        transport
+    }
+
+    fn stdio(&mut self, mcp: &mut Section, command: Vec<String>) -> Transport {
+        let env = self.places(mcp, "env");
+        let cwd: Option<PathBuf> = self.reader.optional(mcp, "cwd");
+        let cwd = cwd.map(|cwd| self.base.join(cwd));
+        Transport::Stdio { command, env, cwd }
+    }
+
+    fn http(&mut self, mcp: &mut Section, url: String) -> Transport {
+        let headers = self.places(mcp, "headers");
+        let mut auth = self.reader.table(mcp, "auth");
+        let path = format!("{}bearer", auth.path);
+        let bearer = auth.take("bearer").and_then(|node| self.place(&path, "bearer token", &node));
+        self.reader.finish(auth);
+        Transport::Http { url, bearer, headers }
+    }
+
+    /// A table whose keys are names of variables or headers.
+    fn places(&mut self, mcp: &mut Section, key: &'static str) -> BTreeMap<String, SecretPlace> {
+        let mut table = self.reader.table(mcp, key);
+        let mut places = BTreeMap::new();
+        for entry in table.take_rest() {
+            let path = format!("{}{}", table.path, entry.key);
+            if let Some(place) = self.place(&path, &entry.key, &entry.node) {
+                places.insert(entry.key, place);
+            }
+        }
+        places
+    }
+
+    fn place(&mut self, path: &str, name: &str, node: &Node) -> Option<SecretPlace> {
+        let Value::Text(text) = &node.value else {
+            self.reader.misfit(path, node, "a text in quotes");
+            return None;
+        };
+        let Some(place) = SecretPlace::under(name, text, self.base) else {
+            // The text itself is not shown: it is probably the secret.
+            let message = format!("`{path}` holds a secret in the open");
+            let place = (path, &node.origin);
+            self.reader.complain(Problem::LiteralSecret, place, message, Some(FORM.to_owned()));
+            return None;
+        };
+        self.reader.note(path.to_owned(), json!(place.shown()), node.origin.clone());
+        Some(place)
+    }
+}

@@ -1,0 +1,592 @@
+//! Every kind of mistake, drawn as a person would see it, and the order of precedence.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use expect_test::{Expect, expect};
+
+use super::{ConfigFile, Flags, Listing, Resolved, resolve};
+use crate::diagnostic::drawn;
+
+fn file(text: &str) -> ConfigFile {
+    ConfigFile { path: PathBuf::from("etc/toolgate.toml"), text: text.to_owned() }
+}
+
+fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn good(text: &str) -> Resolved {
+    resolve(&Flags::new(), &BTreeMap::new(), Some(&file(text))).unwrap()
+}
+
+/// All complaints about a file, drawn.
+fn check(text: &str, expected: Expect) {
+    check_with(text, &[], expected);
+}
+
+fn check_with(text: &str, pairs: &[(&str, &str)], expected: Expect) {
+    let shown = match resolve(&Flags::new(), &variables(pairs), Some(&file(text))) {
+        Ok(resolved) => {
+            let warnings = resolved.warnings.iter().map(|found| drawn(found, text));
+            format!("usable\n{}", warnings.collect::<Vec<_>>().join("\n"))
+        }
+        Err(found) => {
+            found.iter().map(|found| drawn(found, text)).collect::<Vec<_>>().join("\n\n")
+        }
+    };
+    expected.assert_eq(&shown);
+}
+
+const SPEC: &str = r#"
+listen = "127.0.0.1:8787"
+data = "./toolgate-data"
+store = "sqlite"
+policies = ["policies/"]
+own_domains = ["acme.com"]
+[posture]
+low = "allow"
+medium = "allow"
+high = "require_approval"
+critical = "deny"
+[[source]]
+name = "git"
+mcp = { command = ["uvx", "mcp-server-git"] }
+[[source]]
+name = "crm"
+mcp = { url = "http://127.0.0.1:9000/mcp", auth = { bearer = "env:CRM_TOKEN" } }
+[tools."stripe.refund"]
+risk = "high"
+[[agent]]
+id = "billing_agent"
+owner = "ana@acme.com"
+role = "agent"
+profile = { tools = ["stripe.*"], resources = ["customer:*"], actions = [], max_risk = "high" }
+"#;
+
+#[test]
+fn the_example_of_the_contract_is_usable() {
+    let config = good(SPEC).config;
+    assert_eq!(config.data, PathBuf::from("etc/./toolgate-data"));
+    assert_eq!(config.policies, [PathBuf::from("etc/policies/")]);
+    assert_eq!(config.sources.len(), 2);
+    assert_eq!(config.agents[0].spec.id.as_str(), "billing_agent");
+    assert_eq!(config.overrides.len(), 1);
+}
+
+#[test]
+fn every_value_is_listed_with_its_origin_and_no_secret() {
+    let text = SPEC.replace("\"127.0.0.1:8787\"", "\"127.0.0.1:1\"");
+    let file = file(&text);
+    let flags = vec![("--listen", "listen", "127.0.0.1:3".to_owned())];
+    let variables = variables(&[
+        ("TOOLGATE_LISTEN", "127.0.0.1:2"),
+        ("TOOLGATE_POSTURE__HIGH", "deny"),
+        ("TOOLGATE_HOSTS", "gate.example, other.example"),
+        ("TOOLGATE_LIMITS__JSON_DEPTH", "32"),
+        ("TOOLGATE_TOKEN", "tgp_not_a_setting"),
+        ("CRM_TOKEN", "hunter2"),
+    ]);
+    let resolved = resolve(&flags, &variables, Some(&file)).unwrap();
+    let listing = Listing { file: Some(&file), origins: true };
+    let text = listing.to_text(&resolved.effective);
+    assert!(!text.contains("hunter2") && !text.contains("tgp_"), "{text}");
+    expect![[r#"
+        agent[0].id = "billing_agent"  # etc/toolgate.toml:21
+        agent[0].owner = "ana@acme.com"  # etc/toolgate.toml:22
+        agent[0].profile.actions = []  # etc/toolgate.toml:24
+        agent[0].profile.max_risk = "high"  # etc/toolgate.toml:24
+        agent[0].profile.resources = ["customer:*"]  # etc/toolgate.toml:24
+        agent[0].profile.tools = ["stripe.*"]  # etc/toolgate.toml:24
+        agent[0].role = "agent"  # etc/toolgate.toml:23
+        approvals.expires_in = "1d"  # default
+        data = "./toolgate-data"  # etc/toolgate.toml:3
+        hosts = ["gate.example","other.example"]  # TOOLGATE_HOSTS
+        idempotency.ttl = "1d"  # default
+        limits.body_bytes = 1048576  # default
+        limits.json_depth = 32  # TOOLGATE_LIMITS__JSON_DEPTH
+        limits.string_bytes = 262144  # default
+        limits.wait = "2m"  # default
+        listen = "127.0.0.1:3"  # --listen
+        mcp.own_tools = true  # default
+        origins = []  # default
+        own_domains = ["acme.com"]  # etc/toolgate.toml:6
+        policies = ["policies/"]  # etc/toolgate.toml:5
+        posture.critical = "deny"  # etc/toolgate.toml:11
+        posture.high = "deny"  # TOOLGATE_POSTURE__HIGH
+        posture.low = "allow"  # etc/toolgate.toml:8
+        posture.medium = "allow"  # etc/toolgate.toml:9
+        record.capture = "digest"  # default
+        source[0].mcp.command = ["uvx","mcp-server-git"]  # etc/toolgate.toml:14
+        source[0].name = "git"  # etc/toolgate.toml:13
+        source[1].mcp.auth.bearer = "env:CRM_TOKEN"  # etc/toolgate.toml:17
+        source[1].mcp.url = "http://127.0.0.1:9000/mcp"  # etc/toolgate.toml:17
+        source[1].name = "crm"  # etc/toolgate.toml:16
+        store = "sqlite"  # etc/toolgate.toml:4
+        tools.stripe.refund.risk = "high"  # etc/toolgate.toml:19
+    "#]].assert_eq(&text);
+}
+
+#[test]
+fn a_gate_without_a_file_listens_on_loopback_only() {
+    let resolved = resolve(&Flags::new(), &BTreeMap::new(), None).unwrap();
+    assert!(resolved.config.listen.ip().is_loopback());
+    assert_eq!(resolved.config.data, PathBuf::from("./toolgate-data"));
+    assert!(resolved.warnings.is_empty());
+}
+
+#[test]
+fn an_unknown_key_is_drawn_with_the_nearest_one() {
+    check("listn = \"127.0.0.1:1\"\n[posture]\nhihg = \"deny\"\n", expect![[r#"
+        error[C002]: `listn` is not a key of the configuration
+         --> etc/toolgate.toml:1:1
+          |
+        1 | listn = "127.0.0.1:1"
+          | ^^^^^
+          |
+        help: did you mean `listen`?
+
+        error[C002]: `posture.hihg` is not a key of the configuration
+         --> etc/toolgate.toml:3:1
+          |
+        3 | hihg = "deny"
+          | ^^^^
+          |
+        help: did you mean `high`?"#]]);
+}
+
+#[test]
+fn a_value_that_does_not_fit_says_what_does() {
+    check(
+        "listen = 8787\n[posture]\nhigh = \"maybe\"\n[limits]\njson_depth = -1\nwait = \"1.5h\"\n",
+        expect![[r#"
+            error[C003]: `listen` cannot be an integer
+             --> etc/toolgate.toml:1:10
+              |
+            1 | listen = 8787
+              |          ^^^^
+              |
+            help: it takes an address with a port such as "127.0.0.1:8787"
+
+            error[C003]: `posture.high` cannot be `maybe`
+             --> etc/toolgate.toml:3:8
+              |
+            3 | high = "maybe"
+              |        ^^^^^^^
+              |
+            help: it takes "allow", "require_approval" or "deny"
+
+            error[C003]: `limits.json_depth` cannot be an integer
+             --> etc/toolgate.toml:5:14
+              |
+            5 | json_depth = -1
+              |              ^^
+              |
+            help: it takes a whole number from 1 to 4294967295
+
+            error[C003]: `limits.wait` cannot be `1.5h`
+             --> etc/toolgate.toml:6:8
+              |
+            6 | wait = "1.5h"
+              |        ^^^^^^
+              |
+            help: it takes a duration such as 250ms, 20s, 5m, 24h or 30d"#]],
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_said_where() {
+    check("listen = \"127.0.0.1:1\ndata = \n", expect![[r#"
+        error[C001]: this is not TOML: invalid basic string, expected `"`
+         --> etc/toolgate.toml:1:22
+          |
+        1 | listen = "127.0.0.1:1
+          |                      ^
+
+        error[C001]: this is not TOML: string values must be quoted, expected literal string
+         --> etc/toolgate.toml:2:8
+          |
+        2 | data = 
+          |        ^"#]]);
+    check("data = \"a\"\ndata = \"b\"\n", expect![[r#"
+        error[C001]: this is not TOML: duplicate key
+         --> etc/toolgate.toml:2:1
+          |
+        2 | data = "b"
+          | ^^^^"#]]);
+}
+
+#[test]
+fn a_secret_in_the_open_is_refused_and_not_repeated() {
+    let text = r#"
+[[source]]
+name = "crm"
+mcp = { url = "http://127.0.0.1:9/mcp", auth = { bearer = "hunter2" } }
+[[source]]
+name = "git"
+mcp = { command = ["x"], env = { GITHUB_TOKEN = "hunter3", LOG_LEVEL = "debug" } }
+"#;
+    check(text, expect![[r#"
+        error[C005]: `source[0].mcp.auth.bearer` holds a secret in the open
+         --> etc/toolgate.toml:4:59
+          |
+        4 | mcp = { url = "http://127.0.0.1:9/mcp", auth = { bearer = "hunter2" } }
+          |                                                           ^^^^^^^^^
+          |
+        help: put it into a variable or a file and write `env:NAME` or `file:PATH`
+
+        error[C005]: `source[1].mcp.env.GITHUB_TOKEN` holds a secret in the open
+         --> etc/toolgate.toml:7:49
+          |
+        7 | mcp = { command = ["x"], env = { GITHUB_TOKEN = "hunter3", LOG_LEVEL = "debug" } }
+          |                                                 ^^^^^^^^^
+          |
+        help: put it into a variable or a file and write `env:NAME` or `file:PATH`"#]]);
+}
+
+#[test]
+fn what_does_not_work_yet_is_refused_and_not_ignored() {
+    let text = r#"
+store = "postgres://ana@db/gate"
+tls = { certificate = "c.pem" }
+[record]
+capture = "redacted"
+[[source]]
+name = "stripe"
+openapi = { file = "specs/stripe.json", base_url = "http://127.0.0.1:8420" }
+[tools."stripe.refund"]
+risk = "high"
+[tools."stripe.refund".entity]
+probe = "stripe.get_charge"
+[tools."stripe.refund".effect]
+probe = "stripe.list_refunds"
+"#;
+    check(text, expect![[r#"
+        error[C004]: `store` cannot be PostgreSQL yet: it is not available
+         --> etc/toolgate.toml:2:9
+          |
+        2 | store = "postgres://ana@db/gate"
+          |         ^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+        help: leave `store` out, or write `store = "sqlite"`
+
+        error[C004]: `tls` is not available yet
+         --> etc/toolgate.toml:3:7
+          |
+        3 | tls = { certificate = "c.pem" }
+          |       ^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+        help: put a TLS proxy in front, and name its host in `hosts`
+
+        error[C004]: `record.capture` cannot be `redacted` yet: it is not available
+         --> etc/toolgate.toml:5:11
+          |
+        5 | capture = "redacted"
+          |           ^^^^^^^^^^
+          |
+        help: write "digest" to keep no arguments in the record
+
+        error[C004]: `source[0].openapi` is not available yet
+         --> etc/toolgate.toml:8:11
+          |
+        8 | openapi = { file = "specs/stripe.json", base_url = "http://127.0.0.1:8420" }
+          |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+        help: serve the tools over MCP and write `mcp = { … }` instead
+
+        error[C004]: `tools.stripe.refund.entity` is not available yet
+          --> etc/toolgate.toml:11:1
+           |
+        11 | [tools."stripe.refund".entity]
+           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           |
+        help: the gate cannot probe yet; leave the table out, and a lost answer waits for a person
+
+        error[C004]: `tools.stripe.refund.effect` is not available yet
+          --> etc/toolgate.toml:13:1
+           |
+        13 | [tools."stripe.refund".effect]
+           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           |
+        help: the gate cannot probe yet; leave the table out, and a lost answer waits for a person"#]]);
+}
+
+#[test]
+fn a_source_is_one_process_or_one_server() {
+    let text = r#"
+[[source]]
+mcp = { command = ["x"], url = "http://h/mcp" }
+[[source]]
+name = "b"
+[[source]]
+name = "b"
+mcp = { command = [] }
+[[source]]
+name = "u"
+mcp = { url = "https://ana:pw@host/mcp" }
+"#;
+    check(text, expect![[r#"
+        error[C006]: `source[0].name` is missing
+         --> etc/toolgate.toml:2:1
+          |
+        2 | [[source]]
+          | ^^^^^^^^^^
+          |
+        help: add `name = …`: a text in quotes
+
+        error[C007]: `source[0].mcp` has both of `command` and `url`
+         --> etc/toolgate.toml:3:7
+          |
+        3 | mcp = { command = ["x"], url = "http://h/mcp" }
+          |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+        help: a process has `command`, a server has `url`
+
+        error[C006]: `source[1].mcp` is missing
+         --> etc/toolgate.toml:4:1
+          |
+        4 | [[source]]
+          | ^^^^^^^^^^
+          |
+        help: write `mcp = { command = ["program"] }` or `mcp = { url = "…" }`
+
+        error[C007]: source `b`: the command is empty; name a program
+         --> etc/toolgate.toml:6:1
+          |
+        6 | [[source]]
+          | ^^^^^^^^^^
+
+        error[C007]: source `u`: the URL carries a credential; move it to `auth`
+         --> etc/toolgate.toml:9:1
+          |
+        9 | [[source]]
+          | ^^^^^^^^^^"#]]);
+}
+
+#[test]
+fn agents_and_tools_are_checked_to_the_last_key() {
+    let text = r#"
+[[agent]]
+id = "a b"
+profile = { tool = ["x.*"] }
+[[agent]]
+id = "x"
+owner = "ana@acme.com"
+role = "owner"
+profile = "root"
+[[agent]]
+id = "x"
+owner = "ana@acme.com"
+[tools.refund]
+risk = "severe"
+[tools."crm.update"]
+effect = "maybe"
+resource = "customer:{customer}"
+"#;
+    check(text, expect![[r#"
+        error[C006]: `agent[0].owner` is missing
+         --> etc/toolgate.toml:2:1
+          |
+        2 | [[agent]]
+          | ^^^^^^^^^
+          |
+        help: add `owner = …`: a name of 1 to 128 letters, digits and `_ - . @ + :`
+
+        error[C003]: `agent[0].id` cannot be `a b`
+         --> etc/toolgate.toml:3:6
+          |
+        3 | id = "a b"
+          |      ^^^^^
+          |
+        help: it takes a name of 1 to 128 letters, digits and `_ - . @ + :`
+
+        error[C002]: `agent[0].profile.tool` is not a key of the configuration
+         --> etc/toolgate.toml:4:13
+          |
+        4 | profile = { tool = ["x.*"] }
+          |             ^^^^
+          |
+        help: did you mean `tools`?
+
+        error[C003]: `agent[1].role` cannot be `owner`
+         --> etc/toolgate.toml:8:8
+          |
+        8 | role = "owner"
+          |        ^^^^^^^
+          |
+        help: it takes "reader", "agent" or "service"
+
+        error[C003]: `agent[1].profile` cannot be `root`
+         --> etc/toolgate.toml:9:11
+          |
+        9 | profile = "root"
+          |           ^^^^^^
+          |
+        help: it takes a grant such as { tools = ["crm.*"] }, a list of grants, or "admin"
+
+        error[C007]: there are two agents `x`
+          --> etc/toolgate.toml:10:1
+           |
+        10 | [[agent]]
+           | ^^^^^^^^^
+           |
+        help: an id names one agent in all tenants: choose another
+
+        error[C003]: `refund` is not a tool: `source.operation` of letters, digits and `_ - . /`, at most 256 bytes
+          --> etc/toolgate.toml:13:8
+           |
+        13 | [tools.refund]
+           |        ^^^^^^
+           |
+        help: quote the whole name: `[tools."source.operation"]`
+
+        error[C003]: `tools.refund.risk` cannot be `severe`
+          --> etc/toolgate.toml:14:8
+           |
+        14 | risk = "severe"
+           |        ^^^^^^^^
+           |
+        help: it takes "low", "medium", "high" or "critical"
+
+        error[C003]: `tools.crm.update.effect` cannot be `maybe`
+          --> etc/toolgate.toml:16:10
+           |
+        16 | effect = "maybe"
+           |          ^^^^^^^
+           |
+        help: it takes "none" for a tool that only reads, or "some"
+
+        error[C003]: `tools.crm.update.resource` cannot be `customer:{customer}`
+          --> etc/toolgate.toml:17:12
+           |
+        17 | resource = "customer:{customer}"
+           |            ^^^^^^^^^^^^^^^^^^^^^
+           |
+        help: it takes a template such as "customer:{args.customer}""#]]);
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable() {
+    check_with(
+        "",
+        &[("TOOLGATE_LISTN", "x"), ("TOOLGATE_POSTURE__HIGH", "maybe"), ("TOOLGATE_SOURCE", "x")],
+        expect![[r#"
+            error[C003]: `posture.high` cannot be `maybe` (from `TOOLGATE_POSTURE__HIGH`)
+            --> environment
+             |
+            help: it takes "allow", "require_approval" or "deny"
+
+            error[C003]: `source` is a text, not a list of tables (from `TOOLGATE_SOURCE`)
+            --> environment
+             |
+            help: write each one as `[[source]]` in the file
+
+            error[C002]: `listn` is not a key of the configuration (from `TOOLGATE_LISTN`)
+            --> environment
+             |
+            help: did you mean `listen`?"#]],
+    );
+}
+
+#[test]
+fn a_variable_that_resembles_no_key_is_a_warning() {
+    check_with("", &[("TOOLGATE_DEPLOYMENT", "blue")], expect![[r#"
+        usable
+        warning[C002]: `deployment` is not a key of the configuration (from `TOOLGATE_DEPLOYMENT`)
+        --> environment
+         |
+        help: known here: `agent`, `approvals`, `data`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `origins`, `own_domains`, `policies`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tools`"#]]);
+}
+
+/// A file that sets every key there is.
+const EVERYTHING: &str = r#"
+listen = "127.0.0.1:1"
+data = "d"
+store = "sqlite"
+policies = []
+own_domains = []
+public_url = "http://gate.example"
+hosts = []
+origins = []
+posture = { low = "deny", medium = "deny", high = "deny", critical = "deny" }
+approvals = { expires_in = "1h" }
+idempotency = { ttl = "1h" }
+record = { capture = "full" }
+limits = { body_bytes = 1, json_depth = 1, string_bytes = 1, wait = "1s" }
+mcp = { hold = "1s", own_tools = false }
+[[source]]
+name = "a"
+names = "prefixed"
+timeout = "1s"
+start_timeout = "1s"
+tools_max = 1
+message_bytes = 1
+mcp = { command = ["a"], env = { A = "b" }, cwd = "c" }
+[[source]]
+name = "b"
+mcp = { url = "http://h/mcp", headers = { A = "b" }, auth = { bearer = "env:B" } }
+[[agent]]
+id = "a"
+owner = "o"
+role = "reader"
+tenant = "t"
+runtime = "r"
+project = "p"
+profile = { tools = [], resources = [], actions = [], envs = [], workflows = [], max_risk = "low" }
+[tools."a.b"]
+risk = "low"
+verb = "READ"
+resource = "r:{args.r}"
+timeout = "1s"
+effect = "none"
+lifecycle = "active"
+version = "1"
+category = "c"
+attributes = { amount = "args.cents / 100" }
+wire_name = "w"
+"#;
+
+/// The paths of a schema's leaves, in the form of the listing.
+fn leaves(schema: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+    if let Some(options) = schema.get("oneOf") {
+        return leaves(&options[0], path, found);
+    }
+    if let Some(items) = schema.get("items").filter(|items| items["type"] == "object") {
+        return leaves(items, &format!("{path}[]"), found);
+    }
+    let open = schema.get("additionalProperties").filter(|open| open.is_object());
+    if let Some(open) = open {
+        return leaves(open, &format!("{path}.*"), found);
+    }
+    match schema.get("properties").and_then(serde_json::Value::as_object) {
+        Some(properties) => {
+            for (key, inner) in properties {
+                let dot = if path.is_empty() { "" } else { "." };
+                leaves(inner, &format!("{path}{dot}{key}"), found);
+            }
+        }
+        None => found.push(path.to_owned()),
+    }
+}
+
+#[test]
+fn the_schema_names_exactly_the_keys_that_are_read() {
+    let mut published = Vec::new();
+    leaves(&super::json_schema(), "", &mut published);
+    published.sort();
+    let general = |path: &str| {
+        let path = path.replace("[0]", "[]").replace("[1]", "[]").replace("tools.a.b", "tools.*");
+        for map in [".env.A", ".headers.A", ".attributes.amount"] {
+            if let Some(start) = path.strip_suffix(map) {
+                let name = map.rsplit_once('.').map_or("", |(name, _)| name);
+                return format!("{start}{name}.*");
+            }
+        }
+        path
+    };
+    let mut read: Vec<_> =
+        good(EVERYTHING).effective.iter().map(|value| general(&value.path)).collect();
+    read.sort();
+    read.dedup();
+    assert_eq!(published, read);
+}

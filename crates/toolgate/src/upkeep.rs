@@ -1,0 +1,36 @@
+//! What a gate does by itself from time to time.
+//!
+//! Approvals lapse and leases run out by timers that the machine armed; when credentials were last
+//! used is written down now and then. Both are loops over the clock port.
+//!
+//! Must not know: what a timer means.
+
+use std::sync::Arc;
+
+use toolgate_driver::Driver;
+use toolgate_gate::port::Clock;
+use toolgate_model::Duration;
+
+/// How long a timer may be late.
+// LIMIT: a quarter of a second: expiry is also checked wherever it matters, this only tells.
+const TIMERS_EVERY: Duration = Duration::from_millis(250);
+
+/// How often last uses are written down.
+// LIMIT: half a minute; they are for people, and cost a write each time.
+const USES_EVERY: Duration = Duration::from_secs(30);
+
+/// Fires timers, forever.
+pub(crate) async fn timers(driver: Arc<Driver>, clock: Arc<dyn Clock>) {
+    loop {
+        driver.fire_timers().await;
+        clock.sleep_until(clock.now().plus(TIMERS_EVERY)).await;
+    }
+}
+
+/// Writes down when credentials were last used, forever.
+pub(crate) async fn uses(driver: Arc<Driver>, clock: Arc<dyn Clock>) {
+    loop {
+        clock.sleep_until(clock.now().plus(USES_EVERY)).await;
+        driver.flush_uses().await;
+    }
+}
