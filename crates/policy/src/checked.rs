@@ -5,6 +5,8 @@
 //!
 //! Must not know: other documents, calls.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use toolgate_model::{ApprovalTerms, Digest, Glob};
 
@@ -213,11 +215,12 @@ pub(crate) fn exempts(
     checker: &mut Checker<'_, '_>,
 ) -> Vec<Vec<usize>> {
     let ids: Vec<&str> = rules.iter().map(|(id, _)| id.as_str()).collect();
+    let places_by_id: BTreeMap<&str, usize> = ids.iter().copied().zip(0..).collect();
     let mut all = Vec::new();
     for (_, exempts) in rules {
         let mut places = Vec::new();
         for name in exempts {
-            let place = ids.iter().position(|id| *id == name.value);
+            let place = places_by_id.get(name.value.as_str()).copied();
             let target = place.and_then(|place| rules.get(place));
             let complaint = match target {
                 None => {

@@ -13,6 +13,7 @@ pub mod limits;
 mod call;
 mod checked;
 mod checker;
+mod compare;
 mod conditions;
 mod decide;
 pub mod diagnostics;

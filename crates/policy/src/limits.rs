@@ -26,8 +26,9 @@ pub const EXPRESSION_DEPTH_MAX: usize = 32;
 pub const PATTERN_BYTES_MAX: usize = 1_024;
 /// Entries of one list of patterns, names or needles. LIMIT: a longer list is a data set.
 pub const LIST_MAX: usize = 1_000;
-/// Bytes of one compiled regular expression. LIMIT: `\w{100}` fits, `(\w{100}){100}` does not.
-pub const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one compiled regular expression. LIMIT: what matching costs a byte grows with it;
+/// `\w{10}` fits, `\w{100}` does not, `[a-z]{100}` does.
+pub const REGEX_BYTES_MAX: usize = 256 << 10;
 /// Bytes of one text that is compared or searched by an expression; a longer one is unknown.
 /// LIMIT: bounds one comparison at about a tenth of a millisecond.
 pub const VALUE_BYTES_MAX: usize = 64 << 10;

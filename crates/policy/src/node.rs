@@ -5,15 +5,14 @@
 //!
 //! Must not know: rules, precedence.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
-use jiff::civil::Date;
 use regex::Regex;
 use serde_json::Value;
 use toolgate_model::Glob;
 
 use crate::call::{Call, Local};
+use crate::compare::{Judge, size};
 use crate::explanation::ExplainedPart;
 use crate::facts::Type;
 use crate::limits;
@@ -62,16 +61,8 @@ pub(crate) struct Comparison {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Relation {
-    Equal(Term),
-    Less(Term),
-    LessOrEqual(Term),
-    Greater(Term),
-    GreaterOrEqual(Term),
+    To(Judge, Term),
     OneOf(Vec<Term>),
-    Within(Term),
-    Contains(Term),
-    StartsWith(Term),
-    EndsWith(Term),
     Glob(Glob),
     Regex(Regex),
 }
@@ -176,39 +167,11 @@ impl Comparison {
             Relation::OneOf(terms) => {
                 let mut answer = Answer::FALSE;
                 for term in terms {
-                    answer = answer.or(self.with(left.clone(), term, same, walk.call)?);
+                    answer = answer.or(self.with(left.clone(), Judge::Equal, term, walk.call)?);
                 }
                 answer
             }
-            Relation::Equal(term) => self.with(left, term, same, walk.call)?,
-            Relation::Less(term) => {
-                self.with(left, term, |a, b| Some(order(a, b)?.is_lt()), walk.call)?
-            }
-            Relation::LessOrEqual(term) => {
-                self.with(left, term, |a, b| Some(order(a, b)?.is_le()), walk.call)?
-            }
-            Relation::Greater(term) => {
-                self.with(left, term, |a, b| Some(order(a, b)?.is_gt()), walk.call)?
-            }
-            Relation::GreaterOrEqual(term) => {
-                self.with(left, term, |a, b| Some(order(a, b)?.is_ge()), walk.call)?
-            }
-            Relation::Within(term) => {
-                self.with(left, term, |one, list| member(list, one), walk.call)?
-            }
-            Relation::Contains(term) => self.with(left, term, contains, walk.call)?,
-            Relation::StartsWith(term) => self.with(
-                left,
-                term,
-                |a, b| edge(a, b, |a, b| a.starts_with(b)),
-                walk.call,
-            )?,
-            Relation::EndsWith(term) => self.with(
-                left,
-                term,
-                |a, b| edge(a, b, |a, b| a.ends_with(b)),
-                walk.call,
-            )?,
+            Relation::To(judge, term) => self.with(left, *judge, term, walk.call)?,
         };
         Ok((answer, shown))
     }
@@ -216,8 +179,8 @@ impl Comparison {
     fn with<'c, 't: 'c>(
         &'t self,
         left: Got<'c>,
+        judge: Judge,
         right: &'t Term,
-        judge: fn(&Datum<'_>, &Datum<'_>) -> Option<bool>,
         call: &mut Call<'_, 'c>,
     ) -> Result<Answer, Fault> {
         let right_value = right.value(call)?;
@@ -227,7 +190,7 @@ impl Comparison {
             _ => return Ok(Answer::UNKNOWN),
         };
         call.meter.spend_text(size(&left) + size(&right_value))?;
-        Ok(match judge(&left, &right_value) {
+        Ok(match judge.holds(&left, &right_value) {
             Some(holds) => Answer::known(holds),
             None => {
                 self.note_mistyped(right, call);
@@ -285,7 +248,9 @@ impl Comparison {
             _ => None,
         };
         match &self.relation {
-            Relation::Equal(term) => exact(term).map_or(Scope::Any, |glob| make(vec![glob])),
+            Relation::To(Judge::Equal, term) => {
+                exact(term).map_or(Scope::Any, |glob| make(vec![glob]))
+            }
             Relation::OneOf(terms) => {
                 let globs: Option<Vec<Glob>> = terms.iter().map(exact).collect();
                 globs.map_or(Scope::Any, make)
@@ -363,82 +328,4 @@ fn each<'c, 't: 'c>(
         answer = join(answer, one?);
     }
     Ok(answer)
-}
-
-/// Whether two values are equal; `None` where they cannot be compared.
-fn same(a: &Datum<'_>, b: &Datum<'_>) -> Option<bool> {
-    match (a, b) {
-        (Datum::Text(a), Datum::Text(b)) => Some(a == b),
-        (Datum::Bool(a), Datum::Bool(b)) => Some(a == b),
-        _ => Some(order(a, b)?.is_eq()),
-    }
-}
-
-/// The order of two values; `None` where they have none. Texts have none: `"1000"` stands before
-/// `"500"`, which no author of a bound means.
-fn order(a: &Datum<'_>, b: &Datum<'_>) -> Option<Ordering> {
-    match (a, b) {
-        (Datum::Number(a), Datum::Number(b)) => Some(a.cmp(b)),
-        (Datum::Risk(a), Datum::Risk(b)) => Some(a.cmp(b)),
-        (Datum::Date(a), Datum::Date(b)) => Some(a.cmp(b)),
-        (Datum::Duration(a), Datum::Duration(b)) => Some(a.cmp(b)),
-        (Datum::Text(a), Datum::Date(b)) => Some(date(a)?.cmp(b)),
-        (Datum::Date(a), Datum::Text(b)) => Some(a.cmp(&date(b)?)),
-        (Datum::Text(a), Datum::Duration(b)) => Some(a.parse().ok().map(|a| Ord::cmp(&a, b))?),
-        (Datum::Duration(a), Datum::Text(b)) => Some(b.parse().ok().map(|b| a.cmp(&b))?),
-        _ => None,
-    }
-}
-
-/// The calendar day that a text writes, in the one form that has no second reading.
-pub(crate) fn date(text: &str) -> Option<Date> {
-    (text.len() == 10).then(|| text.parse().ok())?
-}
-
-fn contains(left: &Datum<'_>, right: &Datum<'_>) -> Option<bool> {
-    match (left, right) {
-        (Datum::Text(text), Datum::Text(part)) => Some(text.contains(part.as_ref())),
-        (Datum::Text(_), _) => None,
-        _ => member(left, right),
-    }
-}
-
-/// Whether the list has the element; `None` where an element that is not equal could not be
-/// compared, or where it is no list.
-fn member(list: &Datum<'_>, one: &Datum<'_>) -> Option<bool> {
-    match list {
-        Datum::Texts(texts) => match one {
-            Datum::Text(one) => Some(texts.iter().any(|text| text == one)),
-            _ => None,
-        },
-        Datum::Json(Value::Array(items)) => {
-            let mut all_judged = true;
-            for item in items {
-                match Got::json(item) {
-                    Got::Value(item) if same(&item, one) == Some(true) => return Some(true),
-                    Got::Value(item) if same(&item, one) == Some(false) => {}
-                    _ => all_judged = false,
-                }
-            }
-            all_judged.then_some(false)
-        }
-        _ => None,
-    }
-}
-
-fn edge(a: &Datum<'_>, b: &Datum<'_>, judge: fn(&str, &str) -> bool) -> Option<bool> {
-    match (a, b) {
-        (Datum::Text(a), Datum::Text(b)) => Some(judge(a, b)),
-        _ => None,
-    }
-}
-
-/// What comparing the value costs, in bytes.
-fn size(datum: &Datum<'_>) -> usize {
-    match datum {
-        Datum::Text(text) => text.len(),
-        Datum::Texts(texts) => texts.iter().map(|text| text.len()).sum(),
-        Datum::Json(Value::Array(items)) => items.len().saturating_mul(limits::BYTES_PER_STEP),
-        _ => 0,
-    }
 }

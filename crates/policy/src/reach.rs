@@ -62,6 +62,9 @@ impl Reach<'_> {
             return;
         }
         for used in uses {
+            if report.is_full() {
+                return;
+            }
             if !tools.iter().any(|tool| could_have(tool, &used.argument)) {
                 report.push(unknown_argument(used, &tools));
             }

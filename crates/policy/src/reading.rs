@@ -6,6 +6,7 @@
 //!
 //! Must not know: which keys a policy has, what they mean.
 
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 use toolgate_model::{Duration, Glob};
@@ -94,10 +95,10 @@ impl Report<'_> {
             return None;
         };
         let mut seen: Vec<(&'static str, Item<'t>)> = Vec::new();
-        let mut places: Vec<(&str, &Range<usize>)> = Vec::new();
+        let mut places: BTreeMap<&str, &Range<usize>> = BTreeMap::new();
         for member in members {
             let path = format!("{}/{}", item.path, pointer_step(&member.key));
-            if let Some((_, first)) = places.iter().find(|(key, _)| *key == member.key) {
+            if let Some(first) = places.get(member.key.as_str()).copied() {
                 let message = format!("the key `{}` stands twice", shown(&member.key));
                 let complaint = Complaint::new(DUPLICATE_KEY, message)
                     .at(&member.key_at, &path)
@@ -106,7 +107,7 @@ impl Report<'_> {
                 self.push(complaint);
                 continue;
             }
-            places.push((&member.key, &member.key_at));
+            places.insert(&member.key, &member.key_at);
             let Some(key) = keys.iter().find(|key| **key == member.key) else {
                 let message = format!("`{}` is not a key here", shown(&member.key));
                 let complaint = Complaint::new(UNKNOWN_KEY, message)

@@ -89,7 +89,9 @@ impl Complaint {
     }
 
     /// Offers the nearest of the candidates, or else lists them.
+    // LIMIT: 200 candidates; comparing with every rule of a large document helps nobody.
     pub(crate) fn suggest(self, word: &str, candidates: &[&str]) -> Self {
+        let candidates = candidates.get(..200).unwrap_or(candidates);
         match nearest(word, candidates.iter().copied()) {
             Some(near) => self.help(format!("did you mean `{near}`?")),
             None => self.help(format!("one of {}", candidates.join(", "))),
@@ -136,6 +138,11 @@ impl<'t> Report<'t> {
             self.diagnostics.push(last);
             self.errors += 1;
         }
+    }
+
+    /// Whether further errors would not be listed any more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors > limits::DIAGNOSTICS_MAX
     }
 
     pub(crate) fn has_errors(&self) -> bool {

@@ -1,4 +1,6 @@
 //! `lower(args.channel) == general`: the text in lower case.
+//!
+//! Unicode's own lower case, without a locale: `İ` becomes two characters everywhere alike.
 
 use crate::value::Datum;
 

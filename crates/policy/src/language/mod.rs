@@ -11,3 +11,6 @@ mod tree;
 
 pub(crate) use parser::parse;
 pub(crate) use tree::{Arithmetic, Expr, ExprKind, Operator};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! Expressions as written to expressions that can be evaluated: every name looked up, every type
+//! fitted, whatever this version cannot read refused.
+//!
+//! `amout > 500` is checked here only as far as its form goes: that no tool has `amout` is found
+//! once the rule's scope is known ([`crate::reach`]), from the uses collected here. Terms stand
+//! below relations, relations below conditions.
+//!
+//! Must not know: rules, precedence, calls.
+
+mod terms;
+
+mod relations;
+
+mod conditions;
+
+pub(crate) use terms::{ArgumentUse, Checker, Written};

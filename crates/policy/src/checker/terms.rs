@@ -1,0 +1,402 @@
+//! Terms: names, literals, functions and arithmetic, each with its type.
+//!
+//! A name is a local of `any` or `all`, an attribute, or an argument, in this order.
+//!
+//! Must not know: comparisons, conditions.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use toolgate_model::Risk;
+
+use crate::compare::date;
+use crate::diagnostics::{
+    Code, NOT_AVAILABLE, TYPE_MISMATCH, UNKNOWN_ATTRIBUTE, UNKNOWN_FUNCTION, UNKNOWN_VALUE,
+    WORD_IS_ATTRIBUTE, WRONG_ARGUMENTS,
+};
+use crate::facts::{self, Attribute, Source, Type};
+use crate::functions::{self, FUNCTIONS, Function, Kind};
+use crate::language::{Expr, ExprKind};
+use crate::needles::NeedleList;
+use crate::path::Path;
+use crate::reading::Item;
+use crate::source::{Complaint, Report, shown};
+use crate::term::{Literal, Mappings, Term};
+use crate::tree::Offsets;
+
+/// An expression as written in a document.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) text: String,
+    pub(crate) expr: Expr,
+    pub(crate) offsets: Offsets,
+    pub(crate) path: String,
+}
+
+/// A place that reads an argument.
+#[derive(Clone, Debug)]
+pub(crate) struct ArgumentUse {
+    pub(crate) argument: Path,
+    pub(crate) at: Range<usize>,
+    pub(crate) pointer: String,
+}
+
+/// What the checks of one rule share.
+pub(crate) struct Checker<'r, 't> {
+    pub(crate) report: &'r mut Report<'t>,
+    pub(crate) needles: &'r mut NeedleList,
+    /// What descriptors map, by attribute.
+    pub(crate) mappings: &'r BTreeMap<String, Arc<Mappings>>,
+    /// The arguments that were read.
+    pub(crate) uses: Vec<ArgumentUse>,
+    pub(super) place: Option<(Offsets, String)>,
+    pub(super) locals: Vec<String>,
+}
+
+impl<'r, 't> Checker<'r, 't> {
+    pub(crate) fn new(
+        report: &'r mut Report<'t>,
+        needles: &'r mut NeedleList,
+        mappings: &'r BTreeMap<String, Arc<Mappings>>,
+    ) -> Self {
+        Self {
+            report,
+            needles,
+            mappings,
+            uses: Vec::new(),
+            place: None,
+            locals: Vec::new(),
+        }
+    }
+
+    /// The term that is written.
+    pub(crate) fn term_of(&mut self, written: &Written) -> Option<Term> {
+        self.place = Some((written.offsets.clone(), written.path.clone()));
+        self.term(&written.expr)
+    }
+
+    /// Refuses a key whose source is not in this version.
+    pub(crate) fn not_yet(&mut self, item: &Item<'_>, waits_for: &str) {
+        let key = item.path.rsplit('/').next().unwrap_or_default();
+        let message = format!("`{key}` is not available yet: it waits for {waits_for}");
+        self.report
+            .complain(item, Complaint::new(NOT_AVAILABLE, message));
+    }
+
+    /// The term for a name that a descriptor may map.
+    pub(crate) fn mapped(&self, path: Path) -> Term {
+        let mappings = self.mappings.get(&path.text).cloned().unwrap_or_default();
+        Term::Mapped { path, mappings }
+    }
+
+    pub(super) fn term(&mut self, expr: &Expr) -> Option<Term> {
+        let literal = match &expr.kind {
+            ExprKind::Number(number) => Literal::Number(*number),
+            ExprKind::Bool(value) => Literal::Bool(*value),
+            ExprKind::Duration(duration) => Literal::Duration(*duration),
+            ExprKind::Text(text) => Literal::Text(text.clone()),
+            ExprKind::Word(word) => {
+                self.warn_of_attribute(word, expr);
+                Literal::Text(word.clone())
+            }
+            ExprKind::Name(name) => return self.name(name, expr),
+            ExprKind::Call { name, args } => return self.call(expr, name, args),
+            ExprKind::Arithmetic { op, left, right } => {
+                let (left, right) = (self.number(left), self.number(right));
+                let (left, right) = (Box::new(left?), Box::new(right?));
+                return Some(Term::Arithmetic {
+                    op: *op,
+                    left,
+                    right,
+                });
+            }
+            ExprKind::List(_) => {
+                self.complain(
+                    TYPE_MISMATCH,
+                    expr,
+                    "a list stands only on the right of `in`",
+                    "write `x in [a, b]`",
+                );
+                return None;
+            }
+            ExprKind::Not(_) | ExprKind::And(_) | ExprKind::Or(_) | ExprKind::Compare { .. } => {
+                let help = "join conditions with `and`, `or` and `not`";
+                self.complain(
+                    TYPE_MISMATCH,
+                    expr,
+                    "a condition stands where a value should",
+                    help,
+                );
+                return None;
+            }
+        };
+        Some(Term::Literal(literal))
+    }
+
+    fn number(&mut self, expr: &Expr) -> Option<Term> {
+        let term = self.term(expr)?;
+        if matches!(term.kind(), Type::Number | Type::Any) {
+            return Some(term);
+        }
+        let help = match &expr.kind {
+            ExprKind::Word(word) => {
+                format!("write `${}` for the attribute or argument", shown(word))
+            }
+            _ => "arithmetic takes numbers".to_owned(),
+        };
+        let message = format!("{} is not a number", describe(term.kind()));
+        self.complain(TYPE_MISMATCH, expr, &message, &help);
+        None
+    }
+
+    fn warn_of_attribute(&mut self, word: &str, expr: &Expr) {
+        let dotted = word.contains('.') && facts::attribute(word).is_some();
+        if dotted || word.starts_with("args.") {
+            let message = format!("`{}` is a text here, not the attribute", shown(word));
+            let help = format!("write `${}` for the attribute, or quote it", shown(word));
+            self.complain(WORD_IS_ATTRIBUTE, expr, &message, &help);
+        }
+    }
+
+    fn name(&mut self, name: &str, expr: &Expr) -> Option<Term> {
+        let head = name.split(['.', '[']).next().unwrap_or_default();
+        if let Some(slot) = self.locals.iter().rposition(|local| local == head) {
+            let path = self.path(name, expr)?;
+            return Some(Term::Local { slot, path });
+        }
+        if let Some(attribute) = facts::attribute(name) {
+            return self.attribute(attribute, expr);
+        }
+        if let Some(argument) = name.strip_prefix("args.") {
+            let path = self.path(argument, expr)?;
+            self.note_use(&path, expr);
+            return Some(Term::Argument(path));
+        }
+        let parts = facts::parts_of(head);
+        if !parts.is_empty() || facts::attribute(head).is_some() {
+            let message = format!("`{}` is not an attribute", shown(name));
+            let complaint = Complaint::new(UNKNOWN_ATTRIBUTE, message);
+            let complaint = match parts.is_empty() {
+                true => complaint.help(format!(
+                    "`{head}` has no parts; an argument is `args.{}`",
+                    shown(name)
+                )),
+                false => complaint.suggest(name, &parts),
+            };
+            self.push(complaint, expr);
+            return None;
+        }
+        let path = self.path(name, expr)?;
+        self.note_use(&path, expr);
+        Some(self.mapped(path))
+    }
+
+    fn attribute(&mut self, attribute: &'static Attribute, expr: &Expr) -> Option<Term> {
+        match attribute.source {
+            Source::Facts(_) => Some(Term::Attribute(attribute)),
+            Source::Mapped => {
+                let path = self.path(attribute.name, expr)?;
+                Some(self.mapped(path))
+            }
+            Source::Body => {
+                let help = "search it: `body contains \"deal #\"`";
+                self.complain(
+                    TYPE_MISMATCH,
+                    expr,
+                    "`body` is only searched, with `contains`",
+                    help,
+                );
+                None
+            }
+            Source::NotYet(waits_for) => {
+                self.refuse_not_yet(attribute.name, waits_for, expr);
+                None
+            }
+        }
+    }
+
+    fn refuse_not_yet(&mut self, name: &str, waits_for: &str, expr: &Expr) {
+        let message = format!("`{name}` is not available yet: it waits for {waits_for}");
+        self.complain(
+            NOT_AVAILABLE,
+            expr,
+            &message,
+            "leave the rule out until it is",
+        );
+    }
+
+    fn path(&mut self, name: &str, expr: &Expr) -> Option<Path> {
+        let path = Path::parse(name);
+        if path.is_none() {
+            let message = format!("`{}` is not a name", shown(name));
+            self.complain(
+                UNKNOWN_ATTRIBUTE,
+                expr,
+                &message,
+                "quote texts with \" or '",
+            );
+        }
+        path
+    }
+
+    fn note_use(&mut self, argument: &Path, expr: &Expr) {
+        let (at, pointer) = self.place_of(expr);
+        let argument = argument.clone();
+        self.uses.push(ArgumentUse {
+            argument,
+            at,
+            pointer,
+        });
+    }
+
+    /// A call that has a value.
+    fn call(&mut self, expr: &Expr, name: &str, args: &[Expr]) -> Option<Term> {
+        let function = self.function(expr, name)?;
+        match (function.kind, args) {
+            (Kind::NotYet(waits_for), _) => {
+                self.refuse_not_yet(function.name, waits_for, expr);
+                None
+            }
+            (Kind::Value { of, gives, apply }, [arg]) => {
+                let to = self.term(arg)?;
+                let fits = match of {
+                    Type::Any => matches!(to.kind(), Type::Any | Type::Texts),
+                    _ => is_text(to.kind()),
+                };
+                if !fits {
+                    self.wrong_arguments(function, arg);
+                    return None;
+                }
+                let to = Box::new(to);
+                Some(Term::Apply { apply, gives, to })
+            }
+            (Kind::Default, [path, value]) => {
+                let path = self.pathlike(function, path);
+                let value = self.value_beside(path.as_ref(), value);
+                match (path?, value?) {
+                    (path, Term::Literal(literal)) if comparable(path.kind(), literal.kind()) => {
+                        Some(Term::Default(Box::new(path), literal))
+                    }
+                    _ => {
+                        self.wrong_arguments(function, expr);
+                        None
+                    }
+                }
+            }
+            (Kind::Exists | Kind::Any | Kind::All, _) => {
+                let message = format!("`{name}` is true or false and has no other value");
+                self.complain(TYPE_MISMATCH, expr, &message, "use it as a condition");
+                None
+            }
+            (Kind::Value { .. } | Kind::Default, _) => {
+                self.wrong_arguments(function, expr);
+                None
+            }
+        }
+    }
+
+    /// The right side of an equality, where a word may name one of the left side's values.
+    pub(super) fn value_beside(&mut self, left: Option<&Term>, right: &Expr) -> Option<Term> {
+        let (ExprKind::Word(text) | ExprKind::Text(text)) = &right.kind else {
+            return self.term(right);
+        };
+        let kind = left.map_or(Type::Any, Term::kind);
+        let literal = match kind {
+            Type::Words(words) => {
+                let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
+                word.map(|word| Literal::Text((*word).to_owned()))
+            }
+            Type::Risk => Risk::parse(text).map(Literal::Risk),
+            Type::Date => date(text).map(Literal::Date),
+            _ => return self.term(right),
+        };
+        if literal.is_none() {
+            let message = format!("`{}` is not one of its values", shown(text));
+            let complaint = match kind {
+                Type::Words(words) => Complaint::new(UNKNOWN_VALUE, message).suggest(text, words),
+                Type::Risk => Complaint::new(UNKNOWN_VALUE, message).suggest(text, &RISKS),
+                _ => Complaint::new(UNKNOWN_VALUE, message).help("days are written \"2026-12-24\""),
+            };
+            self.push(complaint, right);
+        }
+        literal.map(Term::Literal)
+    }
+
+    /// A name, not a value.
+    pub(super) fn pathlike(&mut self, function: &Function, expr: &Expr) -> Option<Term> {
+        if !matches!(expr.kind, ExprKind::Name(_)) {
+            self.wrong_arguments(function, expr);
+            return None;
+        }
+        self.term(expr)
+    }
+
+    fn function(&mut self, expr: &Expr, name: &str) -> Option<&'static Function> {
+        let found = functions::function(name);
+        if found.is_none() {
+            let names: Vec<&str> = FUNCTIONS.iter().map(|known| known.name).collect();
+            let message = format!("`{}` is not a function", shown(name));
+            self.push(
+                Complaint::new(UNKNOWN_FUNCTION, message).suggest(name, &names),
+                expr,
+            );
+        }
+        found
+    }
+
+    pub(super) fn wrong_arguments(&mut self, function: &Function, expr: &Expr) {
+        let message = format!("`{}` does not take this", function.name);
+        let help = format!("it is written `{}`", function.signature);
+        self.complain(WRONG_ARGUMENTS, expr, &message, &help);
+    }
+
+    pub(super) fn complain(&mut self, code: Code, expr: &Expr, message: &str, help: &str) {
+        self.push(Complaint::new(code, message).help(help), expr);
+    }
+
+    pub(super) fn push(&mut self, complaint: Complaint, expr: &Expr) {
+        let (at, path) = self.place_of(expr);
+        self.report.push(complaint.at(&at, &path));
+    }
+
+    fn place_of(&self, expr: &Expr) -> (Range<usize>, String) {
+        match &self.place {
+            Some((offsets, path)) => (offsets.range(&expr.at), path.clone()),
+            None => (expr.at.clone(), String::new()),
+        }
+    }
+}
+
+const RISKS: [&str; 4] = ["low", "medium", "high", "critical"];
+
+pub(super) fn is_text(kind: Type) -> bool {
+    matches!(kind, Type::Text | Type::Any | Type::Words(_))
+}
+
+/// Whether values of the two types can ever be equal.
+pub(super) fn comparable(a: Type, b: Type) -> bool {
+    let whole = |kind| !matches!(kind, Type::Body | Type::Object | Type::Texts);
+    whole(a)
+        && whole(b)
+        && match (a, b) {
+            (Type::Any, _) | (_, Type::Any) => true,
+            (Type::Words(_) | Type::Text, Type::Words(_) | Type::Text) => true,
+            _ => a == b,
+        }
+}
+
+pub(super) fn describe(kind: Type) -> &'static str {
+    match kind {
+        Type::Any => "an argument",
+        Type::Text | Type::Words(_) => "a text",
+        Type::Number => "a number",
+        Type::Bool => "true or false",
+        Type::Risk => "a risk",
+        Type::Date => "a day",
+        Type::Duration => "a duration",
+        Type::Texts => "a list",
+        Type::Body => "the body",
+        Type::Object => "a thing with parts",
+    }
+}
