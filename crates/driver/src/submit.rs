@@ -230,12 +230,16 @@ impl Driver {
         }
     }
 
-    /// Waits a little for an outcome that is still coming, if the caller asked to.
+    /// Waits a little for an outcome that is still coming, if the caller asked to; an attempt that
+    /// runs is waited for to its end, as its first caller does (3-execution, 2).
     async fn hold(&self, outcome: Outcome, wait: Duration) -> Outcome {
-        if outcome.invocation.status().is_terminal() || wait.as_millis() == 0 {
+        let running = outcome.invocation.state.attempt();
+        if outcome.invocation.status().is_terminal() || (running.is_none() && wait.as_millis() == 0)
+        {
             return outcome;
         }
-        let until = self.now().plus(wait);
+        let asked = self.now().plus(wait);
+        let until = running.map_or(asked, |attempt| asked.max(attempt.lease_until));
         match self.wait(&outcome.invocation.id, until).await {
             Ok(invocation) => Outcome {
                 invocation,

@@ -192,6 +192,40 @@ async fn a_key_replays_joins_and_conflicts() {
 }
 
 #[tokio::test]
+async fn the_same_key_joins_the_wait_while_the_first_still_runs() {
+    let world = World::new().await;
+    world.next(Act::Hang);
+    let submit = || {
+        let mut call = Call::new("stripe.refund".parse().unwrap(), json!({"amount": 100}));
+        call.idempotency_key = Some("k-1".to_owned());
+        world.driver.submit(&world.agent, call, Watch::default())
+    };
+    let running = async || {
+        while world.reached() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let second = async {
+        running().await;
+        submit().await
+    };
+    let moved = async {
+        running().await;
+        // Polled often enough for the second caller to have found the first one's invocation.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        world.clock.advance(Duration::from_secs(60));
+    };
+    let (first, second, ()) = futures_util::future::join3(submit(), second, moved).await;
+    assert_eq!(first.invocation.status(), Status::NeedsOperator);
+    assert_eq!(second.invocation.id, first.invocation.id);
+    assert_eq!(second.invocation.status(), Status::NeedsOperator);
+    assert!(second.replayed);
+    assert_eq!(world.reached(), 1);
+}
+
+#[tokio::test]
 async fn an_approved_call_runs_exactly_once_and_only_as_frozen() {
     let world = World::new().await;
     let arguments = json!({"amount": 640, "charge": "ch_1"});
