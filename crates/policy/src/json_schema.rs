@@ -30,7 +30,7 @@ pub fn json_schema() -> Value {
             "expression": {"type": "string", "maxLength": limits::EXPRESSION_BYTES_MAX},
             "name": {"type": "string", "minLength": 1, "maxLength": limits::NAME_CHARS_MAX},
             "duration": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"},
-            "mode": {"enum": ["enforce", "monitor"]},
+            "mode": any_case(["enforce", "monitor"].into_iter()),
             "effect": any_case(EFFECTS.iter().map(|effect| effect.name)),
             "rule": {
                 "type": "object",

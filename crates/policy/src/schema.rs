@@ -258,6 +258,12 @@ mod tests {
         let either = json!({"type": "object", "properties": {"a": {}},
             "anyOf": [{"required": ["a"]}, {"properties": {"b": {}}}], "then": {"properties": {"c": {}}}});
         let list = json!({"properties": {"items": {"type": "array", "items": {"properties": {"id": {}}}}}});
+        let shut =
+            json!({"additionalProperties": false, "anyOf": [{"additionalProperties": true}]});
+        let typed =
+            json!({"properties": {"a": {"type": ["string", "object"]}, "b": {"type": "string"}}});
+        let dynamic = json!({"properties": {"a": {}}, "$dynamicRef": "#x"});
+        let prefixed = json!({"prefixItems": [{"properties": {"id": {}}}], "items": false});
         let remote = json!({"properties": {"a": {}}, "$ref": "https://elsewhere/schema"});
         let circle = json!({"properties": {"a": {"$ref": "#"}}, "allOf": [{"$ref": "#"}]});
         for (schema, path, expected) in [
@@ -278,6 +284,17 @@ mod tests {
             (&list, "items[3].id", Declared),
             (&list, "items[3].price", Undeclared),
             (&list, "items.id", Undeclared),
+            (&shut, "z", Undeclared),
+            (&typed, "a.z", Open),
+            (&typed, "b.z", Undeclared),
+            (&typed, "a[0]", Undeclared),
+            (&dynamic, "z", Open),
+            (&json!({"properties": {"l": prefixed}}), "l[0].id", Declared),
+            (
+                &json!({"properties": {"l": prefixed}}),
+                "l[0].no",
+                Undeclared,
+            ),
             (&remote, "z", Open),
             (&circle, "a.a.a", Declared),
             (&circle, "a.b", Undeclared),
