@@ -73,6 +73,8 @@ commands! {
     Completions(commands::completions::Completions),
     /// See the configuration in force
     Config(commands::config::Config),
+    /// Tell the whole story on real parts
+    Demo(commands::demo::Demo),
     /// Refuse one frozen call
     Deny(commands::decide::Deny),
     /// Decide one call without running it

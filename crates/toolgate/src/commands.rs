@@ -12,6 +12,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod decide;
+pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod key;

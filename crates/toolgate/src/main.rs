@@ -36,6 +36,7 @@ mod demo;
 
 mod commands;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -77,7 +78,10 @@ fn main() -> ExitCode {
 fn trace(shell: &Shell) {
     let wanted = shell.variable("TOOLGATE_LOG").unwrap_or("warn,toolgate=info");
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(wanted);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     if shell.global.json {
         builder.json().init();
     } else {

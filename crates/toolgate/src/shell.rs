@@ -81,6 +81,9 @@ impl Shell {
 
     /// Says something to people.
     pub(crate) fn say(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         // A closed stderr is nobody listening, not a failure of the command.
         let _unheard = writeln!(anstream::stderr(), "{text}");
     }

@@ -51,11 +51,6 @@ impl Group {
         self.spawn(name, Box::pin(guarded));
     }
 
-    /// What tells the group's tasks to stop.
-    pub(crate) fn stop_token(&self) -> CancellationToken {
-        self.stop.clone()
-    }
-
     /// Takes no more notice of new tasks and waits for the present ones, but not beyond `bound`.
     pub(crate) async fn drain(&self, bound: Duration) -> Drained {
         self.tracker.close();

@@ -144,7 +144,7 @@ fn named_key(key: &str) -> Result<Verifier, Fault> {
 /// The key that a bundle says it is signed with.
 fn key_in(bundle: &str) -> Result<Verifier, Fault> {
     let header = bundle.lines().next().and_then(|line| serde_json::from_str::<Value>(line).ok());
-    let key = header.as_ref().and_then(|header| header.get("verifier")).and_then(Value::as_str);
+    let key = header.as_ref().and_then(|header| header.get("verifier_key")).and_then(Value::as_str);
     key.ok_or_else(|| Fault::new(Exit::Conflict, "this is not a bundle: it has no header"))
         .and_then(parse)
 }

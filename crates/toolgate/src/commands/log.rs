@@ -134,7 +134,7 @@ fn line(record: &Value) -> String {
     };
     let entry = record.get("text").and_then(Value::as_str);
     let entry: Value = entry.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let actor = entry.pointer("/actor/id").or_else(|| entry.get("actor"));
+    let actor = entry.pointer("/actor/id").or_else(|| entry.pointer("/actor/kind"));
     let code = entry.pointer("/data/denial/code");
     format!(
         "{}  {}  {}  {}  {}{}",

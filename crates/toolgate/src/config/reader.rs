@@ -37,11 +37,9 @@ pub(super) struct Reader<'t> {
     pub(super) effective: Vec<Effective>,
 }
 
-/// The kinds of complaints, each with its stable code.
+/// The kinds of complaints, each with its stable code. `C001` is a file that is not TOML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// The file is not TOML.
-    Syntax,
     /// Nobody knows this key.
     UnknownKey,
     /// The value does not fit its key.
@@ -59,7 +57,6 @@ pub(super) enum Problem {
 impl Problem {
     const fn code(self) -> &'static str {
         match self {
-            Self::Syntax => "C001",
             Self::UnknownKey => "C002",
             Self::Value => "C003",
             Self::NotAvailable => "C004",

@@ -68,6 +68,12 @@ impl Source {
         }
     }
 
+    /// A server without credentials, with nothing else said.
+    pub(crate) fn http(name: &str, url: String) -> Self {
+        let transport = Transport::Http { url, bearer: None, headers: BTreeMap::new() };
+        Self { transport, ..Self::stdio(name, Vec::new()) }
+    }
+
     /// The source as it is started, its secrets got by `fetch`.
     ///
     /// # Errors

@@ -134,8 +134,3 @@ impl Node {
         }
     }
 }
-
-/// The variable that sets this path.
-pub(super) fn variable(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
-}
