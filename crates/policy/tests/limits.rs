@@ -225,3 +225,27 @@ fn long_patterns_over_long_texts_are_paid_for() {
         .steps;
     assert!(steps > 700_000, "{steps}");
 }
+
+#[test]
+fn a_rule_that_is_out_costs_no_search() {
+    let tools = catalogue(&[]);
+    let steps = |source: &str| {
+        let rule = json!({
+            "match": {"tools": [format!("{source}.*"), "t.y"]},
+            "when": "agent == nobody",
+            "condition": {"body_contains_any": ["x"]},
+            "effect": "allow",
+        });
+        let set = rules(json!([rule]), &tools);
+        let call = Call::of(
+            &json!({"tool": "t.x", "args": {"a": "y".repeat(64_000)}}),
+            &tools,
+        );
+        set.decide(&call.facts(&tools), Budget::default())
+            .unwrap()
+            .steps
+    };
+    // Not a candidate at all; then one whose `when` does not hold, so that nothing is searched.
+    assert_eq!(steps("u"), 0);
+    assert!((1..20).contains(&steps("t")), "{}", steps("t"));
+}
