@@ -17,6 +17,9 @@ use crate::payload::Payloads;
 use crate::port::{PolicyDocument, Stored};
 use crate::posture::Posture;
 
+/// The code of a rule that names an argument which no tool within its reach declares.
+const UNKNOWN_ARGUMENT: &str = "P050";
+
 /// What is set by the operator of this gate and not by its database.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -197,8 +200,21 @@ fn load_policies(
             text: document.text.clone(),
         })
         .collect();
-    let loaded = load(&documents, catalogue);
+    let mut loaded = load(&documents, catalogue);
+    if loaded.set.is_none() && loaded.diagnostics.iter().all(is_about_schemas) {
+        // A tool server changed its schema under a rule that was in force. Its author is told,
+        // but one server must not be able to close the gate for all others.
+        loaded.set = load(&documents, &catalogue.without_schemas()).set;
+        for diagnostic in &mut loaded.diagnostics {
+            diagnostic.severity = Severity::Warning;
+        }
+    }
     (loaded.set.map(Arc::new), loaded.diagnostics)
+}
+
+/// What is no error, or one that only the tools known at this moment make.
+fn is_about_schemas(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Warning || diagnostic.code == UNKNOWN_ARGUMENT
 }
 
 /// Whether a credential works at `now`.

@@ -294,6 +294,31 @@ fn the_admin_profile_reaches_everything_and_rules_still_bind_it() {
 }
 
 #[test]
+fn a_schema_that_changes_under_a_rule_closes_no_other_tool() {
+    let misses = r#"{"rules": [
+        {"match": {"tools": ["stripe.refund"]}, "when": "amont > 500", "effect": "deny"}]}"#;
+    check(
+        |world, _| world.policies[0].1 = misses.to_owned(),
+        expect!["allow"],
+    );
+    let mut world = World::default();
+    world.policies[0].1 = misses.to_owned();
+    let configuration = world.configuration();
+    assert_eq!(configuration.policy_errors().count(), 0);
+    let told: Vec<_> = configuration
+        .diagnostics
+        .iter()
+        .map(|d| d.message.as_str())
+        .collect();
+    assert_eq!(told, ["`stripe.refund` has no argument `amont`"]);
+    // Anything else that is wrong still closes the gate.
+    check(
+        |world, _| world.policies[0].1 = misses.replace("deny", "dny"),
+        expect!["gate_unavailable: the policy set in force does not load"],
+    );
+}
+
+#[test]
 fn the_same_inputs_give_the_same_decision() {
     let world = World::default();
     let configuration = world.configuration();

@@ -297,6 +297,16 @@ impl Catalogue {
         catalogue
     }
 
+    /// The same tools with nothing said about their arguments.
+    #[must_use]
+    pub fn without_schemas(&self) -> Self {
+        let bare = |tool: &Arc<Descriptor>| Descriptor {
+            input_schema: Value::Null,
+            ..tool.as_ref().clone()
+        };
+        Self::new(self.iter().map(bare))
+    }
+
     /// The tool of this name.
     pub fn get(&self, id: &ToolId) -> Option<&Arc<Descriptor>> {
         self.tools.get(id)
