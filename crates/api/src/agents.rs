@@ -273,7 +273,8 @@ async fn suspend(
     let driver = api.driver.clone();
     let work = async move { driver.suspend_agent(&person.caller, &id).await };
     let agent = carried(&api, "http-agent", work).await??;
-    Ok(Reply::ok(AgentView::from(agent)))
+    let tag = tag(&agent);
+    Ok(Reply::ok(AgentView::from(agent)).tagged(&tag))
 }
 
 /// Let a suspended agent go on
@@ -292,7 +293,8 @@ async fn resume(
     let driver = api.driver.clone();
     let work = async move { driver.resume_agent(&person.caller, &id).await };
     let agent = carried(&api, "http-agent", work).await??;
-    Ok(Reply::ok(AgentView::from(agent)))
+    let tag = tag(&agent);
+    Ok(Reply::ok(AgentView::from(agent)).tagged(&tag))
 }
 
 /// Ask what an agent could do now

@@ -27,9 +27,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::AnyCaller;
-use crate::body::{Asked, Given, bounded};
+use crate::body::{Asked, Given};
 use crate::envelope::Envelope;
-use crate::invocations::{REASON_BYTES_MAX, stored};
+use crate::invocations::stored;
 use crate::kinds::Kind;
 use crate::named::Named;
 use crate::problem::Problem;
@@ -295,7 +295,6 @@ fn named_digest(text: &str, frozen: Option<&Frozen>) -> Result<Digest, Problem> 
 }
 
 fn reason(decision: Choice, reason: Option<String>) -> Result<Option<String>, Problem> {
-    bounded("/reason", reason.as_deref(), REASON_BYTES_MAX)?;
     let reason = reason.filter(|reason| !reason.trim().is_empty());
     if decision != Choice::Approve && reason.is_none() {
         return Err(Problem::field(

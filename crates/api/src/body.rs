@@ -188,7 +188,15 @@ fn typed<T: DeserializeOwned>(bytes: &[u8], api: &Api) -> Result<T, Problem> {
     if bytes.is_empty() {
         return Err(Problem::new(Kind::InvalidBody, "the body is empty"));
     }
-    let value = json::parse(bytes, limits(api), Numbers::Exact)?;
+    fields(json::parse(bytes, limits(api), Numbers::Exact)?)
+}
+
+/// Reads the fields of an object, and refuses those that are not known.
+pub(crate) fn fields<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    // Serde would take a list for the fields in their order, which no schema says.
+    if !value.is_object() {
+        return Err(Problem::field("", "the body is not a JSON object"));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer(error.path());
         bad_field(&pointer, &error.into_inner().to_string())
@@ -228,6 +236,9 @@ fn unknown(message: &str) -> Option<(&str, Option<String>)> {
         .skip(1)
         .step_by(2);
     let name = words.next()?;
+    // What a caller wrote may have backticks too; a name that serde knows is a plain word.
+    let plain = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let words = words.filter(|word| !word.is_empty()).filter(plain);
     let help = nearest(name, words).map(|word| format!("did you mean `{word}`"));
     Some((name, help))
 }

@@ -1,8 +1,8 @@
 //! A call as a request writes it: the body of `POST /v1/invocations`, and what `can` and
 //! `evaluate` ask about.
 //!
-//! What is not available yet is refused by name, never ignored; a text that would not fit into a
-//! record is refused here, so that no call is too long to be written down.
+//! What is not available yet is refused by name, never ignored. How long each text may be is the
+//! gate's own question: a call that says too much is denied, on the record, like any other.
 
 use axum::http::HeaderMap;
 use serde::Deserialize;
@@ -10,20 +10,12 @@ use serde_json::{Map, Value};
 use toolgate_model::{Call, Duration, Mode, ToolId, Trigger};
 use utoipa::ToSchema;
 
-use crate::body::bounded;
 use crate::kinds::Kind;
 use crate::problem::Problem;
 
-/// Bytes of a name that a caller chooses: environment, session, correlation, key, …
-// LIMIT: 512; they stand in every record of the call.
-const NAME_BYTES_MAX: usize = 512;
-
-/// Bytes of a justification.
-// LIMIT: eight kibibytes, what an approver can be expected to read.
-const JUSTIFICATION_BYTES_MAX: usize = 8 << 10;
-
-/// Bytes of an idempotency key.
-const KEY_BYTES_MAX: usize = 256;
+/// Bytes of one header of trace context.
+// LIMIT: 512, what W3C asks receivers of `tracestate` to carry.
+const TRACE_BYTES_MAX: usize = 512;
 
 /// Headers of trace context, which travel on to the tool.
 const TRACE: [&str; 2] = ["traceparent", "tracestate"];
@@ -99,7 +91,6 @@ impl InvocationRequest {
     /// The call, with what the headers add to it.
     pub(crate) fn call(self, headers: &HeaderMap) -> Result<Call, Problem> {
         self.available()?;
-        self.bounded()?;
         let Some(tool) = self.tool else {
             return Err(Problem::field("/tool", "missing: which tool is called"));
         };
@@ -142,31 +133,6 @@ impl InvocationRequest {
         }
         Ok(())
     }
-
-    fn bounded(&self) -> Result<(), Problem> {
-        let trigger = self.trigger.as_ref();
-        let names = [
-            ("/version", self.version.as_deref()),
-            ("/env", self.env.as_deref()),
-            ("/workflow", self.workflow.as_deref()),
-            ("/resource", self.resource.as_deref()),
-            ("/session_id", self.session_id.as_deref()),
-            ("/correlation_id", self.correlation_id.as_deref()),
-            (
-                "/trigger/source",
-                trigger.map(|trigger| trigger.source.as_str()),
-            ),
-            ("/trigger/id", trigger.map(|trigger| trigger.id.as_str())),
-        ];
-        for (pointer, text) in names {
-            bounded(pointer, text, NAME_BYTES_MAX)?;
-        }
-        bounded(
-            "/justification",
-            self.justification.as_deref(),
-            JUSTIFICATION_BYTES_MAX,
-        )
-    }
 }
 
 /// The caller's own key for this call, which makes repeating it safe.
@@ -178,19 +144,17 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         (Some(only), None) => only,
         (Some(_), Some(_)) => return Err(Problem::header(NAME, "there must be only one")),
     };
-    let text = value.to_str().unwrap_or_default();
-    if (1..=KEY_BYTES_MAX).contains(&text.len()) {
-        return Ok(Some(text.to_owned()));
+    match value.to_str() {
+        Ok(text) if !text.is_empty() => Ok(Some(text.to_owned())),
+        _ => Err(Problem::header(NAME, "a key is printable characters")),
     }
-    let detail = format!("a key is 1 to {KEY_BYTES_MAX} printable characters");
-    Err(Problem::header(NAME, detail))
 }
 
 /// Trace context, where it is plain and short; anything else is left behind.
 fn trace(headers: &HeaderMap) -> Map<String, Value> {
     let entry = |name: &&'static str| {
         let text = headers.get(*name)?.to_str().ok()?;
-        (text.len() <= NAME_BYTES_MAX).then(|| ((*name).to_owned(), Value::from(text)))
+        (text.len() <= TRACE_BYTES_MAX).then(|| ((*name).to_owned(), Value::from(text)))
     };
     TRACE.iter().filter_map(entry).collect()
 }

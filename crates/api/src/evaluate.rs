@@ -6,18 +6,20 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use toolgate_gate::{Configuration, decide, explain, unscoped};
 use toolgate_model::{
-    Agent, AgentId, Call, Code, Denial, Identity, KeyId, Permission, Timestamp, ToolId, Verdict,
+    Agent, AgentId, Code, Denial, Identity, KeyId, Permission, Timestamp, Verdict,
 };
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::PersonCaller;
-use crate::body::Given;
+use crate::body::{Given, fields};
+use crate::call::InvocationRequest;
 use crate::envelope::{DecisionView, DenialView};
 use crate::problem::Problem;
 use crate::reply::{Answer, Reply};
@@ -28,9 +30,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(evaluate))
 }
 
-/// A call to try.
+/// A call to try: as `POST /v1/invocations` takes it, with whom it is tried as beside.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 struct Trial {
     /// As which agent.
     #[schema(value_type = String, examples("billing_agent"))]
@@ -38,26 +39,13 @@ struct Trial {
     /// With which of its credentials. None: with one that narrows nothing.
     #[schema(value_type = Option<String>)]
     key: Option<KeyId>,
-    /// The tool.
-    #[schema(value_type = String, examples("stripe.refund"))]
-    tool: ToolId,
-    /// The arguments. None: `{}`.
-    #[serde(default)]
-    arguments: Map<String, Value>,
-    /// The tool's version, if that matters.
-    version: Option<String>,
-    /// The environment.
-    env: Option<String>,
-    /// The workflow.
-    workflow: Option<String>,
-    /// The resource.
-    resource: Option<String>,
-    /// That a second identical call is meant.
-    #[serde(default)]
-    allow_duplicate: bool,
     /// At which instant. None: now.
     #[schema(value_type = Option<String>, format = DateTime)]
     at: Option<Timestamp>,
+    /// The call itself.
+    #[serde(flatten)]
+    #[schema(value_type = InvocationRequest)]
+    call: Map<String, Value>,
 }
 
 /// What the call would get.
@@ -97,7 +85,8 @@ async fn evaluate(
     let agent = Arc::new(api.driver.agent_for(&person.caller, &trial.agent)?);
     let refused = trial.refused(&configuration, &agent, now);
     let identity = trial.identity(&configuration, agent, now)?;
-    let call = trial.call();
+    let request: InvocationRequest = fields(Value::Object(trial.call))?;
+    let call = request.call(&HeaderMap::new())?;
     let (mut judged, explanation) = match explain(&configuration, &identity, &call, now) {
         // An explanation is plain data; one that cannot be written is left out.
         Ok((judged, explanation)) => (judged, serde_json::to_value(explanation).ok()),
@@ -147,17 +136,6 @@ impl Trial {
                 let message = format!("agent `{}` is suspended", agent.id);
                 Denial::new(Code::CredentialRevoked, message)
             }),
-        }
-    }
-
-    fn call(self) -> Call {
-        Call {
-            version: self.version,
-            env: self.env,
-            workflow: self.workflow,
-            resource: self.resource,
-            allow_duplicate: self.allow_duplicate,
-            ..Call::new(self.tool, Value::Object(self.arguments))
         }
     }
 }

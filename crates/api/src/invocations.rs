@@ -25,17 +25,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{AgentCaller, AnyCaller, PersonCaller};
-use crate::body::{Asked, Given, Maybe, Nothing, bounded};
+use crate::body::{Asked, Given, Maybe, Nothing};
 use crate::call::InvocationRequest;
 use crate::envelope::{self, Envelope};
 use crate::named::Named;
 use crate::problem::Problem;
 use crate::reply::{Answer, Page, PageLimit, Reply, carried};
 use crate::state::Api;
-
-/// Bytes of a reason that a person gives.
-// LIMIT: two kibibytes; it stands in the record and is read by people.
-pub(crate) const REASON_BYTES_MAX: usize = 2 << 10;
 
 /// Records that are named in one envelope.
 // LIMIT: two hundred; votes, attempts and requeues of one invocation stay far below.
@@ -335,7 +331,6 @@ async fn resolve(
     Named(id): Named<InvocationId>,
     Given(Resolution { finding, reason }): Given<Resolution>,
 ) -> Answer<Envelope> {
-    bounded("/reason", Some(&reason), REASON_BYTES_MAX)?;
     let landed = match finding {
         Finding::Landed => Landed::Yes,
         Finding::NotLanded => Landed::No,

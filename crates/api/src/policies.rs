@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::PersonCaller;
-use crate::body::{Asked, Given, Maybe, Nothing, bounded};
+use crate::body::{Asked, Given, Maybe, Nothing};
 use crate::conditional::{Expected, Tag};
 use crate::diagnostic::DiagnosticView;
 use crate::kinds::Kind;
@@ -29,10 +29,6 @@ use crate::named::{Named, PolicyName};
 use crate::problem::Problem;
 use crate::reply::{Answer, Page, Reply, carried};
 use crate::state::Api;
-
-/// Bytes of a message about a version.
-// LIMIT: two kibibytes; it stands in the record.
-const MESSAGE_BYTES_MAX: usize = 2 << 10;
 
 /// Documents that are checked at once.
 const CHECKED_MAX: usize = 200;
@@ -276,7 +272,6 @@ async fn put(
 ) -> Answer<PolicyView> {
     person.require_host(Permission::WritePolicy)?;
     let expected = Expected::of(&headers)?;
-    bounded("/message", Some(&body.message), MESSAGE_BYTES_MAX)?;
     let before = api.driver.store().drafts(Some(&name)).await?;
     expected.meets(
         Versions::of(&name, &before)
