@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -109,16 +109,21 @@ async fn receive(
     let accept = Accept::of(headers)?;
     let limits = &face.api.limits;
     let clock = face.api.driver.clock();
-    let bytes = Box::pin(Limited::new(body, limits.body_bytes_max).collect());
+    let max = limits.body_bytes_max;
+    let too_long = || {
+        RpcError::refused(
+            413,
+            format!("the message has more than the {max} bytes allowed"),
+        )
+    };
+    // Whoever says that they will send too much is answered before they do.
+    if body.size_hint().lower() > max as u64 {
+        return Err(too_long());
+    }
+    let bytes = Box::pin(Limited::new(body, max).collect());
     match select(bytes, clock.sleep_until(clock.now().plus(BODY_READ_MAX))).await {
         Either::Left((Ok(bytes), _)) => Ok((accept, read(&bytes.to_bytes(), limits)?)),
-        Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => {
-            let max = limits.body_bytes_max;
-            Err(RpcError::refused(
-                413,
-                format!("the message has more than the {max} bytes allowed"),
-            ))
-        }
+        Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => Err(too_long()),
         Either::Left((Err(_), _)) => Err(RpcError::parse("the message broke off before its end")),
         Either::Right(_) => Err(RpcError::refused(
             408,

@@ -75,11 +75,11 @@ impl Renderer<'_> {
         meta
     }
 
-    /// The envelope without the tool's answer, which stands beside it already.
+    /// The envelope with every field; `data` is null, for the tool's answer stands beside it.
     pub(super) fn envelope(&self, outcome: &Outcome) -> Value {
         let mut envelope = envelope(outcome, self.public_url);
         if let Some(envelope) = envelope.as_object_mut() {
-            envelope.shift_remove("data");
+            envelope.insert("data".to_owned(), Value::Null);
         }
         envelope
     }
