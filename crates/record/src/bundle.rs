@@ -118,6 +118,15 @@ pub fn record_line(record: &Record) -> Result<String, BundleError> {
 }
 
 /// Verifies a bundle that is at hand as a whole.
+///
+/// ```
+/// use toolgate_record::{Checkpoint, Frontier, Signer, checkpoint_line, header_line, verify_bundle};
+/// let signer = Signer::from_seed("gate.acme.com/log", [7; 32])?;
+/// let note = Checkpoint::of("gate.acme.com/log", &Frontier::default()).sign(&signer)?;
+/// let text = [header_line(signer.verifier()), checkpoint_line(&note)].join("\n");
+/// assert!(verify_bundle(text.as_bytes(), signer.verifier()).is_sound());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn verify_bundle(text: &[u8], verifier: &Verifier) -> Report {
     let mut reader = BundleReader::new(verifier);
     let text = text.strip_suffix(b"\n").unwrap_or(text);

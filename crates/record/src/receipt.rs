@@ -32,7 +32,8 @@ const LIMITS: Limits = Limits {
     string_bytes_max: 256 << 10,
 };
 
-/// The digests that are tied together: each over exactly the call that was meant.
+/// The digests that are tied together: each over exactly the call that was meant. They are read
+/// from the fields `described`, `approved` and `executed` of the records' data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ties {
     /// What was last described: frozen for approval, or allowed as it came.
@@ -147,7 +148,8 @@ impl Receipt {
     /// the checkpoint in `note`.
     ///
     /// # Errors
-    /// [`ReceiptError`] where it would not verify.
+    /// [`ReceiptError`] where it would not verify: among others where no checkpoint is over all of
+    /// the records yet, or where what ran is not what was described and approved.
     pub fn make<L: Leaves + ?Sized>(
         invocation: &InvocationId,
         records: Vec<Record>,
@@ -220,6 +222,12 @@ impl Receipt {
     ///
     /// # Errors
     /// [`ReceiptError::Form`] where it is none.
+    ///
+    /// ```
+    /// use toolgate_record::Receipt;
+    /// let error = Receipt::parse(br#"{"toolgate_receipt":1}"#).unwrap_err();
+    /// assert_eq!(error.to_string(), "not a receipt: missing field `invocation`");
+    /// ```
     pub fn parse(text: &[u8]) -> Result<Self, ReceiptError> {
         let value = strict::parse(text, LIMITS, Numbers::Exact).map_err(form)?;
         let wire: Wire = serde_json::from_value(value).map_err(form)?;
