@@ -208,10 +208,22 @@ impl Admin {
 /// # Errors
 /// [`Fault`] where the system gives no client.
 pub(crate) fn client() -> Result<Client, Fault> {
-    Client::builder()
+    built(Client::builder().read_timeout(ANSWER_TIMEOUT))
+}
+
+/// A client for answers and streams that may be silent for as long as a call takes.
+///
+/// # Errors
+/// [`Fault`] where the system gives no client.
+pub(crate) fn patient_client() -> Result<Client, Fault> {
+    built(Client::builder())
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<Client, Fault> {
+    builder
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(ANSWER_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
+        // A gate's token goes to the gate and to no proxy.
         .no_proxy()
         .build()
         .map_err(|error| Fault::failed(format!("no HTTP client: {error}")))

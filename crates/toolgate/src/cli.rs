@@ -58,6 +58,17 @@ macro_rules! commands {
     };
 }
 
+impl Command {
+    /// What is logged where TOOLGATE_LOG does not say.
+    pub(crate) const fn log_filter(&self) -> &'static str {
+        match self {
+            // Answers are lost on purpose there; warnings about it would only be in the way.
+            Self::Demo(_) => "error",
+            _ => "warn,toolgate=info",
+        }
+    }
+}
+
 commands! {
     /// See or change agents
     Agent(commands::agent::Agent),
@@ -77,6 +88,8 @@ commands! {
     Demo(commands::demo::Demo),
     /// Refuse one frozen call
     Deny(commands::decide::Deny),
+    /// Check everything, and say what mends it
+    Doctor(commands::doctor::Doctor),
     /// Decide one call without running it
     Eval(commands::eval::Eval),
     /// Write a configuration and policies to begin with
@@ -87,6 +100,8 @@ commands! {
     Log(commands::log::Log),
     /// Print the manual page
     Man(commands::man::Man),
+    /// Serve MCP on the standard streams
+    Mcp(commands::mcp::Mcp),
     /// Print the OpenAPI document of the HTTP API
     Openapi(commands::openapi::Openapi),
     /// See or change policies

@@ -13,11 +13,13 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod decide;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod mcp;
 pub(crate) mod openapi;
 
 pub(crate) mod policy;
@@ -29,3 +31,4 @@ pub(crate) mod serve;
 pub(crate) mod source;
 pub(crate) mod tool;
 pub(crate) mod user;
+pub(crate) mod wrap;

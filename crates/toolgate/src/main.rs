@@ -22,6 +22,7 @@ mod explained;
 mod table;
 
 mod admin;
+mod bridge;
 mod catalogue;
 mod client;
 mod sse;
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let shell = Shell { global: cli.global, variables: environment::variables() };
-    trace(&shell);
+    trace(&shell, cli.command.log_filter());
     // Both ends of TLS in this process use the same implementation; a second installation of it
     // is refused, and that is fine.
     let _installed = rustls::crypto::ring::default_provider().install_default();
@@ -75,8 +76,8 @@ fn main() -> ExitCode {
 }
 
 /// Sends what the program says of itself to stderr; `TOOLGATE_LOG=debug` asks for more.
-fn trace(shell: &Shell) {
-    let wanted = shell.variable("TOOLGATE_LOG").unwrap_or("warn,toolgate=info");
+fn trace(shell: &Shell, usual: &str) {
+    let wanted = shell.variable("TOOLGATE_LOG").unwrap_or(usual);
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(wanted);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

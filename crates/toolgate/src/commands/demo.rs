@@ -111,7 +111,7 @@ async fn play(shell: &Shell, gate: &Gate, desk: &DeskProcess) -> Result<Exit, Fa
     let sums = json!({
         "steps": steps, "balance": balance.to_json(), "log": {"sound": is_sound, "records": sound.records},
     });
-    shell.print_line(&sums, || format!("\n{}\n{report}", balance.told()))?;
+    shell.print_line(&sums, || format!("\n{report}\n{}", balance.told()))?;
     let good = balance.is_even() && is_sound;
     Ok(if good { Exit::Done } else { Exit::Failed })
 }

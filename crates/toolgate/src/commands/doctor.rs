@@ -1,0 +1,276 @@
+//! `toolgate doctor`: is everything as it should be, and if not, what mends it?
+//!
+//! ```text
+//! ok   configuration  no problems
+//! FIX  data directory it is open to others (mode 755): chmod 700 ./toolgate-data
+//! ```
+//!
+//! It changes nothing. The checks do not know each other; each says one line.
+//! Must not know: how a gate is put together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Value, json};
+use toolgate_gate::port::{Clock as _, Tools as _};
+use toolgate_model::{Catalogue, Duration, Severity, SourceHealth, Timestamp};
+use toolgate_store::audit::Evidence;
+use toolgate_tools::{Ports, Sources};
+
+use super::audit::{key_beside, told};
+use crate::admin::{Admin, Ask, recorded_url};
+use crate::cli::Run;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::entropy::SystemEntropy;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::shell::{Shell, problems};
+use crate::table::rows;
+use crate::tasks::Group;
+use crate::{home, reload};
+
+/// How long sources may take to answer.
+// LIMIT: half a minute; `npx` may have to fetch a package first.
+const SOURCES_WAIT: Duration = Duration::from_secs(30);
+
+/// Arguments of `toolgate doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: toolgate doctor --config toolgate.toml")]
+pub(crate) struct Doctor {}
+
+/// One line of the report.
+#[derive(Debug)]
+struct Finding {
+    check: &'static str,
+    /// What was seen.
+    detail: String,
+    /// What mends it; none where nothing has to be.
+    fix: Option<String>,
+}
+
+impl Run for Doctor {
+    async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
+        let mut findings = Vec::new();
+        match shell.resolve(Vec::new()) {
+            Err(fault) => findings.push(wrong("configuration", &fault)),
+            Ok(resolved) => {
+                findings.push(ok("configuration", configuration(resolved.warnings.len())));
+                examine(shell, &resolved.config, &mut findings).await;
+            }
+        }
+        let good = findings.iter().all(|finding| finding.fix.is_none());
+        let value = json!({
+            "ok": good,
+            "checks": findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
+        });
+        shell.print(&value, || findings.iter().map(Finding::line).collect())?;
+        Ok(if good { Exit::Done } else { Exit::Failed })
+    }
+}
+
+async fn examine(shell: &Shell, config: &Config, findings: &mut Vec<Finding>) {
+    let running = running(shell, config).await;
+    findings.push(directory(&config.data));
+    findings.extend(store(&config.data));
+    findings.push(port(config, running.is_some()).await);
+    findings.push(policies(config));
+    match &running {
+        Some(admin) => findings.push(asked_sources(admin).await),
+        None => findings.push(tried_sources(shell, config).await),
+    }
+}
+
+/// The gate on this data directory, if one answers.
+async fn running(shell: &Shell, config: &Config) -> Option<Admin> {
+    recorded_url(&config.data)?;
+    let admin = Admin::open(shell).ok()?;
+    admin.body(Ask::get("/healthz")).await.ok().map(|_| admin)
+}
+
+fn configuration(warnings: usize) -> String {
+    if warnings == 0 { "no problems".to_owned() } else { format!("{warnings} warnings") }
+}
+
+fn directory(data: &Path) -> Finding {
+    let shown = data.display();
+    if !data.exists() {
+        return ok("data directory", format!("`{shown}` is made at the first start"));
+    }
+    match home::too_open(data) {
+        Some(mode) => fix(
+            "data directory",
+            format!("`{shown}` is open to others (mode {mode:o})"),
+            format!("chmod 700 {shown}"),
+        ),
+        None => ok("data directory", format!("`{shown}` is its owner's alone")),
+    }
+}
+
+/// The store, its record, and the clock held against the newest of it.
+fn store(data: &Path) -> Vec<Finding> {
+    if !data.join("toolgate.db").exists() {
+        return vec![ok("store", "there is none yet; it is made at the first start".to_owned())];
+    }
+    let evidence = match Evidence::open(data) {
+        Ok(evidence) => evidence,
+        Err(error) => {
+            return vec![fix("store", error.to_string(), "restore a backup".to_owned())];
+        }
+    };
+    let mut newest = None;
+    let read = evidence.records(|record| {
+        newest = record.entry().ok().map(|entry| entry.at).max(newest);
+    });
+    let store = match read {
+        Ok(()) => ok("store", "it can be read".to_owned()),
+        Err(error) => fix("store", error.to_string(), "restore a backup".to_owned()),
+    };
+    vec![store, record(data, &evidence), clock(newest)]
+}
+
+fn record(data: &Path, evidence: &Evidence) -> Finding {
+    let report = key_beside(data)
+        .map_err(|fault| fault.to_string())
+        .and_then(|key| evidence.verify(&key).map_err(|error| error.to_string()));
+    let last = |text: String| text.lines().last().unwrap_or_default().to_owned();
+    match report {
+        Ok(report) if report.is_sound() => ok("record", last(told(&report))),
+        Ok(report) => fix(
+            "record",
+            last(told(&report)),
+            "keep a copy, and run `toolgate audit verify` to see the places".to_owned(),
+        ),
+        Err(why) => fix("record", why, "name the key with `toolgate audit verify --key`".to_owned()),
+    }
+}
+
+fn clock(newest: Option<Timestamp>) -> Finding {
+    let now = SystemClock.now();
+    match newest {
+        Some(newest) if newest > now => fix(
+            "clock",
+            format!("it is {} behind the newest record", newest.since(now)),
+            "enable time synchronisation".to_owned(),
+        ),
+        _ => ok("clock", now.to_string()),
+    }
+}
+
+async fn port(config: &Config, running: bool) -> Finding {
+    let address = config.listen;
+    if running {
+        return ok("port", format!("the gate listens on `{address}`"));
+    }
+    match tokio::net::TcpListener::bind(address).await {
+        Ok(_) => ok("port", format!("`{address}` is free")),
+        Err(error) => fix(
+            "port",
+            format!("`{address}` cannot be taken: {error}"),
+            "stop the other process, or set another `listen`".to_owned(),
+        ),
+    }
+}
+
+fn policies(config: &Config) -> Finding {
+    let files = match reload::read(&config.policies) {
+        Ok(files) => files,
+        Err(fault) => return wrong("policies", &fault),
+    };
+    let loaded = toolgate_policy::load(&files.documents, &Catalogue::default());
+    let errors =
+        loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let count = files.documents.len();
+    if errors > 0 {
+        let detail = format!("{} in {count} files", problems(errors));
+        let paths: Vec<_> = config.policies.iter().map(|path| path.display().to_string()).collect();
+        return fix("policies", detail, format!("toolgate check {}", paths.join(" ")));
+    }
+    if count == 0 {
+        let detail = "no files; without a policy in force every call is denied".to_owned();
+        return ok("policies", detail);
+    }
+    ok("policies", format!("{count} files load"))
+}
+
+async fn asked_sources(admin: &Admin) -> Finding {
+    match admin.body(Ask::get("/v1/sources")).await {
+        Err(fault) => wrong("sources", &fault),
+        Ok(sources) => {
+            let text = |source: &Value, key: &str| {
+                source.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            let down = rows(&sources).into_iter().filter(|source| text(source, "health") != "up");
+            let down = down.map(|source| (text(&source, "name"), text(&source, "detail")));
+            sourced(rows(&sources).len(), down.collect())
+        }
+    }
+}
+
+/// Starts every source, as the gate would, and ends it again.
+async fn tried_sources(shell: &Shell, config: &Config) -> Finding {
+    let configs = config.sources.iter().map(|source| {
+        let started = source.started_with(|place| place.fetch(&shell.variables));
+        started.map_err(|why| (source.name.clone(), why))
+    });
+    let configs = match configs.collect::<Result<Vec<_>, _>>() {
+        Ok(configs) => configs,
+        Err(problem) => return sourced(config.sources.len(), vec![problem]),
+    };
+    let group = Group::default();
+    let ports = Ports {
+        clock: Arc::new(SystemClock),
+        tasks: Arc::new(group.clone()),
+        entropy: Arc::new(SystemEntropy),
+        environment: Arc::new(shell.variables.clone()),
+    };
+    let sources = Sources::start(configs, &config.overrides, ports, Arc::new(|_| {}));
+    sources.settled(SOURCES_WAIT).await;
+    let statuses = sources.sources();
+    sources.shutdown().await;
+    let down = statuses.iter().filter(|source| source.health != SourceHealth::Up);
+    let down = down.map(|source| (source.name.clone(), source.detail.clone().unwrap_or_default()));
+    sourced(statuses.len(), down.collect())
+}
+
+fn sourced(count: usize, down: Vec<(String, String)>) -> Finding {
+    match down.as_slice() {
+        [] => ok("sources", format!("{count} of {count} answer")),
+        [(name, detail), ..] => fix(
+            "sources",
+            format!("{} of {count} do not answer; `{name}`: {detail}", down.len()),
+            format!("try the command or URL of `{name}` by hand"),
+        ),
+    }
+}
+
+fn ok(check: &'static str, detail: String) -> Finding {
+    Finding { check, detail, fix: None }
+}
+
+fn fix(check: &'static str, detail: String, fix: String) -> Finding {
+    Finding { check, detail, fix: Some(fix) }
+}
+
+fn wrong(check: &'static str, fault: &Fault) -> Finding {
+    let text = fault.drawn();
+    let hint = "mend what is named here".to_owned();
+    Finding { check, detail: text, fix: Some(hint) }
+}
+
+impl Finding {
+    fn to_json(&self) -> Value {
+        json!({
+            "check": self.check, "ok": self.fix.is_none(),
+            "detail": self.detail, "fix": self.fix,
+        })
+    }
+
+    fn line(&self) -> String {
+        match &self.fix {
+            None => format!("ok   {:15} {}\n", self.check, self.detail),
+            Some(fix) => format!("FIX  {:15} {}\n     {:15} → {fix}\n", self.check, self.detail, ""),
+        }
+    }
+}
