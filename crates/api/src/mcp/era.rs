@@ -58,7 +58,7 @@ pub(super) fn is_modern(request: &Request, version_header: Option<&str>) -> bool
     match request.method.as_str() {
         "initialize" => false,
         "server/discover" | "subscriptions/listen" => true,
-        _ => version_header.is_some_and(|version| !LEGACY.contains(&version)),
+        _ => version_header == Some(MODERN),
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
         assert!(!is_modern(&plain, None));
         assert!(!is_modern(&plain, Some("2025-06-18")));
         assert!(is_modern(&plain, Some("2026-07-28")));
-        assert!(is_modern(&plain, Some("nonsense")));
+        assert!(!is_modern(&plain, Some("nonsense")));
         assert!(is_modern(&request("server/discover", json!({})), None));
         assert!(!is_modern(
             &request("initialize", json!({})),

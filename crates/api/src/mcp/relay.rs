@@ -178,7 +178,7 @@ mod tests {
         check(
             r#"{"_meta":{},"content":[],"_meta":{"dev.toolgate/outcome":{}}}"#,
             LEGACY,
-            expect!["unfit: a key stands twice at line 1, column 31"],
+            expect!["unfit: a key stands twice at line 1 column 32"],
         );
         check(
             r#"{"\u005fmeta":{"\u0064ev.toolgate/outcome":{}}}"#,

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::{Either, select};
 use futures_util::stream;
@@ -18,6 +18,13 @@ use toolgate_gate::port::Clock;
 use super::limits::KEEP_ALIVE;
 use super::message::{Rejected, RpcError};
 use super::work::{Outgoing, Running};
+
+/// Headers of a stream: nobody on the way is to keep, change or hold it back.
+const STREAM_HEADERS: [(HeaderName, &str); 3] = [
+    (header::CONTENT_TYPE, "text/event-stream"),
+    (header::CACHE_CONTROL, "no-cache, no-transform"),
+    (HeaderName::from_static("x-accel-buffering"), "no"),
+];
 
 /// What a client takes for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +85,14 @@ pub(super) fn accepted() -> Response {
     StatusCode::ACCEPTED.into_response()
 }
 
+/// What was heard of a request under way.
+pub(super) enum Heard {
+    /// A message of it.
+    Message(Outgoing),
+    /// Nothing for a while.
+    Quiet,
+}
+
 /// Waits for what is under way, and answers in a form that the client takes.
 pub(super) async fn respond(
     mut running: Running,
@@ -88,9 +103,11 @@ pub(super) async fn respond(
         return events(running, None, clock.clone());
     }
     loop {
-        match (next_or_quiet(&mut running, clock).await, accept) {
-            (Some(Some(Outgoing::Answer { status, text })), _) => return json(status, text),
-            (Some(first), Accept::Either) => return events(running, first, clock.clone()),
+        match (hear(&mut running, clock).await, accept) {
+            (Some(Heard::Message(Outgoing::Answer { status, text })), _) => {
+                return json(status, text);
+            }
+            (Some(first), Accept::Either) => return events(running, Some(first), clock.clone()),
             // Whoever takes one JSON text only waits for it in silence.
             (Some(_), _) => {}
             (None, _) => return unanswered(&running),
@@ -106,43 +123,37 @@ fn unanswered(running: &Running) -> Response {
     refusal(&RpcError::defect().for_nobody())
 }
 
-/// A stream of events that ends with the answer.
-pub(super) fn events(running: Running, first: Option<Outgoing>, clock: Arc<dyn Clock>) -> Response {
+/// A stream of events that begins with what was heard already and ends with the answer.
+pub(super) fn events(running: Running, first: Option<Heard>, clock: Arc<dyn Clock>) -> Response {
     let state = Some((running, first, clock));
     let frames = stream::unfold(state, |state| async move {
         let (mut running, first, clock) = state?;
-        let message = match first {
-            Some(message) => Some(message),
-            None => next_or_quiet(&mut running, &clock).await?,
+        let heard = match first {
+            Some(heard) => heard,
+            None => hear(&mut running, &clock).await?,
         };
-        let (text, last) = match message {
-            None => (":\n\n".to_owned(), false),
-            Some(Outgoing::Notification(text)) => (event(&text), false),
-            Some(Outgoing::Answer { text, .. }) => (event(&text), true),
+        let (text, last) = match heard {
+            Heard::Quiet => (":\n\n".to_owned(), false),
+            Heard::Message(Outgoing::Notification(text)) => (event(&text), false),
+            Heard::Message(Outgoing::Answer { text, .. }) => (event(&text), true),
         };
         let state = (!last).then_some((running, None, clock));
         Some((Ok::<_, Infallible>(Bytes::from(text)), state))
     });
     let mut response = Body::from_stream(frames).into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-cache, no-transform"),
-    );
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    for (name, value) in STREAM_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     response
 }
 
-/// The next message, or none of it where it has been quiet for a while; nothing at the end.
-async fn next_or_quiet(running: &mut Running, clock: &Arc<dyn Clock>) -> Option<Option<Outgoing>> {
+/// What is heard next; nothing at the end.
+async fn hear(running: &mut Running, clock: &Arc<dyn Clock>) -> Option<Heard> {
     let alarm = clock.sleep_until(clock.now().plus(KEEP_ALIVE));
     match select(Box::pin(running.next()), alarm).await {
-        Either::Left((message, _)) => message.map(Some),
-        Either::Right(_) => Some(None),
+        Either::Left((message, _)) => message.map(Heard::Message),
+        Either::Right(_) => Some(Heard::Quiet),
     }
 }
 

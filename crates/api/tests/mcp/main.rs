@@ -1,0 +1,22 @@
+//! Transcripts of the MCP face: a real driver on the store in memory, tools that do as they are
+//! told, and time that passes by itself when nothing else happens.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on stops here and says where"
+)]
+
+mod world;
+
+mod bad_input;
+mod changes;
+mod entrance;
+mod fidelity;
+mod legacy;
+mod modern;
+mod outcomes;
+mod own_tools;
+mod stdio;
