@@ -142,6 +142,10 @@ impl Driver {
             );
             set.sort();
         }
+        if set.len() > DOCUMENTS_MAX {
+            let message = format!("a set has at most {DOCUMENTS_MAX} documents: join some");
+            return Err(Failed::Invalid(message).into());
+        }
         let new = drafts
             .iter()
             .filter(|draft| !known.iter().any(|old| same(old, draft)));
