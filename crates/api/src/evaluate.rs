@@ -13,7 +13,8 @@ use toolgate_gate::{Configuration, decide, explain, unscoped};
 use toolgate_model::{
     Agent, AgentId, Code, Denial, Identity, KeyId, Permission, Timestamp, Verdict,
 };
-use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -31,20 +32,12 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 }
 
 /// A call to try: as `POST /v1/invocations` takes it, with whom it is tried as beside.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
 struct Trial {
-    /// As which agent.
-    #[schema(value_type = String, examples("billing_agent"))]
     agent: AgentId,
-    /// With which of its credentials. None: with one that narrows nothing.
-    #[schema(value_type = Option<String>)]
     key: Option<KeyId>,
-    /// At which instant. None: now.
-    #[schema(value_type = Option<String>, format = DateTime)]
     at: Option<Timestamp>,
-    /// The call itself.
     #[serde(flatten)]
-    #[schema(value_type = InvocationRequest)]
     call: Map<String, Value>,
 }
 
@@ -137,5 +130,35 @@ impl Trial {
                 Denial::new(Code::CredentialRevoked, message)
             }),
         }
+    }
+}
+
+/// The schema of a call, which knows no further fields, with three more.
+impl PartialSchema for Trial {
+    fn schema() -> RefOr<Schema> {
+        let text = |said: &str| {
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .description(Some(said))
+        };
+        match InvocationRequest::schema() {
+            RefOr::T(Schema::Object(call)) => ObjectBuilder::from(call)
+                .property("agent", text("As which agent."))
+                .property(
+                    "key",
+                    text("With which of its credentials. None: with one that narrows nothing."),
+                )
+                .property("at", text("At which instant (RFC 3339). None: now."))
+                .required("agent")
+                .description(Some("A call to try, with whom it is tried as beside."))
+                .into(),
+            other => other,
+        }
+    }
+}
+
+impl ToSchema for Trial {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        InvocationRequest::schemas(schemas);
     }
 }

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on stops here and says where"
 )]
 
+mod contract;
 mod world;
 
 mod access;

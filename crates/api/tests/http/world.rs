@@ -29,6 +29,8 @@ use toolgate_record::Signer;
 use toolgate_store::MemoryStore;
 use tower::ServiceExt as _;
 
+use crate::contract::Contract;
+
 /// What is in force when a world begins.
 pub(crate) const POLICY: &str = r#"{
   "name": "refunds",
@@ -366,6 +368,7 @@ impl World {
         let sending = Sending {
             world: self,
             request,
+            sent: Vec::new(),
         };
         sending
             .header("host", "127.0.0.1:8787")
@@ -419,6 +422,7 @@ fn agent(name: &str, tools: &str) -> AgentSpec {
 pub(crate) struct Sending<'w> {
     world: &'w World,
     request: Request<Body>,
+    sent: Vec<u8>,
 }
 
 impl Sending<'_> {
@@ -451,7 +455,9 @@ impl Sending<'_> {
         self.header("content-type", "application/json")
     }
 
-    pub(crate) async fn json(self, body: Value) -> Answer {
+    /// Sends a JSON body, and holds it against the description where it was taken.
+    pub(crate) async fn json(mut self, body: Value) -> Answer {
+        self.sent = body.to_string().into_bytes();
         self.body(body.to_string()).await
     }
 
@@ -473,9 +479,15 @@ impl<'w> IntoFuture for Sending<'w> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let names = self.world.names.clone();
-            let response = self.open().await;
-            let (parts, body) = response.into_parts();
+            let (method, path) = (self.request.method().clone(), self.request.uri().clone());
+            let operation = (method.as_str(), path.path());
+            let sent = self.sent.clone();
+            let (parts, body) = self.open().await.into_parts();
             let body = to_bytes(body, 64 << 20).await.unwrap().to_vec();
+            if parts.status.is_success() {
+                Contract::shared().taken(operation, &sent);
+            }
+            Contract::shared().answered(operation, parts.status.as_u16(), &body);
             Answer {
                 status: parts.status,
                 headers: parts.headers,
