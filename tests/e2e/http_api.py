@@ -182,6 +182,8 @@ def replay():
     equal((again["outcome"], again["replayed"]), ("success", True), "the second")
     equal(again["invocation_id"], first["invocation_id"], "the invocation")
     equal(again["data"], first["data"], "the data")
+    has_every_field(again)
+    equal(again["evidence_ids"], first["evidence_ids"], "the evidence")
     equal(on().landed(mark), 1, "refunds")
 
 
@@ -347,7 +349,7 @@ def simulated():
 @test("the tools, agents and people of one tenant are not seen from another")
 def tenants():
     gate = on().gate
-    token = gate.agent("foreigner", "--tool", "desk.get_charge", "--tenant", "other")
+    token = gate.foreigner("foreigner", "--tool", "desk.get_charge")
     mine = gate.invoke(on().agent, "desk.get_charge", {"charge": "ch_1"})
     theirs = gate.invoke(token, "desk.get_charge", {"charge": "ch_1"})
     equal(theirs["outcome"], "success", "the other tenant's own call")

@@ -9,11 +9,13 @@ content must be the same JSON.
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 
 import httpx2
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 import kit
@@ -139,8 +141,10 @@ async def drive_python(mode, target, calls):
 async def connected(mode, target):
     """The official Python client on this server."""
     if "command" in target:
-        async with Client(StdioServerParameters(command=target["command"], args=target["args"]), mode=mode) as client:
-            yield client
+        with open(os.devnull, "w") as silent:
+            server = StdioServerParameters(command=target["command"], args=target["args"], env=target.get("env"))
+            async with Client(stdio_client(server, errlog=silent), mode=mode) as client:
+                yield client
         return
     headers = {"Authorization": f"Bearer {target['token']}"} if "token" in target else {}
     async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
@@ -295,7 +299,7 @@ def list_changed():
     asyncio.run(look())
 
 
-@test("a call that needs approval is answered as pending, joins when repeated, and runs once approved")
+@test("a call that needs approval is answered as pending, joins when repeated, runs once approved, and can be awaited")
 def approval_over_mcp():
     place = on().files / "made by an agent"
     call = [{"name": "files__create_directory", "arguments": {"path": str(place)}}]
@@ -309,8 +313,10 @@ def approval_over_mcp():
     equal(on().gate.decide(envelope, on().approver).status, 200, "the approval")
     on().gate.wait_status(on().token, envelope, "succeeded")
     check(place.is_dir(), "it did not run after it was approved")
-    done = drive("v1", on().target, call)["results"][0]["result"]
-    equal(bool(done.get("isError")), False, f"the real result afterwards: {kit.shown(done)}")
+    wait = [{"name": "toolgate_await", "arguments": {"id": envelope["denial"]["details"]["approval_id"]}}]
+    done = drive("v1", on().target, wait)["results"][0]
+    equal(content(done, "the result")["isError"], False, f"the real result afterwards: {kit.shown(done)}")
+    check("made by an agent" in kit.shown(done["result"]["content"]), kit.shown(done))
 
 
 @test("`toolgate mcp` serves the same tools over standard streams")
@@ -319,13 +325,8 @@ def over_streams():
     key.write_text(on().token + "\n")
     key.chmod(0o600)
     environment = {**kit.clean_environment(), "TOOLGATE_URL": on().gate.url}
-
-    async def look():
-        server = StdioServerParameters(command=str(kit.TOOLGATE), args=["mcp", "--key-file", str(key)], env=environment)
-        async with Client(server) as client:
-            return await seen(client, [{"name": "everything__echo", "arguments": {"message": "hello"}}])
-
-    view = asyncio.run(look())
+    target = {"command": str(kit.TOOLGATE), "args": ["mcp", "--key-file", str(key)], "env": environment}
+    view = drive("python-auto", target, [{"name": "everything__echo", "arguments": {"message": "hello"}}])
     listed = sorted(tool["name"] for tool in view["tools"] if not tool["name"].startswith("toolgate_"))
     equal(listed, on().expected_names(), "the tools listed")
     check("hello" in view["results"][0]["result"]["content"][0]["text"], kit.shown(view["results"]))

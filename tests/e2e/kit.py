@@ -308,13 +308,18 @@ class Gate:
             except ValueError:
                 raise Failed(f"{said}, which is no JSON")
 
-    def agent(self, name, *arguments, owner="ana@acme.com", key=()):
+    def agent(self, name, *arguments, owner="ana@acme.com", by=None):
         """Adds an agent and returns a token for it. `--tool` and its like open its reach."""
-        self.cli("agent", "add", name, "--owner", owner, *arguments)
-        return self.cli("key", "create", name, *key)["token"]
+        self.cli("agent", "add", name, "--owner", owner, *arguments, token=by)
+        return self.cli("key", "create", name, token=by)["token"]
 
-    def person(self, name, role="approver"):
-        return self.cli("user", "add", name, "--role", role)["token"]
+    def person(self, name, role="approver", *arguments):
+        return self.cli("user", "add", name, "--role", role, *arguments)["token"]
+
+    def foreigner(self, name, *arguments):
+        """An agent of another tenant, made by a person of that tenant."""
+        person = self.person(f"{name}@other.example", "owner", "--tenant", "other")
+        return self.agent(name, *arguments, owner=f"{name}@other.example", by=person)
 
     def invoke(self, token, tool, arguments=None, headers=None, status=200, timeout=60, **fields):
         """One call over HTTP; returns its envelope."""
@@ -372,6 +377,8 @@ risk = "medium"
 resource = "customer:{{args.customer}}"
 [tools."{name}.send_message"]
 risk = "medium"
+[tools."{name}.get_customer"]
+effect = "none"
 """
 
 

@@ -77,8 +77,10 @@ def perform(scenario, name, function):
 
 
 def explain(error):
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     if not isinstance(error, kit.Failed):
-        traceback.print_exception(error)
+        print("     " + "     ".join(traceback.format_exception(error, limit=-4, chain=False)), end="")
         return
     place = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in place if not frame.filename.endswith(("kit.py", "run.py"))]
