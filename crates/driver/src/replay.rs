@@ -3,10 +3,10 @@
 //! A denied call claims nothing, so the same key is decided again under the policy now in force.
 //! A key's answer goes only to an agent that still reaches the tool.
 
-use toolgate_execution::{Proposal, Status};
+use toolgate_execution::{Invocation, Proposal, Status};
 use toolgate_gate::Judged;
 use toolgate_gate::port::Unavailable;
-use toolgate_model::{Code, Denial, Verdict};
+use toolgate_model::{Call, Code, Denial, Duration, Timestamp, Verdict};
 
 use crate::driver::Driver;
 use crate::outcome::Outcome;
@@ -27,6 +27,7 @@ impl Driver {
         &self,
         proposal: &Proposal,
         judged: &Judged,
+        call: &Call,
     ) -> Result<Earlier, Unavailable> {
         if !reaches(judged) {
             return Ok(Earlier::None);
@@ -43,26 +44,54 @@ impl Driver {
                 return Ok(Earlier::Same(Box::new(outcome)));
             }
         }
-        self.pending(proposal, judged).await
+        self.joined(proposal, judged, call).await
     }
 
-    /// An identical call that waits for approval is joined, so that nobody is asked twice.
-    async fn pending(&self, proposal: &Proposal, judged: &Judged) -> Result<Earlier, Unavailable> {
-        if judged.decision.verdict != Verdict::RequireApproval {
+    /// An identical call that waits for approval, or that was decided a moment ago, is joined: no
+    /// approver is asked twice for what an agent merely asks again (docs/decisions/0011).
+    async fn joined(
+        &self,
+        proposal: &Proposal,
+        judged: &Judged,
+        call: &Call,
+    ) -> Result<Earlier, Unavailable> {
+        if judged.decision.verdict != Verdict::RequireApproval || call.allow_duplicate {
             return Ok(Earlier::None);
         }
         let key = (&proposal.tenant, &proposal.agent, &proposal.fingerprint);
-        let waiting = [Status::PendingApproval, Status::Approved];
-        let found = self.ports.store.by_fingerprint(key, &waiting).await?;
-        let live = found.filter(|invocation| {
-            let frozen = invocation.state.frozen();
-            frozen.is_some_and(|frozen| self.now() < frozen.expires_at)
-        });
-        Ok(live.map_or(Earlier::None, |invocation| {
+        let found = self.ports.store.by_fingerprint(key, &JOINED).await?;
+        let joined = found.filter(|earlier| is_joined(earlier, self.now()));
+        Ok(joined.map_or(Earlier::None, |invocation| {
             let mut outcome = Outcome::of(invocation, Vec::new());
             outcome.duplicate_of = Some(outcome.invocation.id.clone());
             Earlier::Same(Box::new(outcome))
         }))
+    }
+}
+
+/// States in which an approved call is joined by the same call again.
+const JOINED: [Status; 9] = [
+    Status::PendingApproval,
+    Status::Approved,
+    Status::Executing,
+    Status::UnknownEffect,
+    Status::Reconciling,
+    Status::NeedsOperator,
+    Status::Succeeded,
+    Status::Failed,
+    Status::Rejected,
+];
+
+/// How long an approval's outcome answers the same call again.
+// LIMIT: ten minutes, the window in which an identical call is a duplicate (3-execution, 2).
+const JOIN_WINDOW: Duration = Duration::from_secs(600);
+
+fn is_joined(earlier: &Invocation, now: Timestamp) -> bool {
+    let asked = earlier.proposal.decision.verdict == Verdict::RequireApproval;
+    let recent = now < earlier.updated_at.plus(JOIN_WINDOW);
+    match earlier.state.frozen() {
+        Some(frozen) => now < frozen.expires_at,
+        None => asked && (!earlier.status().is_terminal() || recent),
     }
 }
 

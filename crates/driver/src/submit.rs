@@ -95,7 +95,7 @@ impl Driver {
         };
         let (mut judged, clearance) = decide(&configuration, &identity, call, now);
         let mut proposal = proposal(&identity, call, &judged, self.salt()?);
-        match self.earlier(&proposal, &judged).await? {
+        match self.earlier(&proposal, &judged, call).await? {
             Earlier::None => {}
             Earlier::Same(outcome) => return Ok(Round::Done(outcome)),
             Earlier::Conflict(denial) => {

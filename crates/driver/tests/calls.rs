@@ -259,6 +259,46 @@ async fn an_approved_call_runs_exactly_once_and_only_as_frozen() {
 }
 
 #[tokio::test]
+async fn the_same_call_again_gets_what_became_of_the_approved_one() {
+    let world = World::new().await;
+    let arguments = json!({"amount": 640});
+    let pending = world.call("stripe.refund", arguments.clone()).await;
+    let frozen = pending.invocation.state.frozen().unwrap().clone();
+    let approve = (frozen.digest, Choice::Approve, None);
+    world
+        .driver
+        .decide_approval(&world.approver, &frozen.approval, approve)
+        .await
+        .unwrap();
+    let id = pending.invocation.id.clone();
+    world
+        .driver
+        .wait(&id, Timestamp::from_millis(i64::MAX))
+        .await
+        .unwrap();
+    let again = world.call("stripe.refund", arguments.clone()).await;
+    assert_eq!(again.invocation.status(), Status::Succeeded);
+    assert_eq!(again.duplicate_of.as_ref(), Some(&id));
+    let mut meant = Call::new("stripe.refund".parse().unwrap(), arguments.clone());
+    meant.allow_duplicate = true;
+    let second = world
+        .driver
+        .submit(&world.agent, meant, Watch::default())
+        .await;
+    assert_eq!(second.invocation.status(), Status::PendingApproval);
+    assert_ne!(second.invocation.id, id);
+    world
+        .driver
+        .cancel(&world.owner, &second.invocation.id)
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_secs(601));
+    let later = world.call("stripe.refund", arguments).await;
+    assert_eq!(later.invocation.status(), Status::PendingApproval);
+    assert_eq!((later.duplicate_of, world.reached()), (None, 1));
+}
+
+#[tokio::test]
 async fn what_changes_between_approval_and_run_stops_the_call() {
     for change in ["policy", "key", "tool"] {
         let world = World::new().await;
