@@ -469,7 +469,6 @@ async fn keep(shared: Arc<Shared>, mut child: Child) {
             shared.end("the gate closed the connection".to_owned());
         }
     }
-    shared.board.settle_all(&shared.reason());
     shared.gone.cancel();
 }
 

@@ -131,14 +131,6 @@ impl Switchboard {
         let _ = waiting.reply.send(exchange);
     }
 
-    /// Tells all that wait that no answer will come.
-    pub(crate) fn settle_all(&self, why: &str) {
-        let waiting: Vec<Waiting> = self.lock().drain().map(|(_, waiting)| waiting).collect();
-        for one in waiting {
-            let _ = one.reply.send(Exchange::Broken(why.to_owned()));
-        }
-    }
-
     /// A message was longer than allowed and is lost. Where a single request waits it was its
     /// answer, as far as anybody can know; else each goes on until its own time is up.
     pub(crate) fn overlong(&self, bytes_max: usize) -> Result<(), OnlyGarbage> {

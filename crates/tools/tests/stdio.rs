@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 use toolgate_gate::permit::Travel;
 use toolgate_gate::port::{Answer, Tools};
-use toolgate_model::{Duration, SourceHealth};
-use toolgate_tools::{Secret, SourceKind};
+use toolgate_model::{Duration, Risk, SourceHealth};
+use toolgate_tools::{Overrides, Secret, SourceKind, ToolOverride};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -266,6 +266,32 @@ async fn a_caller_that_gives_up_leaves_a_lost_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_already_there_wins_over_giving_up() {
+    // Both come in one line: the caller gives up on the progress, and the answer is there too.
+    let line = r#"[{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":ID}},{"jsonrpc":"2.0","id":ID,"result":{"just":"in time"}}]"#;
+    let world = up(&["legacy"]).await;
+    for _ in 0..20 {
+        let (give_up, cancelled) = oneshot::channel::<()>();
+        let give_up = std::sync::Mutex::new(Some(give_up));
+        let sink = move |_: Value| {
+            let sender = give_up.lock().unwrap().take();
+            sender.unwrap().send(()).unwrap();
+        };
+        let travel = Travel {
+            progress: Some(std::sync::Arc::new(sink)),
+            cancelled: Box::pin(async move {
+                cancelled.await.unwrap();
+            }),
+            ..travel()
+        };
+        let dispatch = world.dispatch("f.print", json!({"lines": [line]}), travel);
+        let answer = shown(&world.sources.call(dispatch).await);
+        assert_eq!(answer, r#"answered failed=false {"just":"in time"}"#);
+    }
+    world.sources.shutdown().await;
+}
+
+#[tokio::test]
 async fn progress_is_asked_for_only_where_somebody_listens() {
     let world = up(&["modern"]).await;
     let silent = world.dispatch("f.echo", json!({}), travel());
@@ -285,6 +311,8 @@ async fn a_death_in_the_middle_of_a_call_loses_its_answer_and_the_next_call_is_s
             "f.half",
             expect!["lost Disconnected: its process ended: exit status: 1"],
         ),
+        // Its braces close, so it is whole.
+        ("f.last", expect![[r#"answered failed=false {"last":1}"#]]),
     ] {
         let world = up(&["legacy"]).await;
         let answer = world.call(tool, json!({})).await;
@@ -307,7 +335,7 @@ async fn a_server_that_keeps_dying_is_down_and_comes_back() {
     let refused = world.call("f.echo", json!({})).await;
     expect!["refused upstream_unavailable: the tool's server cannot be reached, and nothing was sent: its process ended: exit status: 9; its last words were `out of memory`"].assert_eq(&refused);
     let tools = world.sources.catalogue().len();
-    assert_eq!(tools, 11, "its tools stay known");
+    assert_eq!(tools, 12, "its tools stay known");
     world.pass(SECOND).await;
     world.until(|| world.health("f") == SourceHealth::Up).await;
     let next = world.call("f.echo", json!({})).await;
@@ -347,7 +375,7 @@ async fn what_cannot_start_says_why_and_costs_no_other_source() {
         .collect();
     expect![[r#"
         crash mcp-stdio Down 0: its process ended: exit status: 9; its last words were `no configuration found`
-        f mcp-stdio Up 11: 
+        f mcp-stdio Up 12: 
         f mcp-stdio Down 0: the name is taken by an earlier source; choose another
         future mcp-stdio Down 0: it speaks only MCP 9999-99-99, and the gate 9999-99-99 and 9999-99-99, 9999-99-99, 9999-99-99, 9999-99-99
         missing mcp-stdio Down 0: `/no/such/program` could not be started: No such file or directory (os error 9); is it installed?
@@ -383,12 +411,15 @@ async fn a_server_that_answers_no_probe_is_met_with_a_handshake() {
 async fn a_changed_list_makes_another_catalogue() {
     for era in ERAS {
         let mut world = up(&[era]).await;
-        assert_eq!(world.changes.recv().await.unwrap().len(), 11);
+        assert_eq!(world.changes.recv().await.unwrap().len(), 12);
         // The modern server tells only whoever listens: wait until it knows that we do.
         while era == "modern" && !methods(&seen(&world).await).contains(&"subscriptions/listen") {}
         world.call("f.grow", json!({})).await;
         let names = world.changes.recv().await.unwrap();
         assert!(names.contains(&"f__grown_1".to_owned()), "{names:?}");
+        let seen = seen(&world).await;
+        let listens = methods(&seen).contains(&"subscriptions/listen");
+        assert_eq!(listens, era == "modern", "a legacy server is not asked");
         world.sources.shutdown().await;
     }
 }
@@ -398,11 +429,11 @@ async fn a_list_without_end_is_cut() {
     for (fault, expected) in [
         (
             "endless",
-            expect!["110 tools; its list of tools has more than 100 pages"],
+            expect!["111 tools; its list of tools has more than 100 pages"],
         ),
         (
             "circle",
-            expect!["13 tools; its list of tools goes in a circle"],
+            expect!["14 tools; its list of tools goes in a circle"],
         ),
     ] {
         let world = up(&["modern", fault]).await;
@@ -446,37 +477,63 @@ async fn an_answer_beyond_the_limit_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_never_written_was_never_sent() {
+async fn a_request_that_was_taken_back_is_never_written() {
     let world = up(&["legacy"]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let wake = directory.path().join("wake");
     let (travel, mut progress) = travel_with_progress();
-    let deaf = world
-        .sources
-        .call(world.dispatch("f.deaf", json!({}), travel));
-    let mut deaf = std::pin::pin!(deaf);
+    let dozing = world.dispatch("f.doze", json!({"file": wake}), travel);
+    let dozing = world.sources.call(dozing);
+    let mut dozing = std::pin::pin!(dozing);
     tokio::select! {
-        _ = &mut deaf => panic!("it answered"),
+        _ = &mut dozing => panic!("it answered"),
         _ = progress.recv() => {}
     }
     // More than a pipe holds: the first stops halfway, the second waits behind it.
-    let large = json!({"x": "y".repeat(200 << 10)});
-    let first = world
-        .sources
-        .call(world.dispatch("f.echo", large, common::travel()));
-    let second = world
-        .sources
-        .call(world.dispatch("f.echo", json!({}), common::travel()));
-    let (deaf, first, second, ()) = tokio::join!(deaf, first, second, async {
+    let echo = |x: String| world.dispatch("f.echo", json!({"x": x}), common::travel());
+    let first = world.sources.call(echo("y".repeat(200 << 10)));
+    let second = world.sources.call(echo("second".to_owned()));
+    let (dozing, first, second, ()) = tokio::join!(dozing, first, second, async {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
         world.clock.advance(Duration::from_secs(60));
     });
-    let lines = [shown(&deaf), shown(&first), shown(&second)];
+    let lines = [shown(&dozing), shown(&first), shown(&second)];
     expect![[r#"
         lost Timeout: no answer in time (1m)
         lost Timeout: no answer in time (1m)
-        refused upstream_unavailable: the tool's server cannot be reached, and nothing was sent: no answer in time while it waited to be sent"#]].assert_eq(&lines.join("\n"));
-    tokio::join!(world.sources.shutdown(), world.pass(LEAVE));
+        refused upstream_unavailable: the tool's server cannot be reached, and nothing was sent: no answer in time while it waited to be sent"#]]
+    .assert_eq(&lines.join("\n"));
+    std::fs::write(&wake, "").unwrap();
+    let seen = seen(&world).await;
+    let calls = seen
+        .iter()
+        .filter(|message| message["method"] == "tools/call");
+    let names: Vec<&str> = calls
+        .map(|call| call["params"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["doze", "echo", "seen"],
+        "the second echo was never sent"
+    );
+    world.sources.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_operators_word_reaches_the_catalogue() {
+    let stated = ToolOverride {
+        risk: Some(Risk::Low),
+        ..ToolOverride::default()
+    };
+    let overrides = Overrides::from([("f.hang".parse().unwrap(), stated)]);
+    let world = World::start_with(vec![faulty("f", &["modern"])], overrides);
+    world.settled().await;
+    let catalogue = world.sources.catalogue();
+    let risk = |name: &str| catalogue.by_wire_name(name).unwrap().risk;
+    assert_eq!((risk("f__hang"), risk("f__half")), (Risk::Low, Risk::High));
+    world.sources.shutdown().await;
 }
 
 #[tokio::test]
@@ -514,10 +571,10 @@ async fn tools_that_cannot_be_described_are_left_out_with_a_reason() {
     expect![[r#"
         f/echo: an earlier tool has the id `f.echo`
         f/: it has no name
-        f/number 14: it has no name
+        f/number 15: it has no name
         f/wordy: its `description` has 20000 bytes, more than the 16384 allowed
         f/listed: its `inputSchema` is no object
-        f/number 17: it has no name"#]]
+        f/number 18: it has no name"#]]
     .assert_eq(&lines.join("\n"));
     let catalogue = world.sources.catalogue();
     let named = catalogue

@@ -156,7 +156,8 @@ impl Server {
             "ask",
             "huge",
             "seen",
-            "deaf",
+            "doze",
+            "last",
             "environment",
         ]
         .to_vec();
@@ -201,12 +202,24 @@ impl Server {
             }
             "huge" => reply(id, &text(&"x".repeat(300 << 10))),
             "seen" => reply(id, &json!({"content": [], "seen": self.seen}).to_string()),
-            // Reads nothing any more, until it is killed.
-            "deaf" => {
+            // A whole answer, but no end of line.
+            "last" => {
+                let mut out = std::io::stdout().lock();
+                let _ = write!(
+                    out,
+                    r#"{{"jsonrpc":"2.0","id":{id},"result":{{"last":1}}}}"#
+                );
+                let _ = out.flush();
+                exit(0);
+            }
+            // Reads nothing until this file is there.
+            "doze" => {
                 progress(params);
-                loop {
-                    std::thread::park();
+                let file = arguments.get("file").and_then(Value::as_str).unwrap_or("");
+                while !std::path::Path::new(file).exists() {
+                    std::thread::yield_now();
                 }
+                reply(id, &text("awake"));
             }
             "environment" => {
                 reply(
