@@ -64,22 +64,35 @@ impl<'a> Ask<'a> {
 
     /// Does something.
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
-        Self { body: Some(body), ..Self::of(Method::POST, path) }
+        Self {
+            body: Some(body),
+            ..Self::of(Method::POST, path)
+        }
     }
 
     /// Writes something.
     pub(crate) fn put(path: impl Into<String>, body: Value) -> Self {
-        Self { body: Some(body), ..Self::of(Method::PUT, path) }
+        Self {
+            body: Some(body),
+            ..Self::of(Method::PUT, path)
+        }
     }
 
     fn of(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), headers: Vec::new(), body: None }
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// With one more query parameter, if there is a value.
     #[must_use]
     pub(crate) fn with(mut self, key: &'a str, value: Option<impl ToString>) -> Self {
-        self.query.extend(value.map(|value| (key, value.to_string())));
+        self.query
+            .extend(value.map(|value| (key, value.to_string())));
         self
     }
 
@@ -97,7 +110,11 @@ impl Admin {
     /// # Errors
     /// [`Fault`] where no gate or no token can be found.
     pub(crate) fn open(shell: &Shell) -> Result<Self, Fault> {
-        let named = shell.global.url.as_deref().or_else(|| shell.variable("TOOLGATE_URL"));
+        let named = shell
+            .global
+            .url
+            .as_deref()
+            .or_else(|| shell.variable("TOOLGATE_URL"));
         let token = shell.variable("TOOLGATE_TOKEN").map(str::to_owned);
         match (named, token) {
             (Some(url), Some(token)) => Self::at(url, Some(token)),
@@ -133,7 +150,11 @@ impl Admin {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(bad("it does not begin with http:// or https://".to_owned()));
         }
-        Ok(Self { http: client()?, base, token })
+        Ok(Self {
+            http: client()?,
+            base,
+            token,
+        })
     }
 
     /// Where the gate is.
@@ -148,15 +169,25 @@ impl Admin {
     pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Fault> {
         let response = self.send(ask).await?;
         let status = response.status().as_u16();
-        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
+        let tag = response
+            .headers()
+            .get("etag")
+            .and_then(|tag| tag.to_str().ok());
         let tag = tag.map(str::to_owned);
-        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
+        let text = response
+            .text()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
         let body = if text.trim().is_empty() {
             Value::Null
         } else {
             serde_json::from_str(&text).map_err(|_| self.no_gate(status))?
         };
-        if status < 400 { Ok(Answer { body, tag }) } else { Err(problem(status, &body)) }
+        if status < 400 {
+            Ok(Answer { body, tag })
+        } else {
+            Err(problem(status, &body))
+        }
     }
 
     /// Asks, and gives only the body.
@@ -185,16 +216,28 @@ impl Admin {
             request = request.header(name, value);
         }
         if let Some(body) = ask.body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
-        request.send().await.map_err(|error| self.unreachable(&error))
+        request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Fault {
-        let why = if error.is_connect() { "nobody listens there" } else { "the connection broke" };
-        Fault::failed(format!("the gate at `{}` does not answer: {why}", self.base))
-            .help("start it with `toolgate serve`, or name another one with TOOLGATE_URL")
-            .coded("unreachable")
+        let why = if error.is_connect() {
+            "nobody listens there"
+        } else {
+            "the connection broke"
+        };
+        Fault::failed(format!(
+            "the gate at `{}` does not answer: {why}",
+            self.base
+        ))
+        .help("start it with `toolgate serve`, or name another one with TOOLGATE_URL")
+        .coded("unreachable")
     }
 
     fn no_gate(&self, status: u16) -> Fault {
@@ -233,7 +276,10 @@ fn built(builder: reqwest::ClientBuilder) -> Result<Client, Fault> {
 pub(crate) fn recorded_url(data: &Path) -> Option<String> {
     let text = std::fs::read_to_string(data.join(SERVER_FILE)).ok()?;
     let recorded: Value = serde_json::from_str(&text).ok()?;
-    recorded.get("url")?.as_str().map(|url| url.trim_end_matches('/').to_owned())
+    recorded
+        .get("url")?
+        .as_str()
+        .map(|url| url.trim_end_matches('/').to_owned())
 }
 
 fn own_token(data: &Path) -> Result<String, Fault> {
@@ -268,9 +314,14 @@ fn problem(status: u16, body: &Value) -> Fault {
         400..=499 => Exit::Usage,
         _ => Exit::Failed,
     };
-    let detail = [text("detail"), text("title")].into_iter().find(|text| !text.is_empty());
+    let detail = [text("detail"), text("title")]
+        .into_iter()
+        .find(|text| !text.is_empty());
     let message = detail.map_or_else(|| format!("the gate answered HTTP {status}"), str::to_owned);
-    let findings = Findings { diagnostics, ..Findings::default() };
+    let findings = Findings {
+        diagnostics,
+        ..Findings::default()
+    };
     let fault = match exit {
         Exit::Invalid => Fault::invalid(message, findings),
         exit => Fault::new(exit, message),
@@ -279,7 +330,11 @@ fn problem(status: u16, body: &Value) -> Fault {
         Some(help) => fault.help(help),
         None => fault,
     };
-    if text("code").is_empty() { fault } else { fault.coded(text("code")) }
+    if text("code").is_empty() {
+        fault
+    } else {
+        fault.coded(text("code"))
+    }
 }
 
 /// The complaints about a policy that a problem or an answer carries.
@@ -289,10 +344,20 @@ pub(crate) fn diagnostics(body: &Value) -> Vec<Diagnostic> {
 }
 
 fn diagnostic(value: &Value) -> Diagnostic {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |key: &str| {
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let number = |key: &str| {
-        let found = value.pointer(&format!("/span/{key}")).and_then(Value::as_u64);
-        found.and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
+        let found = value
+            .pointer(&format!("/span/{key}"))
+            .and_then(Value::as_u64);
+        found
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or_default()
     };
     let span = Span {
         start: number("start"),
@@ -303,18 +368,27 @@ fn diagnostic(value: &Value) -> Diagnostic {
     let warning = text("severity") == "warning";
     Diagnostic {
         code: known_code(&text("code")),
-        severity: if warning { Severity::Warning } else { Severity::Error },
+        severity: if warning {
+            Severity::Warning
+        } else {
+            Severity::Error
+        },
         message: text("message"),
         help: value.get("help").and_then(Value::as_str).map(str::to_owned),
         file: text("file"),
         path: text("path"),
-        span: value.get("span").filter(|span| !span.is_null()).map(|_| span),
+        span: value
+            .get("span")
+            .filter(|span| !span.is_null())
+            .map(|_| span),
         related: Vec::new(),
     }
 }
 
 /// The code as this build knows it; a newer gate may have others.
 fn known_code(code: &str) -> &'static str {
-    let known = toolgate_policy::diagnostics::CODES.iter().find(|known| known.code == code);
+    let known = toolgate_policy::diagnostics::CODES
+        .iter()
+        .find(|known| known.code == code);
     known.map_or("P", |known| known.code)
 }

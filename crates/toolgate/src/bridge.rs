@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::Tasks as _;
@@ -79,7 +81,10 @@ impl Bridge {
             legacy: Mutex::default(),
             under_way: Mutex::default(),
         };
-        Ok(Self { way: Arc::new(way), tasks: Group::default() })
+        Ok(Self {
+            way: Arc::new(way),
+            tasks: Group::default(),
+        })
     }
 
     /// Whether a gate answers there.
@@ -98,7 +103,8 @@ impl Bridge {
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<(), Fault> {
         let (out, lines) = mpsc::channel(LINES_QUEUED_MAX);
-        self.tasks.spawn("lines out", Box::pin(write(writer, lines)));
+        self.tasks
+            .spawn("lines out", Box::pin(write(writer, lines)));
         let read = self.read(reader, &out).await;
         self.way.leave().await;
         drop(out);
@@ -116,12 +122,17 @@ impl Bridge {
         let mut reader = BufReader::new(reader);
         loop {
             let mut line = String::new();
-            let read = (&mut reader).take(LINE_BYTES_MAX).read_line(&mut line).await;
+            let read = (&mut reader)
+                .take(LINE_BYTES_MAX)
+                .read_line(&mut line)
+                .await;
             if read.map_err(broken)? == 0 {
                 return Ok(());
             }
             if line.len() as u64 >= LINE_BYTES_MAX {
-                return Err(Fault::failed(format!("a message has more than {LINE_BYTES_MAX} bytes")));
+                return Err(Fault::failed(format!(
+                    "a message has more than {LINE_BYTES_MAX} bytes"
+                )));
             }
             if !line.trim().is_empty() {
                 self.pass_on(line.trim().to_owned(), out.clone()).await;
@@ -171,7 +182,9 @@ impl Way {
                 let session = header(&response, SESSION);
                 let answers = answers(response, &envelope, out).await;
                 let version = answers.iter().find_map(|answer| {
-                    answer.pointer("/result/protocolVersion").and_then(Value::as_str)
+                    answer
+                        .pointer("/result/protocolVersion")
+                        .and_then(Value::as_str)
                 });
                 if let Some(version) = version {
                     *lock(&self.legacy) = Some((session, version.to_owned()));
@@ -212,7 +225,9 @@ impl Way {
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream");
         if let Some(version) = &envelope.version {
-            request = request.header(VERSION, version).header("mcp-method", &envelope.method);
+            request = request
+                .header(VERSION, version)
+                .header("mcp-method", &envelope.method);
             if let Some(name) = &envelope.name {
                 request = request.header("mcp-name", header_text(name));
             }
@@ -227,7 +242,9 @@ impl Way {
 
     /// Carries what the gate says by itself, in the era of sessions.
     async fn listen(&self, out: &mpsc::Sender<String>) {
-        let Some((Some(session), version)) = lock(&self.legacy).clone() else { return };
+        let Some((Some(session), version)) = lock(&self.legacy).clone() else {
+            return;
+        };
         let asked = self
             .http
             .get(self.place("/mcp"))
@@ -246,9 +263,15 @@ impl Way {
 
     /// Ends the session, as a client should.
     async fn leave(&self) {
-        let Some((Some(session), _)) = lock(&self.legacy).clone() else { return };
+        let Some((Some(session), _)) = lock(&self.legacy).clone() else {
+            return;
+        };
         let url = self.place("/mcp");
-        let ended = self.http.delete(url).bearer_auth(&self.token).header(SESSION, session);
+        let ended = self
+            .http
+            .delete(url)
+            .bearer_auth(&self.token)
+            .header(SESSION, session);
         if let Err(error) = ended.send().await {
             tracing::debug!(%error, "the session could not be ended; it ends by itself");
         }
@@ -274,7 +297,11 @@ impl Envelope {
 }
 
 /// Writes out whatever a response says, and returns what answered.
-async fn answers(response: Response, envelope: &Envelope, out: &mpsc::Sender<String>) -> Vec<Value> {
+async fn answers(
+    response: Response,
+    envelope: &Envelope,
+    out: &mpsc::Sender<String>,
+) -> Vec<Value> {
     let status = response.status();
     let kind = header(&response, "content-type").unwrap_or_default();
     if kind.starts_with("text/event-stream") {
@@ -289,7 +316,12 @@ async fn answers(response: Response, envelope: &Envelope, out: &mpsc::Sender<Str
         // Not a message: a problem with the token or the host, or nothing at all.
         Ok(problem) => {
             let detail = problem.get("detail").and_then(Value::as_str);
-            refuse(envelope, detail.unwrap_or("the gate refused the message"), out).await;
+            refuse(
+                envelope,
+                detail.unwrap_or("the gate refused the message"),
+                out,
+            )
+            .await;
             Vec::new()
         }
         Err(_) if status.is_success() => Vec::new(),
@@ -349,11 +381,19 @@ fn header_text(text: &str) -> String {
     if plain && !text.starts_with("=?base64?") {
         return text.to_owned();
     }
-    format!("=?base64?{}?=", base64::engine::general_purpose::STANDARD.encode(text))
+    format!(
+        "=?base64?{}?=",
+        base64::engine::general_purpose::STANDARD.encode(text)
+    )
 }
 
 fn header(response: &Response, name: &str) -> Option<String> {
-    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+    response
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(str::to_owned)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

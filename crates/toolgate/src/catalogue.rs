@@ -57,7 +57,9 @@ struct Written {
 /// # Errors
 /// [`Fault`] where the file is not a list of tools.
 pub(crate) fn read(path: Option<&Path>) -> Result<Catalogue, Fault> {
-    let Some(path) = path else { return Ok(Catalogue::default()) };
+    let Some(path) = path else {
+        return Ok(Catalogue::default());
+    };
     let shown = path.display();
     let text = read_text(path, FILE_BYTES_MAX)?;
     let value: Value = serde_json::from_str(&text)
@@ -100,7 +102,11 @@ pub(crate) fn assumed(id: ToolId, risk: Risk) -> Descriptor {
 fn described(written: Written) -> Result<Descriptor, String> {
     let risk = written.risk.unwrap_or(Risk::High);
     let rest = assumed(written.id, risk);
-    let resource = written.resource.as_deref().map(ResourceTemplate::parse).transpose()?;
+    let resource = written
+        .resource
+        .as_deref()
+        .map(ResourceTemplate::parse)
+        .transpose()?;
     Ok(Descriptor {
         version: written.version.unwrap_or(rest.version),
         input_schema: written.input_schema,

@@ -176,12 +176,30 @@ pub(crate) fn resolve(
         tree::put(&mut tree, &path, (text, &Origin::Flag(flag)));
     }
     let base = file.map_or_else(PathBuf::new, |file| file.directory().to_owned());
-    let config = Reading { reader: &mut reader, base: &base }.whole(Section::root(tree));
-    let Reader { mut problems, mut effective, .. } = reader;
+    let config = Reading {
+        reader: &mut reader,
+        base: &base,
+    }
+    .whole(Section::root(tree));
+    let Reader {
+        mut problems,
+        mut effective,
+        ..
+    } = reader;
     problems.sort_by_key(|problem| problem.span.map(|span| span.start));
     effective.sort_by(|a, b| a.path.cmp(&b.path));
-    let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
-    if wrong { Err(problems) } else { Ok(Resolved { config, effective, warnings: problems }) }
+    let wrong = problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error);
+    if wrong {
+        Err(problems)
+    } else {
+        Ok(Resolved {
+            config,
+            effective,
+            warnings: problems,
+        })
+    }
 }
 
 /// Reads the parts of the tree; what is wrong goes to the reader.
@@ -223,7 +241,8 @@ impl Reading<'_, '_> {
     fn store(&mut self, root: &mut Section) {
         let before = self.reader.problems.len();
         let Some(node) = root.take("store") else {
-            self.reader.note("store".to_owned(), "sqlite".into(), Origin::Default);
+            self.reader
+                .note("store".to_owned(), "sqlite".into(), Origin::Default);
             return;
         };
         let text = match &node.value {
@@ -234,12 +253,14 @@ impl Reading<'_, '_> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             let message = "`store` cannot be PostgreSQL yet: it is not available".to_owned();
             let help = Some("leave `store` out, or write `store = \"sqlite\"`".to_owned());
-            self.reader.complain(Problem::NotAvailable, path, message, help);
+            self.reader
+                .complain(Problem::NotAvailable, path, message, help);
         } else if text != "sqlite" {
             self.reader.misfit("store", &node, "\"sqlite\"");
         }
         if self.reader.problems.len() == before {
-            self.reader.note("store".to_owned(), "sqlite".into(), node.origin);
+            self.reader
+                .note("store".to_owned(), "sqlite".into(), node.origin);
         }
     }
 
@@ -261,7 +282,9 @@ impl Reading<'_, '_> {
             capture: capture(reader, &mut record),
             ..defaults
         };
-        [approvals, idempotency, record].into_iter().for_each(|section| reader.finish(section));
+        [approvals, idempotency, record]
+            .into_iter()
+            .for_each(|section| reader.finish(section));
         settings
     }
 
@@ -293,7 +316,12 @@ impl Reading<'_, '_> {
         let wait: Duration = self.reader.value(&mut section, "wait", wait);
         self.reader.finish(section);
         let wait_ms_max = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
-        Limits { body_bytes_max, depth_max, string_bytes_max, wait_ms_max }
+        Limits {
+            body_bytes_max,
+            depth_max,
+            string_bytes_max,
+            wait_ms_max,
+        }
     }
 
     fn mcp(&mut self, root: &mut Section) -> McpSettings {
@@ -301,8 +329,16 @@ impl Reading<'_, '_> {
         let hold = self.reader.optional(&mut section, "hold");
         let shown: bool = self.reader.value(&mut section, "own_tools", true);
         self.reader.finish(section);
-        let own_tools = if shown { OwnTools::Shown } else { OwnTools::Hidden };
-        McpSettings { hold, own_tools, entrance: Entrance::Http }
+        let own_tools = if shown {
+            OwnTools::Shown
+        } else {
+            OwnTools::Hidden
+        };
+        McpSettings {
+            hold,
+            own_tools,
+            entrance: Entrance::Http,
+        }
     }
 
     fn public_url(&mut self, root: &mut Section) -> Option<String> {
@@ -312,13 +348,19 @@ impl Reading<'_, '_> {
             _ => "",
         };
         let plain = ["http://", "https://"].iter().any(|scheme| {
-            text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.contains('@'))
+            text.strip_prefix(scheme)
+                .is_some_and(|rest| !rest.is_empty() && !rest.contains('@'))
         });
         if !plain {
-            self.reader.misfit("public_url", &place, "a URL such as \"https://gate.example\"");
+            self.reader.misfit(
+                "public_url",
+                &place,
+                "a URL such as \"https://gate.example\"",
+            );
             return None;
         }
-        self.reader.note("public_url".to_owned(), text.into(), place.origin.clone());
+        self.reader
+            .note("public_url".to_owned(), text.into(), place.origin.clone());
         Some(text.to_owned())
     }
 
@@ -331,11 +373,18 @@ impl Reading<'_, '_> {
     fn paths(&mut self, section: &mut Section, key: &'static str) -> Vec<PathBuf> {
         let texts: Vec<String> = self.reader.value(section, key, Vec::new());
         let path = format!("{}{key}", section.path);
-        texts.into_iter().map(|text| self.based(&path, PathBuf::from(text))).collect()
+        texts
+            .into_iter()
+            .map(|text| self.based(&path, PathBuf::from(text)))
+            .collect()
     }
 
     fn based(&self, path: &str, value: PathBuf) -> PathBuf {
-        let taken = self.reader.effective.iter().rfind(|effective| effective.path == path);
+        let taken = self
+            .reader
+            .effective
+            .iter()
+            .rfind(|effective| effective.path == path);
         match taken.map(|effective| &effective.origin) {
             Some(Origin::File(_)) => self.base.join(value),
             _ => value,
@@ -345,7 +394,11 @@ impl Reading<'_, '_> {
 
 fn capture(reader: &mut Reader<'_>, section: &mut Section) -> Capture {
     let Some(node) = section.take("capture") else {
-        reader.note("record.capture".to_owned(), "digest".into(), Origin::Default);
+        reader.note(
+            "record.capture".to_owned(),
+            "digest".into(),
+            Origin::Default,
+        );
         return Capture::Digest;
     };
     let text = match &node.value {
@@ -367,12 +420,18 @@ fn capture(reader: &mut Reader<'_>, section: &mut Section) -> Capture {
             return Capture::Digest;
         }
     };
-    reader.note("record.capture".to_owned(), text.into(), node.origin.clone());
+    reader.note(
+        "record.capture".to_owned(),
+        text.into(),
+        node.origin.clone(),
+    );
     capture
 }
 
 fn syntax(file: &ConfigFile, error: &toml::de::Error) -> Diagnostic {
-    let span = error.span().map(|range| Span::in_text(&file.text, range.start, range.end));
+    let span = error
+        .span()
+        .map(|range| Span::in_text(&file.text, range.start, range.end));
     Diagnostic {
         code: "C001",
         severity: Severity::Error,

@@ -27,7 +27,9 @@ pub(crate) fn drawn(found: &Diagnostic, text: &str) -> String {
     let title = level.primary_title(found.message.as_str()).id(found.code);
     let mut groups = vec![placed(title, found, text)];
     if let Some(help) = &found.help {
-        groups.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
+        groups.push(Group::with_title(
+            Level::HELP.secondary_title(help.as_str()),
+        ));
     }
     Renderer::plain().render(&groups)
 }
@@ -44,7 +46,10 @@ fn placed<'d>(
     match &found.span {
         Some(span) if shown && whole(span.start, span.end) => {
             let primary = AnnotationKind::Primary.span(span.start..span.end);
-            let related = found.related.iter().filter(|label| whole(label.span.start, label.span.end));
+            let related = found
+                .related
+                .iter()
+                .filter(|label| whole(label.span.start, label.span.end));
             let context = related.map(|label| {
                 let place = AnnotationKind::Context.span(label.span.start..label.span.end);
                 place.label(label.message.as_str())
@@ -53,7 +58,9 @@ fn placed<'d>(
             title.element(snippet.annotation(primary).annotations(context))
         }
         Some(span) => {
-            let origin = Origin::path(found.file.as_str()).line(span.line).char_column(span.column);
+            let origin = Origin::path(found.file.as_str())
+                .line(span.line)
+                .char_column(span.column);
             title.element(origin)
         }
         None => title.element(Origin::path(found.file.as_str())),
@@ -97,7 +104,8 @@ mod tests {
             3 |   "effect": "require_aproval"
               |              ^^^^^^^^^^^^^^^
               |
-            help: did you mean `require_approval`?"#]].assert_eq(&drawn(&finding("require_aproval"), TEXT));
+            help: did you mean `require_approval`?"#]]
+        .assert_eq(&drawn(&finding("require_aproval"), TEXT));
     }
 
     #[test]
@@ -106,6 +114,7 @@ mod tests {
             error[P021]: `require_aproval` is not an effect
             --> policies/refunds.json:3:14
              |
-            help: did you mean `require_approval`?"#]].assert_eq(&drawn(&finding("require_aproval"), ""));
+            help: did you mean `require_approval`?"#]]
+        .assert_eq(&drawn(&finding("require_aproval"), ""));
     }
 }

@@ -10,7 +10,9 @@ pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), Unavailable> {
-        getrandom::fill(buffer)
-            .map_err(|error| Unavailable { part: "entropy", detail: error.to_string() })
+        getrandom::fill(buffer).map_err(|error| Unavailable {
+            part: "entropy",
+            detail: error.to_string(),
+        })
     }
 }

@@ -27,11 +27,20 @@ pub(crate) fn sentence(
         return format!("{verdict}{}\n", by(decision));
     };
     let text = |key: &str| denial.get(key).and_then(Value::as_str).unwrap_or("-");
-    format!("{}{}: {}\n", text("code"), by(decision), visible(text("message")))
+    format!(
+        "{}{}: {}\n",
+        text("code"),
+        by(decision),
+        visible(text("message"))
+    )
 }
 
 fn by(decision: &Value) -> String {
-    let rule = |key: &str| decision.pointer(&format!("/determining/{key}")).and_then(Value::as_str);
+    let rule = |key: &str| {
+        decision
+            .pointer(&format!("/determining/{key}"))
+            .and_then(Value::as_str)
+    };
     match (rule("policy"), rule("rule")) {
         (Some(policy), Some(rule)) => format!(" by {policy}/{rule}"),
         _ => String::new(),
@@ -48,7 +57,10 @@ pub(crate) fn tree(explanation: &Value) -> String {
             branch(part, 1, &mut text);
         }
     }
-    let elsewhere = explanation.get("rules_elsewhere").and_then(Value::as_u64).unwrap_or_default();
+    let elsewhere = explanation
+        .get("rules_elsewhere")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
     if elsewhere > 0 {
         text.push_str(&format!("\n{elsewhere} rules are about other tools\n"));
     }
@@ -70,7 +82,11 @@ fn head(rule: &Value) -> String {
     };
     let line = rule.get("line").and_then(Value::as_u64).unwrap_or_default();
     let (policy, id) = (text("policy"), text("rule"));
-    format!("{policy}/{id} (line {line}) {}: {}{counts}{unknown}\n", text("effect"), text("truth"))
+    format!(
+        "{policy}/{id} (line {line}) {}: {}{counts}{unknown}\n",
+        text("effect"),
+        text("truth")
+    )
 }
 
 fn branch(part: &Value, depth: usize, out: &mut String) {
@@ -92,5 +108,9 @@ fn branch(part: &Value, depth: usize, out: &mut String) {
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }

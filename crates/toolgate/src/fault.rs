@@ -18,7 +18,10 @@ use crate::exit::Exit;
 
 /// One refusal of the command line.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct Fault(Box<Cause>);
+
+#[derive(Debug)]
+struct Cause {
     exit: Exit,
     code: String,
     message: String,
@@ -48,14 +51,18 @@ impl Fault {
             Exit::NotPermitted => "not_permitted",
         };
         // INVARIANT: a fault is never a success, whatever it was made from.
-        let exit = if exit == Exit::Done { Exit::Failed } else { exit };
-        Self {
+        let exit = if exit == Exit::Done {
+            Exit::Failed
+        } else {
+            exit
+        };
+        Self(Box::new(Cause {
             exit,
             code: code.to_owned(),
             message: message.into(),
             help: None,
             findings: Findings::default(),
-        }
+        }))
     }
 
     /// Something in the world did not cooperate.
@@ -70,54 +77,54 @@ impl Fault {
 
     /// A policy or configuration is invalid.
     pub(crate) fn invalid(message: impl Into<String>, findings: Findings) -> Self {
-        Self { findings, ..Self::new(Exit::Invalid, message) }
+        Self::new(Exit::Invalid, message).with_findings(|_| findings)
     }
 
     /// The same fault with a way out.
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
         self
     }
 
     /// The same fault with the code that the gate gave it.
     #[must_use]
     pub(crate) fn coded(mut self, code: &str) -> Self {
-        self.code = code.to_owned();
+        self.0.code = code.to_owned();
         self
     }
 
     /// The same fault with what it found made into something else.
     #[must_use]
     pub(crate) fn with_findings(mut self, change: impl FnOnce(Findings) -> Findings) -> Self {
-        self.findings = change(self.findings);
+        self.0.findings = change(std::mem::take(&mut self.0.findings));
         self
     }
 
     /// How the process ends.
     pub(crate) const fn exit(&self) -> Exit {
-        self.exit
+        self.0.exit
     }
 
     /// The stable code.
     pub(crate) fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// For programs.
     pub(crate) fn to_json(&self) -> Value {
         json!({"error": {
-            "code": self.code,
-            "message": self.message,
-            "help": self.help,
-            "exit": self.exit as u8,
-            "diagnostics": self.findings.diagnostics,
+            "code": self.0.code,
+            "message": self.0.message,
+            "help": self.0.help,
+            "exit": self.0.exit as u8,
+            "diagnostics": self.0.findings.diagnostics,
         }})
     }
 
     /// For people, drawn with the places it is about.
     pub(crate) fn drawn(&self) -> String {
-        let mut text = self.findings.drawn();
+        let mut text = self.0.findings.drawn();
         text.push_str("error: ");
         text.push_str(&self.to_string());
         text
@@ -137,8 +144,8 @@ impl Findings {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.help {
+        f.write_str(&self.0.message)?;
+        match &self.0.help {
             Some(help) => write!(f, "\n  help: {help}"),
             None => Ok(()),
         }

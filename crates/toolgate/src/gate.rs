@@ -92,13 +92,19 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
 
     // Before anything is written: a busy port is the mistake that people make most.
     let listener = listen(config.listen).await?;
-    let address = listener.local_addr().map_err(|error| Fault::failed(error.to_string()))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Fault::failed(error.to_string()))?;
 
     home::prepare(&config.data)?;
     let signer = keys::load_or_create(&config.data, LOG_ORIGIN, entropy.as_ref())
         .map_err(|error| Fault::failed(error.to_string()))?;
     home::write_verifier(&config.data, signer.verifier())?;
-    let options = Options { dir: config.data.clone(), signer, clock: clock.clone() };
+    let options = Options {
+        dir: config.data.clone(),
+        signer,
+        clock: clock.clone(),
+    };
     let store = SqliteStore::open(options).map_err(home::store_fault)?;
     let store = Arc::new(store);
 
@@ -128,10 +134,15 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
     home::keep_admin_token(&config.data, &driver).await?;
     declare_agents(config, &driver).await?;
     let watched = reload::declare(&driver, &config.policies, &config.documents, shell).await?;
-    let recovered =
-        driver.recover().await.map_err(|error| Fault::failed(error.to_string()))?;
+    let recovered = driver
+        .recover()
+        .await
+        .map_err(|error| Fault::failed(error.to_string()))?;
 
-    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
     let api = Api {
         driver: driver.clone(),
         tasks,
@@ -147,20 +158,41 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         faces = faces.merge(toolgate_api::mcp::router(api.clone(), mcp.clone()));
     }
     let ended = closing.clone().cancelled_owned();
-    groups.faces.spawn("listener", Box::pin(async move {
-        let served = axum::serve(listener, faces).with_graceful_shutdown(ended).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the listener broke");
-        }
-    }));
+    groups.faces.spawn(
+        "listener",
+        Box::pin(async move {
+            let served = axum::serve(listener, faces)
+                .with_graceful_shutdown(ended)
+                .await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the listener broke");
+            }
+        }),
+    );
     home::write_server(&config.data, address, clock.now())?;
 
-    groups.upkeep.loop_until_stopped("timers", upkeep::timers(driver.clone(), clock.clone()));
-    groups.upkeep.loop_until_stopped("uses", upkeep::uses(driver.clone(), clock.clone()));
-    groups.upkeep.loop_until_stopped("policy files", reload::watch(driver, watched, clock));
+    groups
+        .upkeep
+        .loop_until_stopped("timers", upkeep::timers(driver.clone(), clock.clone()));
+    groups
+        .upkeep
+        .loop_until_stopped("uses", upkeep::uses(driver.clone(), clock.clone()));
+    groups
+        .upkeep
+        .loop_until_stopped("policy files", reload::watch(driver, watched, clock));
 
     let data = config.data.clone();
-    Ok(Gate { api, mcp, address, data, recovered, sources, store, groups, closing })
+    Ok(Gate {
+        api,
+        mcp,
+        address,
+        data,
+        recovered,
+        sources,
+        store,
+        groups,
+        closing,
+    })
 }
 
 impl Gate {
@@ -185,7 +217,10 @@ impl Gate {
         self.closing.cancel();
         let work = self.groups.work.drain(WORK_WAIT).await;
         if let Drained::Cut(count) = work {
-            tracing::warn!(count, "calls were still running; they are in doubt at the next start");
+            tracing::warn!(
+                count,
+                "calls were still running; they are in doubt at the next start"
+            );
         }
         self.groups.upkeep.stop(UPKEEP_WAIT).await;
         self.groups.faces.drain(FACES_WAIT).await;
@@ -194,7 +229,10 @@ impl Gate {
         self.groups.sources.drain(UPKEEP_WAIT).await;
         let store = self.store.clone();
         // Closing waits for the disk, so it gets a thread where waiting is allowed.
-        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
+        if tokio::task::spawn_blocking(move || store.close())
+            .await
+            .is_err()
+        {
             tracing::error!("the store could not be closed; it is whole, and recovers by itself");
         }
         work
@@ -246,10 +284,12 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Fault> {
 
 fn source_configs(config: &Config, shell: &Shell) -> Result<Vec<SourceConfig>, Fault> {
     let started = config.sources.iter().map(|source| {
-        source.started_with(|place| place.fetch(&shell.variables)).map_err(|why| {
-            let message = format!("the source `{}` has no credential: {why}", source.name);
-            Fault::new(crate::exit::Exit::Invalid, message)
-        })
+        source
+            .started_with(|place| place.fetch(&shell.variables))
+            .map_err(|why| {
+                let message = format!("the source `{}` has no credential: {why}", source.name);
+                Fault::new(crate::exit::Exit::Invalid, message)
+            })
     });
     started.collect()
 }
@@ -257,7 +297,9 @@ fn source_configs(config: &Config, shell: &Shell) -> Result<Vec<SourceConfig>, F
 async fn declare_agents(config: &Config, driver: &Driver) -> Result<(), Fault> {
     for agent in &config.agents {
         let id = agent.spec.id.clone();
-        let declared = driver.declare_agent(agent.spec.clone(), agent.tenant.clone()).await;
+        let declared = driver
+            .declare_agent(agent.spec.clone(), agent.tenant.clone())
+            .await;
         declared.map_err(|error| {
             let message = format!("the agent `{id}` of the configuration cannot be: {error}");
             Fault::new(crate::exit::Exit::Invalid, message)

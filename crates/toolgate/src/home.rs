@@ -93,25 +93,37 @@ pub(crate) async fn keep_admin_token(dir: &Path, driver: &Driver) -> Result<(), 
     if stands(dir, driver) {
         return Ok(());
     }
-    let local = LOCAL_PERSON.parse().map_err(|_| Fault::failed("the local person has no name"))?;
+    let local = LOCAL_PERSON
+        .parse()
+        .map_err(|_| Fault::failed("the local person has no name"))?;
     let issued = driver.renew_local(local).await;
     let Some(issued) = issued.map_err(|error| Fault::failed(error.to_string()))? else {
         tracing::warn!("`{LOCAL_PERSON}` is disabled, so the data directory has no token");
         return Ok(());
     };
-    write(dir, TOKEN_FILE, (&format!("{}\n", issued.token.reveal()), 0o600))
+    write(
+        dir,
+        TOKEN_FILE,
+        (&format!("{}\n", issued.token.reveal()), 0o600),
+    )
 }
 
 fn stands(dir: &Path, driver: &Driver) -> bool {
-    let Ok(text) = fs::read_to_string(dir.join(TOKEN_FILE)) else { return false };
-    let Ok(token) = Token::parse(text.trim()) else { return false };
+    let Ok(text) = fs::read_to_string(dir.join(TOKEN_FILE)) else {
+        return false;
+    };
+    let Ok(token) = Token::parse(text.trim()) else {
+        return false;
+    };
     let configuration = driver.configuration();
     let least = driver.now().plus(TOKEN_LEFT_MIN);
-    configuration.credential(&token.key).is_some_and(|credential| {
-        credential.secret_hash.verifies(&token)
-            && credential.revoked_at.is_none()
-            && credential.expires_at.is_none_or(|expiry| expiry > least)
-    })
+    configuration
+        .credential(&token.key)
+        .is_some_and(|credential| {
+            credential.secret_hash.verifies(&token)
+                && credential.revoked_at.is_none()
+                && credential.expires_at.is_none_or(|expiry| expiry > least)
+        })
 }
 
 /// What a store that does not open means.
@@ -127,7 +139,12 @@ fn write(dir: &Path, name: &str, (text, mode): (&str, u32)) -> Result<(), Fault>
     let (path, fresh) = (dir.join(name), dir.join(format!(".{name}.new")));
     let written = || -> io::Result<()> {
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&fresh)?;
         // A file that was left there keeps its old mode otherwise.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
@@ -138,6 +155,9 @@ fn write(dir: &Path, name: &str, (text, mode): (&str, u32)) -> Result<(), Fault>
 }
 
 fn unusable(dir: &Path, error: &io::Error) -> Fault {
-    Fault::failed(format!("the data directory `{}` cannot be used: {error}", dir.display()))
-        .help("let the gate's own user own it, or name another one with `--data`")
+    Fault::failed(format!(
+        "the data directory `{}` cannot be used: {error}",
+        dir.display()
+    ))
+    .help("let the gate's own user own it, or name another one with `--data`")
 }

@@ -51,7 +51,10 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let shell = Shell { global: cli.global, variables: environment::variables() };
+    let shell = Shell {
+        global: cli.global,
+        variables: environment::variables(),
+    };
     trace(&shell, cli.command.log_filter());
     // Both ends of TLS in this process use the same implementation; a second installation of it
     // is refused, and that is fine.
@@ -59,7 +62,9 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            shell.report(&fault::Fault::failed(format!("no threads to run on: {error}")));
+            shell.report(&fault::Fault::failed(format!(
+                "no threads to run on: {error}"
+            )));
             return exit::Exit::Failed.into();
         }
     };

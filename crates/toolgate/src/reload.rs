@@ -57,7 +57,11 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<PolicyFiles, Fault> {
     let mut read = PolicyFiles::default();
     for path in files(paths)? {
         let shown = path.display().to_string();
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default()
+            .to_owned();
         let text = read_text(&path, DOCUMENT_BYTES_MAX)?;
         if let Some(other) = read.names.insert(name.clone(), shown.clone()) {
             let message = format!("`{other}` and `{shown}` would both be the policy `{name}`");
@@ -71,11 +75,16 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<PolicyFiles, Fault> {
 /// The findings of a check, with the texts they are about, named by their files.
 pub(crate) fn findings(diagnostics: Vec<Diagnostic>, files: &PolicyFiles) -> Findings {
     let named = |name: &String| files.names.get(name).unwrap_or(name).clone();
-    let rename = |found: Diagnostic| Diagnostic { file: named(&found.file), ..found };
+    let rename = |found: Diagnostic| Diagnostic {
+        file: named(&found.file),
+        ..found
+    };
     let texts = files.documents.iter();
     Findings {
         diagnostics: diagnostics.into_iter().map(rename).collect(),
-        texts: texts.map(|document| (named(&document.name), document.text.clone())).collect(),
+        texts: texts
+            .map(|document| (named(&document.name), document.text.clone()))
+            .collect(),
     }
 }
 
@@ -104,7 +113,10 @@ pub(crate) async fn declare(
              `toolgate policy deactivate {name}` ends it"
         );
     }
-    Ok(Watched { paths: paths.to_owned(), seen })
+    Ok(Watched {
+        paths: paths.to_owned(),
+        seen,
+    })
 }
 
 /// Looks at the files from time to time, forever.
@@ -130,7 +142,10 @@ async fn reload(driver: &Driver, paths: &[PathBuf]) {
     };
     match driver.declare_policies(files.documents.clone()).await {
         Ok(published) => {
-            tracing::info!(documents = published.drafts.len(), "the policy files are in force");
+            tracing::info!(
+                documents = published.drafts.len(),
+                "the policy files are in force"
+            );
         }
         Err(error) => {
             let why = refused(error, &files).drawn();
@@ -152,9 +167,16 @@ fn refused(error: PolicyError, files: &PolicyFiles) -> Fault {
 /// Documents that the gate once put in force from files that are gone.
 async fn orphans(driver: &Driver, files: &PolicyFiles) -> Vec<String> {
     let drafts = driver.store().drafts(None).await.unwrap_or_default();
-    let mine = drafts.into_iter().filter(|draft| draft.active && draft.author == AgentId::gate());
+    let mine = drafts
+        .into_iter()
+        .filter(|draft| draft.active && draft.author == AgentId::gate());
     mine.map(|draft| draft.name)
-        .filter(|name| files.documents.iter().all(|document| document.name != *name))
+        .filter(|name| {
+            files
+                .documents
+                .iter()
+                .all(|document| document.name != *name)
+        })
         .collect()
 }
 
@@ -184,7 +206,10 @@ fn inside(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         let policy = name.ends_with(".json") && !name.ends_with(".test.json");
         if policy && !name.starts_with('.') && path.is_file() {
             found.push(path);
@@ -201,5 +226,9 @@ fn looks(paths: &[PathBuf]) -> Vec<Look> {
         (path, modified, metadata.map_or(0, |found| found.len()))
     };
     // A directory that cannot be read looks like an empty one, and reading it then says why.
-    files(paths).unwrap_or_default().into_iter().map(look).collect()
+    files(paths)
+        .unwrap_or_default()
+        .into_iter()
+        .map(look)
+        .collect()
 }

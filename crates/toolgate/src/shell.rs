@@ -27,13 +27,28 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
     /// The configuration file; `toolgate.toml` here, if there is one.
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// The data directory.
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
     pub(crate) data: Option<PathBuf>,
     /// The running gate to talk to; else TOOLGATE_URL, else the one on the data directory.
-    #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
     pub(crate) url: Option<String>,
 }
 
@@ -56,7 +71,11 @@ impl Shell {
             return line(&pretty(value));
         }
         let text = text();
-        if text.is_empty() { Ok(()) } else { line(text.trim_end_matches('\n')) }
+        if text.is_empty() {
+            Ok(())
+        } else {
+            line(text.trim_end_matches('\n'))
+        }
     }
 
     /// Prints one line of a stream.
@@ -68,7 +87,11 @@ impl Shell {
         value: &Value,
         text: impl FnOnce() -> String,
     ) -> Result<(), Fault> {
-        if self.global.json { line(&value.to_string()) } else { line(&text()) }
+        if self.global.json {
+            line(&value.to_string())
+        } else {
+            line(&text())
+        }
     }
 
     /// Prints text as it is, for programs and people alike.
@@ -100,7 +123,10 @@ impl Shell {
 
     /// The variable of this name, if it says anything.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
     }
 
     /// The configuration file: the one named, else `toolgate.toml` if it is here.
@@ -128,8 +154,10 @@ impl Shell {
         if let Some(data) = &self.global.data {
             flags.push(("--data", "data", data.display().to_string()));
         }
-        let texts: BTreeMap<_, _> =
-            file.iter().map(|file| (file.name(), file.text.clone())).collect();
+        let texts: BTreeMap<_, _> = file
+            .iter()
+            .map(|file| (file.name(), file.text.clone()))
+            .collect();
         let resolved = resolve(&flags, &self.variables, file.as_ref());
         match resolved {
             Ok(resolved) => {
@@ -170,21 +198,32 @@ pub(crate) fn read_text(path: &Path, bytes_max: u64) -> Result<String, Fault> {
     };
     let mut text = String::new();
     if path == Path::new("-") {
-        let read = std::io::stdin().lock().take(bytes_max + 1).read_to_string(&mut text);
+        let read = std::io::stdin()
+            .lock()
+            .take(bytes_max + 1)
+            .read_to_string(&mut text);
         read.map_err(unreadable)?;
     } else {
         let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(bytes_max + 1).read_to_string(&mut text).map_err(unreadable)?;
+        file.take(bytes_max + 1)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
     }
     if text.len() as u64 > bytes_max {
-        return Err(Fault::usage(format!("`{shown}` has more than {bytes_max} bytes")));
+        return Err(Fault::usage(format!(
+            "`{shown}` has more than {bytes_max} bytes"
+        )));
     }
     Ok(text)
 }
 
 /// `1 problem`, `2 problems`.
 pub(crate) fn problems(count: usize) -> String {
-    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
+    if count == 1 {
+        "1 problem".to_owned()
+    } else {
+        format!("{count} problems")
+    }
 }
 
 /// JSON for programs that people read too.
@@ -195,9 +234,15 @@ pub(crate) fn pretty(value: &Value) -> String {
 fn read_config(path: &Path) -> Result<ConfigFile, Fault> {
     let text = read_text(path, config::FILE_BYTES_MAX).map_err(|fault| {
         let (shown, what) = (path.display(), fault.to_string());
-        Fault::new(Exit::Invalid, format!("the configuration `{shown}` is not there: {what}"))
+        Fault::new(
+            Exit::Invalid,
+            format!("the configuration `{shown}` is not there: {what}"),
+        )
     })?;
-    Ok(ConfigFile { path: path.to_owned(), text })
+    Ok(ConfigFile {
+        path: path.to_owned(),
+        text,
+    })
 }
 
 fn line(text: &str) -> Result<(), Fault> {

@@ -20,10 +20,16 @@ pub(crate) struct Events {
 impl Events {
     /// Reads a response as a stream of events.
     pub(crate) fn of(response: reqwest::Response) -> Self {
-        let stream = response
-            .bytes_stream()
-            .map(|chunk| chunk.map(|bytes| bytes.to_vec()).map_err(|error| error.to_string()));
-        Self { stream: stream.boxed(), buffer: Vec::new(), data: String::new() }
+        let stream = response.bytes_stream().map(|chunk| {
+            chunk
+                .map(|bytes| bytes.to_vec())
+                .map_err(|error| error.to_string())
+        });
+        Self {
+            stream: stream.boxed(),
+            buffer: Vec::new(),
+            data: String::new(),
+        }
     }
 
     /// The next event's data; none at the end.
@@ -44,11 +50,15 @@ impl Events {
                 }
             }
             if self.buffer.len() + self.data.len() > EVENT_BYTES_MAX {
-                return Err(Fault::failed(format!("an event has more than {EVENT_BYTES_MAX} bytes")));
+                return Err(Fault::failed(format!(
+                    "an event has more than {EVENT_BYTES_MAX} bytes"
+                )));
             }
             match self.stream.next().await {
                 Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
-                Some(Err(why)) => return Err(Fault::failed(format!("the events broke off: {why}"))),
+                Some(Err(why)) => {
+                    return Err(Fault::failed(format!("the events broke off: {why}")));
+                }
                 None => return Ok(None),
             }
         }
@@ -58,7 +68,10 @@ impl Events {
         let end = self.buffer.iter().position(|byte| *byte == b'\n')?;
         let rest = self.buffer.split_off(end + 1);
         let mut line = std::mem::replace(&mut self.buffer, rest);
-        while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        while line
+            .last()
+            .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+        {
             line.pop();
         }
         Some(String::from_utf8_lossy(&line).into_owned())

@@ -18,24 +18,39 @@ pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) -> String {
     let head = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
     let mut lines: Vec<Vec<String>> = vec![head];
     lines.extend(rows.iter().map(|row| {
-        columns.iter().map(|(_, pointer)| cell(row.pointer(pointer))).collect()
+        columns
+            .iter()
+            .map(|(_, pointer)| cell(row.pointer(pointer)))
+            .collect()
     }));
     let width = |column: usize| {
-        lines.iter().filter_map(|line| line.get(column)).map(|text| text.chars().count()).max()
+        lines
+            .iter()
+            .filter_map(|line| line.get(column))
+            .map(|text| text.chars().count())
+            .max()
     };
-    let widths: Vec<_> = (0..columns.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let widths: Vec<_> = (0..columns.len())
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     lines.iter().map(|line| row(line, &widths)).collect()
 }
 
 /// The rows of an answer: a list itself, or the `items` (or `tools`) of a page.
 pub(crate) fn rows(answer: &Value) -> Vec<Value> {
     let listed = |key: &str| answer.get(key).and_then(Value::as_array);
-    let listed = answer.as_array().or_else(|| listed("items")).or_else(|| listed("tools"));
+    let listed = answer
+        .as_array()
+        .or_else(|| listed("items"))
+        .or_else(|| listed("tools"));
     listed.cloned().unwrap_or_default()
 }
 
 fn row(cells: &[String], widths: &[usize]) -> String {
-    let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    let padded = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell:width$}"));
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
 }
 

@@ -27,8 +27,10 @@ pub(crate) struct Agent {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Add an agent; it reaches nothing but what is listed here
-    #[command(after_help = "Example: toolgate agent add billing_agent --owner ana@acme.com \
-                            --tool 'stripe.*' --resource 'customer:*' --max-risk high")]
+    #[command(
+        after_help = "Example: toolgate agent add billing_agent --owner ana@acme.com \
+                            --tool 'stripe.*' --resource 'customer:*' --max-risk high"
+    )]
     Add(Box<Add>),
     /// List all agents
     Ls,
@@ -112,8 +114,13 @@ impl ReachArgs {
 
     /// Whether nothing is listed.
     fn is_empty(&self) -> bool {
-        let lists =
-            [&self.tools, &self.resources, &self.actions, &self.envs, &self.workflows];
+        let lists = [
+            &self.tools,
+            &self.resources,
+            &self.actions,
+            &self.envs,
+            &self.workflows,
+        ];
         lists.iter().all(|list| list.is_empty())
     }
 }
@@ -158,9 +165,13 @@ impl Run for Agent {
             }
             What::Ls => {
                 let agents = admin.body(Ask::get("/v1/agents")).await?;
-                let columns =
-                    [("ID", "/id"), ("OWNER", "/owner"), ("ROLE", "/role"), ("TENANT", "/tenant"),
-                     ("SUSPENDED", "/suspended")];
+                let columns = [
+                    ("ID", "/id"),
+                    ("OWNER", "/owner"),
+                    ("ROLE", "/role"),
+                    ("TENANT", "/tenant"),
+                    ("SUSPENDED", "/suspended"),
+                ];
                 shell.print(&agents, || table(&rows(&agents), &columns))?;
             }
             What::Show { id } => {
@@ -170,7 +181,9 @@ impl Run for Agent {
             What::Suspend { id } => {
                 let path = format!("/v1/agents/{id}/suspend");
                 let agent = admin.body(Ask::post(path, json!({}))).await?;
-                shell.print(&agent, || format!("{id} is suspended; its next call is refused"))?;
+                shell.print(&agent, || {
+                    format!("{id} is suspended; its next call is refused")
+                })?;
             }
             What::Resume { id } => {
                 let path = format!("/v1/agents/{id}/resume");
@@ -218,14 +231,21 @@ impl Can {
             .with("env", self.env)
             .with("workflow", self.workflow);
         let answer = admin.body(ask).await?;
-        let columns =
-            [("TOOL", "/tool"), ("ANSWER", "/answer"), ("CODE", "/code"), ("REASON", "/reason")];
+        let columns = [
+            ("TOOL", "/tool"),
+            ("ANSWER", "/answer"),
+            ("CODE", "/code"),
+            ("REASON", "/reason"),
+        ];
         let found = rows(&answer);
         shell.print(&answer, || table(&found, &columns))?;
         if self.tool.is_none() {
             return Ok(Exit::Done);
         }
-        let word = found.first().and_then(|first| first.get("answer")).and_then(Value::as_str);
+        let word = found
+            .first()
+            .and_then(|first| first.get("answer"))
+            .and_then(Value::as_str);
         Ok(match word {
             Some("yes") => Exit::Done,
             Some("with_approval") => Exit::ApprovalRequired,

@@ -69,8 +69,14 @@ fn shown(approval: &Value) -> String {
     let text = |key: &str| approval.get(key).and_then(Value::as_str).unwrap_or("-");
     let snapshot = approval.get("snapshot").cloned().unwrap_or(Value::Null);
     let (id, digest) = (text("approval_id"), text("digest"));
-    let short: String = digest.trim_start_matches("sha256:").chars().take(8).collect();
-    let words = approval.pointer("/justification/text").and_then(Value::as_str);
+    let short: String = digest
+        .trim_start_matches("sha256:")
+        .chars()
+        .take(8)
+        .collect();
+    let words = approval
+        .pointer("/justification/text")
+        .and_then(Value::as_str);
     format!(
         "{id}  {}  expires {}\n{digest}\n\nWhat runs once it is approved:\n{}\n\n\
          The agent's own words, unverified: {}\n\n\

@@ -57,7 +57,10 @@ enum What {
 impl Run for Audit {
     async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
         match self.what {
-            What::Verify { bundle: Some(bundle), key } => {
+            What::Verify {
+                bundle: Some(bundle),
+                key,
+            } => {
                 let text = read_text(&bundle, BUNDLE_BYTES_MAX)?;
                 let verifier = match key {
                     Some(key) => named_key(&key)?,
@@ -71,17 +74,24 @@ impl Run for Audit {
                     Some(key) => named_key(&key)?,
                     None => key_beside(&data)?,
                 };
-                let broken = |error: toolgate_store::audit::AuditError| {
-                    Fault::failed(error.to_string())
-                };
+                let broken =
+                    |error: toolgate_store::audit::AuditError| Fault::failed(error.to_string());
                 let evidence = Evidence::open(&data).map_err(broken)?;
-                report(shell, &evidence.verify(&verifier).map_err(broken)?, &verifier)
+                report(
+                    shell,
+                    &evidence.verify(&verifier).map_err(broken)?,
+                    &verifier,
+                )
             }
             What::Checkpoint => {
                 let admin = Admin::open(shell)?;
                 let signed = admin.body(Ask::post("/v1/checkpoints", json!({}))).await?;
                 shell.print(&signed, || {
-                    signed.get("note").and_then(Value::as_str).unwrap_or("-").to_owned()
+                    signed
+                        .get("note")
+                        .and_then(Value::as_str)
+                        .unwrap_or("-")
+                        .to_owned()
                 })?;
                 Ok(Exit::Done)
             }
@@ -96,17 +106,28 @@ fn report(shell: &Shell, report: &Report, verifier: &Verifier) -> Result<Exit, F
         map.insert("verifier".to_owned(), json!(verifier.to_string()));
     }
     shell.print(&value, || told(report))?;
-    Ok(if report.is_sound() { Exit::Done } else { Exit::Conflict })
+    Ok(if report.is_sound() {
+        Exit::Done
+    } else {
+        Exit::Conflict
+    })
 }
 
 /// One line a finding, then the sum.
 pub(crate) fn told(report: &Report) -> String {
-    let mut text: String =
-        report.findings.iter().map(|found| format!("{}: {}\n", found.place, found.message)).collect();
+    let mut text: String = report
+        .findings
+        .iter()
+        .map(|found| format!("{}: {}\n", found.place, found.message))
+        .collect();
     if report.findings_dropped > 0 {
         text.push_str(&format!("and {} more\n", report.findings_dropped));
     }
-    let verdict = if report.is_sound() { "sound" } else { "NOT SOUND" };
+    let verdict = if report.is_sound() {
+        "sound"
+    } else {
+        "NOT SOUND"
+    };
     text.push_str(&format!(
         "{verdict}: {} records, {} of {} checkpoints confirm {} of them, {} not signed yet",
         report.records,
@@ -121,30 +142,50 @@ pub(crate) fn told(report: &Report) -> String {
 /// The key that stands in a data directory: its public file, else the public half of the one
 /// that signs.
 pub(crate) fn key_beside(data: &Path) -> Result<Verifier, Fault> {
-    let directory = if data.is_dir() { data } else { data.parent().unwrap_or(data) };
+    let directory = if data.is_dir() {
+        data
+    } else {
+        data.parent().unwrap_or(data)
+    };
     if let Ok(text) = read_text(&directory.join(VERIFIER_FILE), KEY_BYTES_MAX) {
         return parse(text.trim());
     }
     let path = directory.join(keys::FILE);
     let text = read_text(&path, KEY_BYTES_MAX).map_err(|_| {
-        Fault::usage(format!("there is no key beside the record in `{}`", directory.display()))
-            .help("name the gate's verifier key with `--key`; it is in `verifier.key` where it runs")
+        Fault::usage(format!(
+            "there is no key beside the record in `{}`",
+            directory.display()
+        ))
+        .help("name the gate's verifier key with `--key`; it is in `verifier.key` where it runs")
     })?;
     let signer = Signer::parse(text.trim()).map_err(|error| {
-        Fault::usage(format!("`{}` is not a signing key: {error}", path.display()))
+        Fault::usage(format!(
+            "`{}` is not a signing key: {error}",
+            path.display()
+        ))
     })?;
     Ok(signer.verifier().clone())
 }
 
 fn named_key(key: &str) -> Result<Verifier, Fault> {
     let path = Path::new(key);
-    if path.is_file() { parse(read_text(path, KEY_BYTES_MAX)?.trim()) } else { parse(key) }
+    if path.is_file() {
+        parse(read_text(path, KEY_BYTES_MAX)?.trim())
+    } else {
+        parse(key)
+    }
 }
 
 /// The key that a bundle says it is signed with.
 fn key_in(bundle: &str) -> Result<Verifier, Fault> {
-    let header = bundle.lines().next().and_then(|line| serde_json::from_str::<Value>(line).ok());
-    let key = header.as_ref().and_then(|header| header.get("verifier_key")).and_then(Value::as_str);
+    let header = bundle
+        .lines()
+        .next()
+        .and_then(|line| serde_json::from_str::<Value>(line).ok());
+    let key = header
+        .as_ref()
+        .and_then(|header| header.get("verifier_key"))
+        .and_then(Value::as_str);
     key.ok_or_else(|| Fault::new(Exit::Conflict, "this is not a bundle: it has no header"))
         .and_then(parse)
 }

@@ -41,7 +41,11 @@ impl Run for Check {
         let catalogue = catalogue::read(self.tools.as_deref())?;
         let loaded = load(&files.documents, &catalogue);
         let count = |severity| {
-            loaded.diagnostics.iter().filter(|found| found.severity == severity).count()
+            loaded
+                .diagnostics
+                .iter()
+                .filter(|found| found.severity == severity)
+                .count()
         };
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let version = loaded.set.as_ref().map(|set| set.version());
@@ -56,8 +60,15 @@ impl Run for Check {
         }
         shell.print(&value, || {
             let files = if documents == 1 { "policy" } else { "policies" };
-            format!("{documents} {files}: {}, {warnings} warnings", problems(errors))
+            format!(
+                "{documents} {files}: {}, {warnings} warnings",
+                problems(errors)
+            )
         })?;
-        Ok(if errors == 0 { Exit::Done } else { Exit::Invalid })
+        Ok(if errors == 0 {
+            Exit::Done
+        } else {
+            Exit::Invalid
+        })
     }
 }

@@ -32,7 +32,10 @@ impl Run for Config {
         let What::Show { origin } = self.what;
         let file = shell.config_file()?;
         let resolved = shell.resolve(Vec::new())?;
-        let listing = Listing { file: file.as_ref(), origins: origin };
+        let listing = Listing {
+            file: file.as_ref(),
+            origins: origin,
+        };
         let value = listing.to_json(&resolved.effective);
         shell.print(&value, || listing.to_text(&resolved.effective))?;
         Ok(Exit::Done)

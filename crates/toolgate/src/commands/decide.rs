@@ -104,14 +104,21 @@ async fn refuse(
     let admin = Admin::open(shell)?;
     let digest = digest(&admin, id).await?;
     let decided = decide(&admin, id, (decision, digest, Some(reason))).await?;
-    let word = if decision == "deny" { "denied" } else { "sent back" };
+    let word = if decision == "deny" {
+        "denied"
+    } else {
+        "sent back"
+    };
     shell.print(&decided, || told(&decided, word))?;
     Ok(Exit::Done)
 }
 
 async fn digest(admin: &Admin, id: &str) -> Result<String, Fault> {
     let approval = admin.body(Ask::get(format!("/v1/approvals/{id}"))).await?;
-    let digest = approval.get("digest").and_then(Value::as_str).map(str::to_owned);
+    let digest = approval
+        .get("digest")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     digest.ok_or_else(|| {
         Fault::new(Exit::Conflict, format!("`{id}` waits for nobody any more"))
             .help("`toolgate approvals ls` lists what does")
@@ -127,15 +134,21 @@ async fn decide(
     if let (Some(map), Some(reason)) = (body.as_object_mut(), reason) {
         map.insert("reason".to_owned(), json!(reason));
     }
-    admin.body(Ask::post(format!("/v1/approvals/{id}/decision"), body)).await
+    admin
+        .body(Ask::post(format!("/v1/approvals/{id}/decision"), body))
+        .await
 }
 
 /// What became of the call, once the last approval has let it go.
 async fn followed(admin: &Admin, decided: Value) -> Result<Value, Fault> {
     let id = decided.get("invocation_id").and_then(Value::as_str);
     let waits = decided.get("status").and_then(Value::as_str) == Some("pending_approval");
-    let Some(id) = id.filter(|_| !waits) else { return Ok(decided) };
-    admin.body(Ask::get(format!("/v1/invocations/{id}")).with("wait_ms", Some(WAIT_MS))).await
+    let Some(id) = id.filter(|_| !waits) else {
+        return Ok(decided);
+    };
+    admin
+        .body(Ask::get(format!("/v1/invocations/{id}")).with("wait_ms", Some(WAIT_MS)))
+        .await
 }
 
 fn told(envelope: &Value, word: &str) -> String {

@@ -41,7 +41,11 @@ impl Run for Demo {
         let desk = DeskProcess::start(&stage.directory).await?;
         let config = stage.config(&desk)?;
         let gate = gate::start(&config, shell).await?;
-        shell.say(&format!("a gate on {}, a refund desk on {}\n", gate.local_url(), desk.url));
+        shell.say(&format!(
+            "a gate on {}, a refund desk on {}\n",
+            gate.local_url(),
+            desk.url
+        ));
         let told = play(shell, &gate, &desk).await;
         if told.is_ok() && !self.once {
             shell.say(&open(&gate));
@@ -69,12 +73,19 @@ impl Stage {
     fn config(&self, desk: &DeskProcess) -> Result<Config, Fault> {
         let flags: Flags = vec![
             ("--listen", "listen", "127.0.0.1:0".to_owned()),
-            ("--data", "data", self.directory.join("data").display().to_string()),
+            (
+                "--data",
+                "data",
+                self.directory.join("data").display().to_string(),
+            ),
         ];
         let resolved = resolve(&flags, &BTreeMap::new(), None);
-        let mut config =
-            resolved.map_err(|_| Fault::failed("the demo's configuration does not resolve"))?.config;
-        config.sources.push(Source::http(world::DESK, desk.url.clone()));
+        let mut config = resolved
+            .map_err(|_| Fault::failed("the demo's configuration does not resolve"))?
+            .config;
+        config
+            .sources
+            .push(Source::http(world::DESK, desk.url.clone()));
         // The last line adds up what was asked for, so the record keeps it.
         config.settings.capture = Capture::Full;
         world::furnish(&mut config)?;
@@ -118,10 +129,12 @@ async fn play(shell: &Shell, gate: &Gate, desk: &DeskProcess) -> Result<Exit, Fa
 
 /// The log, verified as an auditor would: from the files alone.
 fn verified(data: &Path) -> Result<toolgate_record::Report, Fault> {
-    let broken =
-        |error: toolgate_store::audit::AuditError| Fault::failed(error.to_string());
+    let broken = |error: toolgate_store::audit::AuditError| Fault::failed(error.to_string());
     let verifier = audit::key_beside(data)?;
-    Evidence::open(data).map_err(broken)?.verify(&verifier).map_err(broken)
+    Evidence::open(data)
+        .map_err(broken)?
+        .verify(&verifier)
+        .map_err(broken)
 }
 
 /// Where to go on looking.

@@ -90,13 +90,20 @@ async fn running(shell: &Shell, config: &Config) -> Option<Admin> {
 }
 
 fn configuration(warnings: usize) -> String {
-    if warnings == 0 { "no problems".to_owned() } else { format!("{warnings} warnings") }
+    if warnings == 0 {
+        "no problems".to_owned()
+    } else {
+        format!("{warnings} warnings")
+    }
 }
 
 fn directory(data: &Path) -> Finding {
     let shown = data.display();
     if !data.exists() {
-        return ok("data directory", format!("`{shown}` is made at the first start"));
+        return ok(
+            "data directory",
+            format!("`{shown}` is made at the first start"),
+        );
     }
     match home::too_open(data) {
         Some(mode) => fix(
@@ -111,12 +118,19 @@ fn directory(data: &Path) -> Finding {
 /// The store, its record, and the clock held against the newest of it.
 fn store(data: &Path) -> Vec<Finding> {
     if !data.join("toolgate.db").exists() {
-        return vec![ok("store", "there is none yet; it is made at the first start".to_owned())];
+        return vec![ok(
+            "store",
+            "there is none yet; it is made at the first start".to_owned(),
+        )];
     }
     let evidence = match Evidence::open(data) {
         Ok(evidence) => evidence,
         Err(error) => {
-            return vec![fix("store", error.to_string(), "restore a backup".to_owned())];
+            return vec![fix(
+                "store",
+                error.to_string(),
+                "restore a backup".to_owned(),
+            )];
         }
     };
     let mut newest = None;
@@ -142,7 +156,11 @@ fn record(data: &Path, evidence: &Evidence) -> Finding {
             last(told(&report)),
             "keep a copy, and run `toolgate audit verify` to see the places".to_owned(),
         ),
-        Err(why) => fix("record", why, "name the key with `toolgate audit verify --key`".to_owned()),
+        Err(why) => fix(
+            "record",
+            why,
+            "name the key with `toolgate audit verify --key`".to_owned(),
+        ),
     }
 }
 
@@ -179,13 +197,24 @@ fn policies(config: &Config) -> Finding {
         Err(fault) => return wrong("policies", &fault),
     };
     let loaded = toolgate_policy::load(&files.documents, &Catalogue::default());
-    let errors =
-        loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let errors = loaded
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .count();
     let count = files.documents.len();
     if errors > 0 {
         let detail = format!("{} in {count} files", problems(errors));
-        let paths: Vec<_> = config.policies.iter().map(|path| path.display().to_string()).collect();
-        return fix("policies", detail, format!("toolgate check {}", paths.join(" ")));
+        let paths: Vec<_> = config
+            .policies
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        return fix(
+            "policies",
+            detail,
+            format!("toolgate check {}", paths.join(" ")),
+        );
     }
     if count == 0 {
         let detail = "no files; without a policy in force every call is denied".to_owned();
@@ -199,9 +228,15 @@ async fn asked_sources(admin: &Admin) -> Finding {
         Err(fault) => wrong("sources", &fault),
         Ok(sources) => {
             let text = |source: &Value, key: &str| {
-                source.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+                source
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
             };
-            let down = rows(&sources).into_iter().filter(|source| text(source, "health") != "up");
+            let down = rows(&sources)
+                .into_iter()
+                .filter(|source| text(source, "health") != "up");
             let down = down.map(|source| (text(&source, "name"), text(&source, "detail")));
             sourced(rows(&sources).len(), down.collect())
         }
@@ -229,8 +264,15 @@ async fn tried_sources(shell: &Shell, config: &Config) -> Finding {
     sources.settled(SOURCES_WAIT).await;
     let statuses = sources.sources();
     sources.shutdown().await;
-    let down = statuses.iter().filter(|source| source.health != SourceHealth::Up);
-    let down = down.map(|source| (source.name.clone(), source.detail.clone().unwrap_or_default()));
+    let down = statuses
+        .iter()
+        .filter(|source| source.health != SourceHealth::Up);
+    let down = down.map(|source| {
+        (
+            source.name.clone(),
+            source.detail.clone().unwrap_or_default(),
+        )
+    });
     sourced(statuses.len(), down.collect())
 }
 
@@ -239,24 +281,39 @@ fn sourced(count: usize, down: Vec<(String, String)>) -> Finding {
         [] => ok("sources", format!("{count} of {count} answer")),
         [(name, detail), ..] => fix(
             "sources",
-            format!("{} of {count} do not answer; `{name}`: {detail}", down.len()),
+            format!(
+                "{} of {count} do not answer; `{name}`: {detail}",
+                down.len()
+            ),
             format!("try the command or URL of `{name}` by hand"),
         ),
     }
 }
 
 fn ok(check: &'static str, detail: String) -> Finding {
-    Finding { check, detail, fix: None }
+    Finding {
+        check,
+        detail,
+        fix: None,
+    }
 }
 
 fn fix(check: &'static str, detail: String, fix: String) -> Finding {
-    Finding { check, detail, fix: Some(fix) }
+    Finding {
+        check,
+        detail,
+        fix: Some(fix),
+    }
 }
 
 fn wrong(check: &'static str, fault: &Fault) -> Finding {
     let text = fault.drawn();
     let hint = "mend what is named here".to_owned();
-    Finding { check, detail: text, fix: Some(hint) }
+    Finding {
+        check,
+        detail: text,
+        fix: Some(hint),
+    }
 }
 
 impl Finding {
@@ -270,7 +327,10 @@ impl Finding {
     fn line(&self) -> String {
         match &self.fix {
             None => format!("ok   {:15} {}\n", self.check, self.detail),
-            Some(fix) => format!("FIX  {:15} {}\n     {:15} → {fix}\n", self.check, self.detail, ""),
+            Some(fix) => format!(
+                "FIX  {:15} {}\n     {:15} → {fix}\n",
+                self.check, self.detail, ""
+            ),
         }
     }
 }

@@ -21,8 +21,8 @@ use toolgate_gate::port::{Clock as _, PolicyDocument, Stored};
 use toolgate_gate::{Configuration, Judged, explain, unscoped};
 use toolgate_model::json::{Limits, Numbers, parse};
 use toolgate_model::{
-    Agent, AgentId, Call, Catalogue, Code, Identity, Profile, Risk, Role, TenantId, Timestamp, ToolId,
-    Trigger, Verdict,
+    Agent, AgentId, Call, Catalogue, Code, Identity, Profile, Risk, Role, TenantId, Timestamp,
+    ToolId, Trigger, Verdict,
 };
 
 use crate::admin::{Admin, Ask};
@@ -163,7 +163,10 @@ impl Eval {
             name: document.name.clone(),
             text: document.text.clone(),
         });
-        let stored = Stored { policies: documents.collect(), ..Stored::default() };
+        let stored = Stored {
+            policies: documents.collect(),
+            ..Stored::default()
+        };
         let known = catalogue::read(self.tools.as_deref())?;
         let known = self.with_called(shell, known, call)?;
         let configuration =
@@ -172,7 +175,10 @@ impl Eval {
             let diagnostics = configuration.diagnostics.clone();
             let errors = configuration.policy_errors().count();
             let message = format!("the policies have {}", problems(errors));
-            return Err(Fault::invalid(message, reload::findings(diagnostics, &files)));
+            return Err(Fault::invalid(
+                message,
+                reload::findings(diagnostics, &files),
+            ));
         }
         Ok(configuration)
     }
@@ -195,16 +201,26 @@ impl Eval {
             "nothing is known of `{}`; taken as {risk} risk with any arguments (--tools, --risk)",
             call.tool
         ));
-        Ok(Catalogue::new([catalogue::assumed(call.tool.clone(), risk)]))
+        Ok(Catalogue::new([catalogue::assumed(
+            call.tool.clone(),
+            risk,
+        )]))
     }
 
     fn tell(&self, shell: &Shell, answer: &Value) -> Result<Exit, Fault> {
         let decision = answer.get("decision").unwrap_or(answer);
-        let verdict = decision.get("verdict").and_then(Value::as_str).unwrap_or_default();
+        let verdict = decision
+            .get("verdict")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let verdict = Verdict::parse(verdict);
         let denial = answer.get("denial").filter(|denial| !denial.is_null());
-        let denial = denial.or_else(|| decision.get("denial")).filter(|denial| !denial.is_null());
-        let code = denial.and_then(|denial| denial.get("code")).and_then(Value::as_str);
+        let denial = denial
+            .or_else(|| decision.get("denial"))
+            .filter(|denial| !denial.is_null());
+        let code = denial
+            .and_then(|denial| denial.get("code"))
+            .and_then(Value::as_str);
         shell.print(answer, || {
             let mut text = explained::sentence(verdict, decision, denial);
             if let (true, Some(explanation)) = (self.explain, answer.get("explanation")) {

@@ -26,17 +26,32 @@ pub(crate) struct Init {
 /// Every file, with its text.
 pub(crate) const FILES: [(&str, &str); 4] = [
     ("toolgate.toml", include_str!("../starter/toolgate.toml")),
-    ("policies/destructive.json", include_str!("../starter/policies/destructive.json")),
-    ("policies/money.json", include_str!("../starter/policies/money.json")),
-    ("policies/secrets.json", include_str!("../starter/policies/secrets.json")),
+    (
+        "policies/destructive.json",
+        include_str!("../starter/policies/destructive.json"),
+    ),
+    (
+        "policies/money.json",
+        include_str!("../starter/policies/money.json"),
+    ),
+    (
+        "policies/secrets.json",
+        include_str!("../starter/policies/secrets.json"),
+    ),
 ];
 
 impl Run for Init {
     async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
-        let taken: Vec<_> =
-            FILES.iter().map(|(name, _)| self.directory.join(name)).filter(|path| path.exists()).collect();
+        let taken: Vec<_> = FILES
+            .iter()
+            .map(|(name, _)| self.directory.join(name))
+            .filter(|path| path.exists())
+            .collect();
         if let Some(first) = taken.first() {
-            let message = format!("`{}` is there already; nothing was written", first.display());
+            let message = format!(
+                "`{}` is there already; nothing was written",
+                first.display()
+            );
             return Err(Fault::new(Exit::Conflict, message)
                 .help("name an empty directory, or move the file away"));
         }
@@ -47,8 +62,14 @@ impl Run for Init {
             written.push(path.display().to_string());
         }
         shell.print(&json!({"written": written}), || {
-            let list: String = written.iter().map(|path| format!("wrote {path}\n")).collect();
-            format!("{list}\nNext: toolgate serve --config {}/toolgate.toml", self.directory.display())
+            let list: String = written
+                .iter()
+                .map(|path| format!("wrote {path}\n"))
+                .collect();
+            format!(
+                "{list}\nNext: toolgate serve --config {}/toolgate.toml",
+                self.directory.display()
+            )
         })?;
         Ok(Exit::Done)
     }
@@ -63,5 +84,6 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
         fs::create_dir_all(directory).map_err(unwritable)?;
     }
     let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(unwritable)
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(unwritable)
 }

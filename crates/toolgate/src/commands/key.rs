@@ -89,7 +89,9 @@ impl Run for Key {
             What::Revoke { id } => {
                 let path = format!("/v1/keys/{id}/revoke");
                 let key = admin.body(Ask::post(path, json!({}))).await?;
-                shell.print(&key, || format!("{id} is revoked; its next call is refused"))?;
+                shell.print(&key, || {
+                    format!("{id} is revoked; its next call is refused")
+                })?;
             }
         }
         Ok(Exit::Done)
@@ -113,7 +115,13 @@ fn put(body: &mut Value, key: &str, value: Option<String>) {
 
 /// The token, its end, and where to paste it.
 fn shown(issued: &Value, admin: &Admin) -> String {
-    let text = |key: &str| issued.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let text = |key: &str| {
+        issued
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or("-")
+            .to_owned()
+    };
     let client = crate::client::mcp_client(admin.base().as_str(), &text("token"));
     format!(
         "{}\n{} expires {}; the token is not shown again\n\nFor an MCP client:\n{client}",

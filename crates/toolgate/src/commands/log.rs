@@ -56,7 +56,11 @@ impl Run for Log {
     async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
         let admin = Admin::open(shell)?;
         match self.what {
-            What::Tail { lines, kind, follow } => {
+            What::Tail {
+                lines,
+                kind,
+                follow,
+            } => {
                 let ask = Ask::get("/v1/records")
                     .with("limit", Some(lines))
                     .with("newest", Some(true))
@@ -81,8 +85,12 @@ impl Run for Log {
 
 /// An invocation's outcome, and every record of how it came to that.
 async fn story(shell: &Shell, admin: &Admin, id: &str) -> Result<(), Fault> {
-    let envelope = admin.body(Ask::get(format!("/v1/invocations/{id}"))).await?;
-    let ask = Ask::get("/v1/records").with("invocation", Some(id)).with("limit", Some(200));
+    let envelope = admin
+        .body(Ask::get(format!("/v1/invocations/{id}")))
+        .await?;
+    let ask = Ask::get("/v1/records")
+        .with("invocation", Some(id))
+        .with("limit", Some(200));
     let records = rows(&admin.body(ask).await?);
     let whole = json!({"invocation": envelope, "records": records});
     shell.print(&whole, || {
@@ -92,15 +100,24 @@ async fn story(shell: &Shell, admin: &Admin, id: &str) -> Result<(), Fault> {
 }
 
 async fn follow(shell: &Shell, admin: &Admin, kind: Option<&str>) -> Result<(), Fault> {
-    let response = admin.send(Ask::get("/v1/events").header("accept", "text/event-stream")).await?;
+    let response = admin
+        .send(Ask::get("/v1/events").header("accept", "text/event-stream"))
+        .await?;
     if !response.status().is_success() {
         let status = response.status();
-        return Err(Fault::failed(format!("the gate sends no events (HTTP {status})")));
+        return Err(Fault::failed(format!(
+            "the gate sends no events (HTTP {status})"
+        )));
     }
     let mut events = Events::of(response);
     while let Some(event) = events.next().await? {
-        let Ok(record) = serde_json::from_str::<Value>(&event) else { continue };
-        let own = record.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let Ok(record) = serde_json::from_str::<Value>(&event) else {
+            continue;
+        };
+        let own = record
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if kind.is_none_or(|kind| own.starts_with(kind)) {
             shell.print_line(&record, || line(&record))?;
         }
@@ -113,14 +130,17 @@ async fn export(admin: &Admin) -> Result<(), Fault> {
     let response = admin.send(Ask::get("/v1/export")).await?;
     if !response.status().is_success() {
         let status = response.status();
-        return Err(Fault::failed(format!("the gate exports nothing (HTTP {status})")));
+        return Err(Fault::failed(format!(
+            "the gate exports nothing (HTTP {status})"
+        )));
     }
     let broken = |why: String| Fault::failed(format!("the export broke off: {why}"));
     let mut bytes = response.bytes_stream();
     let mut out = std::io::stdout().lock();
     while let Some(chunk) = bytes.next().await {
         let chunk = chunk.map_err(|error| broken(error.to_string()))?;
-        out.write_all(&chunk).map_err(|error| broken(error.to_string()))?;
+        out.write_all(&chunk)
+            .map_err(|error| broken(error.to_string()))?;
     }
     out.flush().map_err(|error| broken(error.to_string()))
 }
@@ -133,8 +153,12 @@ fn line(record: &Value) -> String {
         Some(other) => visible(&other.to_string()),
     };
     let entry = record.get("text").and_then(Value::as_str);
-    let entry: Value = entry.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let actor = entry.pointer("/actor/id").or_else(|| entry.pointer("/actor/kind"));
+    let entry: Value = entry
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let actor = entry
+        .pointer("/actor/id")
+        .or_else(|| entry.pointer("/actor/kind"));
     let code = entry.pointer("/data/denial/code");
     format!(
         "{}  {}  {}  {}  {}{}",

@@ -72,7 +72,10 @@ impl Mcp {
     fn token(&self, shell: &Shell) -> Result<String, Fault> {
         let token = match &self.key_file {
             Some(path) => read_text(path, KEY_BYTES_MAX)?.trim().to_owned(),
-            None => shell.variable("TOOLGATE_TOKEN").unwrap_or_default().to_owned(),
+            None => shell
+                .variable("TOOLGATE_TOKEN")
+                .unwrap_or_default()
+                .to_owned(),
         };
         if token.is_empty() {
             return Err(Fault::new(Exit::NotPermitted, "there is no agent's token").help(
@@ -90,12 +93,8 @@ impl Mcp {
 pub(super) async fn serve(gate: Gate, token: String) -> Result<Exit, Fault> {
     let stop = signal::stop()?;
     let faces = (gate.api.clone(), gate.mcp.clone());
-    let served = toolgate_api::mcp::serve_stdio(
-        faces,
-        token,
-        tokio::io::stdin(),
-        tokio::io::stdout(),
-    );
+    let served =
+        toolgate_api::mcp::serve_stdio(faces, token, tokio::io::stdin(), tokio::io::stdout());
     let ended = tokio::select! {
         ended = served => ended,
         () = stop => Ok(()),
@@ -107,11 +106,17 @@ pub(super) async fn serve(gate: Gate, token: String) -> Result<Exit, Fault> {
 
 /// A way to the gate that runs, if one does.
 async fn running(shell: &Shell, token: &str) -> Result<Option<Bridge>, Fault> {
-    let named = shell.global.url.as_deref().or_else(|| shell.variable("TOOLGATE_URL"));
+    let named = shell
+        .global
+        .url
+        .as_deref()
+        .or_else(|| shell.variable("TOOLGATE_URL"));
     if let Some(url) = named {
         return Bridge::to(url, token).map(Some);
     }
-    let Some(url) = recorded(shell)? else { return Ok(None) };
+    let Some(url) = recorded(shell)? else {
+        return Ok(None);
+    };
     let bridge = Bridge::to(&url, token)?;
     Ok(bridge.is_alive().await.then_some(bridge))
 }

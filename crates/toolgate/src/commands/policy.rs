@@ -79,13 +79,19 @@ impl Run for Policy {
                 shell.print(&policies, || table(&rows(&policies), &DOCUMENTS))?;
                 return Ok(Exit::Done);
             }
-            What::Show { name, versions: true } => {
+            What::Show {
+                name,
+                versions: true,
+            } => {
                 let path = format!("/v1/policies/{name}/versions");
                 let versions = admin.body(Ask::get(path)).await?;
                 shell.print(&versions, || table(&rows(&versions), &VERSIONS))?;
                 return Ok(Exit::Done);
             }
-            What::Show { name, versions: false } => {
+            What::Show {
+                name,
+                versions: false,
+            } => {
                 let document = admin.body(Ask::get(format!("/v1/policies/{name}"))).await?;
                 shell.print(&document, || {
                     let text = document.get("text").and_then(Value::as_str);
@@ -93,7 +99,11 @@ impl Run for Policy {
                 })?;
                 return Ok(Exit::Done);
             }
-            What::Apply { paths, activate, message } => {
+            What::Apply {
+                paths,
+                activate,
+                message,
+            } => {
                 return apply(shell, &admin, &paths, (activate, &message)).await;
             }
             What::Activate { name } => activate(&admin, &name).await?,
@@ -167,14 +177,17 @@ async fn activate(admin: &Admin, name: &str) -> Result<Value, Fault> {
         None => (name, None),
         Some((name, number)) => {
             let number: u32 = number.parse().map_err(|_| {
-                Fault::usage(format!("`{number}` is not a version number"))
-                    .help(format!("`toolgate policy show {name} --versions` lists them"))
+                Fault::usage(format!("`{number}` is not a version number")).help(format!(
+                    "`toolgate policy show {name} --versions` lists them"
+                ))
             })?;
             (name, Some(number))
         }
     };
     let body = number.map_or(json!({}), |number| json!({"number": number}));
-    admin.body(Ask::post(format!("/v1/policies/{name}/activate"), body)).await
+    admin
+        .body(Ask::post(format!("/v1/policies/{name}/activate"), body))
+        .await
 }
 
 /// The fault with the complaints drawn under the texts of the files.
@@ -184,8 +197,13 @@ fn drawn(fault: Fault, files: &PolicyFiles) -> Fault {
 
 fn line(version: &Value) -> String {
     let name = version.get("name").and_then(Value::as_str).unwrap_or("-");
-    let number = version.get("number").map_or_else(String::new, Value::to_string);
-    let active = version.get("active").and_then(Value::as_bool).unwrap_or_default();
+    let number = version
+        .get("number")
+        .map_or_else(String::new, Value::to_string);
+    let active = version
+        .get("active")
+        .and_then(Value::as_bool)
+        .unwrap_or_default();
     let state = if active { "in force" } else { "not in force" };
     format!("{name} version {number} is {state}")
 }

@@ -19,7 +19,9 @@ pub(crate) struct RefundDesk {
 
 impl Run for RefundDesk {
     async fn run(self, _shell: &Shell) -> Result<Exit, Fault> {
-        run(self.desk).await.map_err(|error| Fault::failed(error.to_string()))?;
+        run(self.desk)
+            .await
+            .map_err(|error| Fault::failed(error.to_string()))?;
         Ok(Exit::Done)
     }
 }

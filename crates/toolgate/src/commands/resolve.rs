@@ -47,7 +47,10 @@ impl Run for Resolve {
         let path = format!("/v1/invocations/{}/resolve", self.id);
         let envelope = admin.body(Ask::post(path, body)).await?;
         shell.print(&envelope, || {
-            let status = envelope.get("status").and_then(serde_json::Value::as_str).unwrap_or("-");
+            let status = envelope
+                .get("status")
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or("-");
             format!("{} is {status}", self.id)
         })?;
         Ok(Exit::Done)

@@ -70,7 +70,10 @@ fn welcome(gate: &Gate, config: &Config) -> String {
             SourceHealth::Up => format!("{} tools", source.tools),
             SourceHealth::Starting => "starting".to_owned(),
             SourceHealth::Down => {
-                format!("down: {}", source.detail.as_deref().unwrap_or("no reason known"))
+                format!(
+                    "down: {}",
+                    source.detail.as_deref().unwrap_or("no reason known")
+                )
             }
         };
         // Writing to a string cannot fail.
@@ -96,6 +99,9 @@ fn welcome(gate: &Gate, config: &Config) -> String {
         );
     }
     text.push_str("\nAn MCP client needs:\n");
-    text.push_str(&mcp_client(&url, "the token of `toolgate key create AGENT`"));
+    text.push_str(&mcp_client(
+        &url,
+        "the token of `toolgate key create AGENT`",
+    ));
     text
 }

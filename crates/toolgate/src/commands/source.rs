@@ -31,8 +31,11 @@ impl Run for Source {
             What::Ls => {
                 let sources = admin.body(Ask::get("/v1/sources")).await?;
                 let columns = [
-                    ("NAME", "/name"), ("KIND", "/kind"), ("HEALTH", "/health"),
-                    ("TOOLS", "/tools"), ("DETAIL", "/detail"),
+                    ("NAME", "/name"),
+                    ("KIND", "/kind"),
+                    ("HEALTH", "/health"),
+                    ("TOOLS", "/tools"),
+                    ("DETAIL", "/detail"),
                 ];
                 shell.print(&sources, || table(&rows(&sources), &columns))?;
             }

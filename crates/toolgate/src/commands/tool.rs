@@ -38,8 +38,12 @@ impl Run for Tool {
         match self.what {
             What::Ls => {
                 let columns = [
-                    ("TOOL", "/id"), ("RISK", "/risk"), ("VERB", "/verb"), ("EFFECT", "/effect"),
-                    ("VERSION", "/version"), ("WHY", "/risk_reason"),
+                    ("TOOL", "/id"),
+                    ("RISK", "/risk"),
+                    ("VERB", "/verb"),
+                    ("EFFECT", "/effect"),
+                    ("VERSION", "/version"),
+                    ("WHY", "/risk_reason"),
                 ];
                 shell.print(&tools, || table(&rows(&tools), &columns))?;
             }

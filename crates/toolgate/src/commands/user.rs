@@ -65,7 +65,9 @@ impl Run for User {
             What::Ls => {
                 let users = admin.body(Ask::get("/v1/users")).await?;
                 let columns = [
-                    ("ID", "/id"), ("ROLE", "/role"), ("TENANT", "/tenant"),
+                    ("ID", "/id"),
+                    ("ROLE", "/role"),
+                    ("TENANT", "/tenant"),
                     ("DISABLED", "/disabled"),
                 ];
                 shell.print(&users, || table(&rows(&users), &columns))?;

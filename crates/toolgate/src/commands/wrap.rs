@@ -49,7 +49,9 @@ const POLICY: &str = include_str!("../starter/wrap.json");
 
 /// Arguments of `toolgate mcp wrap`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: toolgate mcp wrap -- npx -y @modelcontextprotocol/server-everything")]
+#[command(
+    after_help = "Example: toolgate mcp wrap -- npx -y @modelcontextprotocol/server-everything"
+)]
 pub(crate) struct Wrap {
     /// The source's name in tool ids; made from the command, if not said
     #[arg(long)]
@@ -98,10 +100,16 @@ impl Wrap {
         let name = self.name.clone().unwrap_or_else(|| named(&self.command));
         // The client sees the names that the server gives, as if there were no gate between them.
         let source = Source::stdio(&name, self.command.clone());
-        config.sources = vec![Source { wire_names: WireNames::Bare, ..source }];
+        config.sources = vec![Source {
+            wire_names: WireNames::Bare,
+            ..source
+        }];
         if config.policies.is_empty() {
             let text = POLICY.to_owned();
-            config.documents.push(Document { name: "wrap".to_owned(), text });
+            config.documents.push(Document {
+                name: "wrap".to_owned(),
+                text,
+            });
         }
         let local = id(AGENT)?;
         if config.agents.iter().all(|agent| agent.spec.id != local) {
@@ -113,14 +121,25 @@ impl Wrap {
     /// The directory of this command: the same one each time, and another one for another command.
     fn directory(&self, shell: &Shell, slot: usize) -> Result<PathBuf, Fault> {
         let state = shell.variable("XDG_STATE_HOME").map(PathBuf::from);
-        let home = || shell.variable("HOME").map(|home| Path::new(home).join(".local/state"));
+        let home = || {
+            shell
+                .variable("HOME")
+                .map(|home| Path::new(home).join(".local/state"))
+        };
         let base = state.or_else(home).ok_or_else(|| {
             Fault::usage("there is no home directory to keep the record in")
                 .help("name a data directory with `--data`")
         })?;
-        let digest: String =
-            Digest::of(json!(self.command).to_string().as_bytes()).hex().chars().take(12).collect();
-        let suffix = if slot == 0 { String::new() } else { format!("-{}", slot + 1) };
+        let digest: String = Digest::of(json!(self.command).to_string().as_bytes())
+            .hex()
+            .chars()
+            .take(12)
+            .collect();
+        let suffix = if slot == 0 {
+            String::new()
+        } else {
+            format!("-{}", slot + 1)
+        };
         let name = format!("{}-{digest}{suffix}", named(&self.command));
         Ok(base.join("toolgate").join("wrap").join(name))
     }
@@ -136,7 +155,10 @@ fn named(command: &[String]) -> String {
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .collect();
         let plain = plain.trim_matches('-').chars().take(32).collect::<String>();
-        let wordy = plain.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
+        let wordy = plain
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_ascii_alphabetic());
         (wordy && !word.starts_with('-')).then(|| plain.trim_matches('-').to_owned())
     });
     word.unwrap_or_else(|| "server".to_owned())
@@ -151,7 +173,10 @@ fn local_agent(id: AgentId) -> Result<DeclaredAgent, Fault> {
         runtime: None,
         project: None,
     };
-    Ok(DeclaredAgent { spec, tenant: TenantId::default() })
+    Ok(DeclaredAgent {
+        spec,
+        tenant: TenantId::default(),
+    })
 }
 
 /// A fresh key for the agent, known to this process alone.
@@ -164,14 +189,19 @@ async fn key(gate: &Gate) -> Result<String, Fault> {
         .authenticate(Some(text.trim()))
         .await
         .map_err(|denial| Fault::new(Exit::NotPermitted, denial.message))?;
-    let spec = KeySpec { agent: id(AGENT)?, ttl: None, scope: Scope::default() };
+    let spec = KeySpec {
+        agent: id(AGENT)?,
+        ttl: None,
+        scope: Scope::default(),
+    };
     let issued = gate.api.driver.create_key(&caller, spec).await;
     let issued = issued.map_err(|error| Fault::failed(error.to_string()))?;
     Ok(Token::reveal(&issued.token))
 }
 
 fn id(text: &str) -> Result<AgentId, Fault> {
-    text.parse().map_err(|error| Fault::failed(format!("{error}")))
+    text.parse()
+        .map_err(|error| Fault::failed(format!("{error}")))
 }
 
 #[cfg(test)]
@@ -184,7 +214,10 @@ mod tests {
             let words: Vec<_> = command.split(' ').map(str::to_owned).collect();
             named(&words)
         };
-        assert_eq!(name("npx -y @modelcontextprotocol/server-everything"), "server-everything");
+        assert_eq!(
+            name("npx -y @modelcontextprotocol/server-everything"),
+            "server-everything"
+        );
         assert_eq!(name("uvx mcp-server-git"), "mcp-server-git");
         assert_eq!(name("npx server-filesystem@1.2.3 /data"), "data");
         assert_eq!(name("./run --port 9"), "run");

@@ -23,13 +23,16 @@ impl Reading<'_, '_> {
         let mut agents: Vec<DeclaredAgent> = Vec::new();
         for section in self.reader.tables(root, "agent") {
             let place = (section.path.clone(), section.origin.clone());
-            let Some(agent) = self.agent(section) else { continue };
+            let Some(agent) = self.agent(section) else {
+                continue;
+            };
             let id = &agent.spec.id;
             if agents.iter().any(|other| other.spec.id == *id) {
                 let message = format!("there are two agents `{id}`");
                 let help = "an id names one agent in all tenants: choose another".to_owned();
                 let place = (place.0.as_str(), &place.1);
-                self.reader.complain(Problem::Contradiction, place, message, Some(help));
+                self.reader
+                    .complain(Problem::Contradiction, place, message, Some(help));
             }
             agents.push(agent);
         }
@@ -53,26 +56,36 @@ impl Reading<'_, '_> {
             runtime,
             project,
         };
-        Some(DeclaredAgent { spec, tenant: tenant.unwrap_or_default() })
+        Some(DeclaredAgent {
+            spec,
+            tenant: tenant.unwrap_or_default(),
+        })
     }
 
     fn profile(&mut self, section: &mut Section) -> Profile {
         let path = format!("{}profile", section.path);
-        let Some(node) = section.take("profile") else { return Profile::default() };
+        let Some(node) = section.take("profile") else {
+            return Profile::default();
+        };
         match &node.value {
             Value::Text(text) if text == "admin" => {
                 self.reader.note(path, "admin".into(), node.origin.clone());
                 Profile::Admin
             }
-            Value::Table(_) => Profile::Scoped { grants: vec![self.grant(&path, node)] },
+            Value::Table(_) => Profile::Scoped {
+                grants: vec![self.grant(&path, node)],
+            },
             Value::List(items) => {
                 let numbered = items.iter().cloned().enumerate();
                 let grants =
                     numbered.map(|(place, item)| self.grant(&format!("{path}[{place}]"), item));
-                Profile::Scoped { grants: grants.collect() }
+                Profile::Scoped {
+                    grants: grants.collect(),
+                }
             }
             _ => {
-                let wanted = "a grant such as { tools = [\"crm.*\"] }, a list of grants, or \"admin\"";
+                let wanted =
+                    "a grant such as { tools = [\"crm.*\"] }, a list of grants, or \"admin\"";
                 self.reader.misfit(&path, &node, wanted);
                 Profile::default()
             }
@@ -87,6 +100,13 @@ impl Reading<'_, '_> {
         let (envs, workflows) = (globs("envs"), globs("workflows"));
         let max_risk = reader.optional(&mut section, "max_risk");
         reader.finish(section);
-        Grant { tools, resources, actions, envs, workflows, max_risk }
+        Grant {
+            tools,
+            resources,
+            actions,
+            envs,
+            workflows,
+            max_risk,
+        }
     }
 }

@@ -79,12 +79,22 @@ pub(super) trait Setting: Sized + Serialize {
 impl Section {
     /// The root of a tree.
     pub(super) const fn root(entries: Vec<Entry>) -> Self {
-        Self { path: String::new(), entries, known: Vec::new(), origin: Origin::Default }
+        Self {
+            path: String::new(),
+            entries,
+            known: Vec::new(),
+            origin: Origin::Default,
+        }
     }
 
     /// A table at a path.
     pub(super) const fn at(path: String, entries: Vec<Entry>, origin: Origin) -> Self {
-        Self { path, entries, known: Vec::new(), origin }
+        Self {
+            path,
+            entries,
+            known: Vec::new(),
+            origin,
+        }
     }
 
     /// Takes a key's value out, if it is there.
@@ -101,7 +111,10 @@ impl Section {
 
     /// Looks at a key's value and leaves it there.
     pub(super) fn peek(&self, key: &str) -> Option<&Node> {
-        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.node)
     }
 
     /// Takes everything that is left, as a table whose keys are names and not ours.
@@ -112,7 +125,11 @@ impl Section {
 
 impl<'t> Reader<'t> {
     pub(super) const fn new(file: Option<&'t ConfigFile>) -> Self {
-        Self { file, problems: Vec::new(), effective: Vec::new() }
+        Self {
+            file,
+            problems: Vec::new(),
+            effective: Vec::new(),
+        }
     }
 
     /// A key's value, or `default` where nobody set it.
@@ -160,7 +177,12 @@ impl<'t> Reader<'t> {
             let message = format!("`{}{key}` is missing", section.path);
             let help = format!("add `{key} = …`: {}", T::WHAT);
             let origin = section.origin.clone();
-            self.complain(Problem::Missing, (&section.path, &origin), message, Some(help));
+            self.complain(
+                Problem::Missing,
+                (&section.path, &origin),
+                message,
+                Some(help),
+            );
             return None;
         }
         self.optional(section, key)
@@ -192,7 +214,9 @@ impl<'t> Reader<'t> {
 
     /// A list of tables: `[[source]]`.
     pub(super) fn tables(&mut self, section: &mut Section, key: &'static str) -> Vec<Section> {
-        let Some(node) = section.take(key) else { return Vec::new() };
+        let Some(node) = section.take(key) else {
+            return Vec::new();
+        };
         let what = node.what();
         let Value::List(items) = node.value else {
             let message = format!("`{key}` is {what}, not a list of tables");
@@ -201,7 +225,9 @@ impl<'t> Reader<'t> {
             return Vec::new();
         };
         let numbered = items.into_iter().enumerate();
-        numbered.map(|(place, item)| self.as_table(&format!("{key}[{place}]"), item)).collect()
+        numbered
+            .map(|(place, item)| self.as_table(&format!("{key}[{place}]"), item))
+            .collect()
     }
 
     /// Complains about a key that is known but does not work yet.
@@ -228,7 +254,11 @@ impl<'t> Reader<'t> {
             self.complain(Problem::UnknownKey, place, message, Some(help));
             // A variable with our prefix that resembles nothing may belong to something else.
             let foreign = matches!(&entry.origin, Origin::Variable(name) if !name.contains("__"));
-            if let Some(last) = self.problems.last_mut().filter(|_| foreign && near.is_none()) {
+            if let Some(last) = self
+                .problems
+                .last_mut()
+                .filter(|_| foreign && near.is_none())
+            {
                 last.severity = Severity::Warning;
             }
         }
@@ -244,12 +274,16 @@ impl<'t> Reader<'t> {
     ) {
         let (file, span, message) = match origin {
             Origin::File(range) => (self.file_name(), self.span(range), message),
-            Origin::Variable(name) => {
-                ("environment".to_owned(), None, format!("{message} (from `{name}`)"))
-            }
-            Origin::Flag(flag) => {
-                ("command line".to_owned(), None, format!("{message} (from `{flag}`)"))
-            }
+            Origin::Variable(name) => (
+                "environment".to_owned(),
+                None,
+                format!("{message} (from `{name}`)"),
+            ),
+            Origin::Flag(flag) => (
+                "command line".to_owned(),
+                None,
+                format!("{message} (from `{flag}`)"),
+            ),
             Origin::Default => (self.file_name(), None, message),
         };
         self.problems.push(Diagnostic {
@@ -277,7 +311,11 @@ impl<'t> Reader<'t> {
 
     /// Keeps an effective value.
     pub(super) fn note(&mut self, path: String, value: serde_json::Value, origin: Origin) {
-        self.effective.push(Effective { path, value, origin });
+        self.effective.push(Effective {
+            path,
+            value,
+            origin,
+        });
     }
 
     fn read<T: Setting>(&mut self, path: &str, node: &Node) -> Option<T> {
@@ -289,11 +327,13 @@ impl<'t> Reader<'t> {
     }
 
     fn file_name(&self) -> String {
-        self.file.map_or_else(|| "configuration".to_owned(), |file| file.name())
+        self.file
+            .map_or_else(|| "configuration".to_owned(), |file| file.name())
     }
 
     fn span(&self, range: &std::ops::Range<usize>) -> Option<Span> {
-        self.file.map(|file| Span::in_text(&file.text, range.start, range.end))
+        self.file
+            .map(|file| Span::in_text(&file.text, range.start, range.end))
     }
 }
 
@@ -347,7 +387,10 @@ impl Setting for Vec<String> {
             Value::List(items) => items.iter().map(String::read).collect(),
             // `TOOLGATE_HOSTS=a.example,b.example`
             Value::Text(text) if !matches!(node.origin, Origin::File(_)) => {
-                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                let parts = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
                 Some(parts.map(str::to_owned).collect())
             }
             _ => None,

@@ -29,8 +29,16 @@ pub(super) const FORM: &str =
     "put it into a variable or a file and write `env:NAME` or `file:PATH`";
 
 /// Words in the name of a variable or header whose value is a secret.
-const SECRET_WORDS: [&str; 8] =
-    ["auth", "cookie", "credential", "key", "passphrase", "password", "secret", "token"];
+const SECRET_WORDS: [&str; 8] = [
+    "auth",
+    "cookie",
+    "credential",
+    "key",
+    "passphrase",
+    "password",
+    "secret",
+    "token",
+];
 
 impl SecretPlace {
     /// Reads a reference; `None` where the text is the secret itself.
@@ -49,8 +57,7 @@ impl SecretPlace {
     pub(super) fn under(name: &str, text: &str, base: &Path) -> Option<Self> {
         let lower = name.to_lowercase();
         let secret = SECRET_WORDS.iter().any(|word| lower.contains(word));
-        Self::reference(text, base)
-            .or_else(|| (!secret).then(|| Self::Plain(text.to_owned())))
+        Self::reference(text, base).or_else(|| (!secret).then(|| Self::Plain(text.to_owned())))
     }
 
     /// How it is shown: the place, and never what is there.
@@ -84,13 +91,19 @@ fn read(path: &Path) -> Result<String, String> {
     let about = |why: String| format!("the secret file `{shown}` {why}");
     let size = std::fs::metadata(path).map(|found| found.len());
     match size {
-        Ok(size) if size > SECRET_BYTES_MAX => Err(about(format!("has {size} bytes: not a secret"))),
+        Ok(size) if size > SECRET_BYTES_MAX => {
+            Err(about(format!("has {size} bytes: not a secret")))
+        }
         Err(error) => Err(about(format!("cannot be read: {error}"))),
         Ok(_) => {
             let text = std::fs::read_to_string(path);
             let text = text.map_err(|error| about(format!("cannot be read: {error}")))?;
             let text = text.trim();
-            if text.is_empty() { Err(about("is empty".to_owned())) } else { Ok(text.to_owned()) }
+            if text.is_empty() {
+                Err(about("is empty".to_owned()))
+            } else {
+                Ok(text.to_owned())
+            }
         }
     }
 }
@@ -107,14 +120,19 @@ mod tests {
         assert_eq!(read("LOG_LEVEL", "debug"), Some("debug".to_owned()));
         assert_eq!(read("GITHUB_TOKEN", "ghp_x"), None);
         assert_eq!(read("GITHUB_TOKEN", "env:GH"), Some("env:GH".to_owned()));
-        assert_eq!(read("x-api-key", "file:k"), Some("file:/etc/toolgate/k".to_owned()));
+        assert_eq!(
+            read("x-api-key", "file:k"),
+            Some("file:/etc/toolgate/k".to_owned())
+        );
         assert_eq!(read("password", "env:A B"), None);
     }
 
     #[test]
     fn a_secret_that_is_not_there_is_named() {
         let none = std::collections::BTreeMap::new();
-        let missing = SecretPlace::Variable("CRM".to_owned()).fetch(&none).unwrap_err();
+        let missing = SecretPlace::Variable("CRM".to_owned())
+            .fetch(&none)
+            .unwrap_err();
         assert_eq!(missing, "the variable `CRM` is not set: export it");
     }
 }

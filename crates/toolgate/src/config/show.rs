@@ -26,7 +26,12 @@ impl Listing<'_> {
     pub(crate) fn to_text(self, effective: &[Effective]) -> String {
         let line = |value: &Effective| {
             if self.origins {
-                format!("{} = {}  # {}\n", value.path, value.value, self.origin(&value.origin))
+                format!(
+                    "{} = {}  # {}\n",
+                    value.path,
+                    value.value,
+                    self.origin(&value.origin)
+                )
             } else {
                 format!("{} = {}\n", value.path, value.value)
             }

@@ -59,7 +59,11 @@ pub(crate) enum Transport {
 impl Source {
     /// A stdio source with nothing else said.
     pub(crate) fn stdio(name: &str, command: Vec<String>) -> Self {
-        let transport = Transport::Stdio { command, env: BTreeMap::new(), cwd: None };
+        let transport = Transport::Stdio {
+            command,
+            env: BTreeMap::new(),
+            cwd: None,
+        };
         Self {
             name: name.to_owned(),
             transport,
@@ -70,8 +74,15 @@ impl Source {
 
     /// A server without credentials, with nothing else said.
     pub(crate) fn http(name: &str, url: String) -> Self {
-        let transport = Transport::Http { url, bearer: None, headers: BTreeMap::new() };
-        Self { transport, ..Self::stdio(name, Vec::new()) }
+        let transport = Transport::Http {
+            url,
+            bearer: None,
+            headers: BTreeMap::new(),
+        };
+        Self {
+            transport,
+            ..Self::stdio(name, Vec::new())
+        }
     }
 
     /// The source as it is started, its secrets got by `fetch`.
@@ -83,7 +94,9 @@ impl Source {
         fetch: impl Fn(&SecretPlace) -> Result<Secret, String>,
     ) -> Result<SourceConfig, String> {
         let all = |places: &BTreeMap<String, SecretPlace>| {
-            let fetched = places.iter().map(|(name, place)| Ok((name.clone(), fetch(place)?)));
+            let fetched = places
+                .iter()
+                .map(|(name, place)| Ok((name.clone(), fetch(place)?)));
             fetched.collect::<Result<BTreeMap<_, _>, String>>()
         };
         let kind = match &self.transport {
@@ -92,7 +105,11 @@ impl Source {
                 env: all(env)?,
                 cwd: cwd.clone(),
             },
-            Transport::Http { url, bearer, headers } => SourceKind::Http {
+            Transport::Http {
+                url,
+                bearer,
+                headers,
+            } => SourceKind::Http {
                 url: url.clone(),
                 bearer: bearer.as_ref().map(&fetch).transpose()?,
                 headers: all(headers)?,
@@ -111,7 +128,10 @@ impl Reading<'_, '_> {
     /// All sources.
     pub(super) fn sources(&mut self, root: &mut Section) -> Vec<Source> {
         let sections = self.reader.tables(root, "source");
-        let origins: Vec<_> = sections.iter().map(|section| section.origin.clone()).collect();
+        let origins: Vec<_> = sections
+            .iter()
+            .map(|section| section.origin.clone())
+            .collect();
         let mut sources = Vec::new();
         let mut places = Vec::new();
         for (section, origin) in sections.into_iter().zip(origins) {
@@ -128,8 +148,10 @@ impl Reading<'_, '_> {
     /// What the tools themselves would refuse.
     fn check(&mut self, sources: &[Source], places: &[(String, Origin)]) {
         let blank = |_: &SecretPlace| Ok(Secret::new(""));
-        let configs: Vec<_> =
-            sources.iter().filter_map(|source| source.started_with(blank).ok()).collect();
+        let configs: Vec<_> = sources
+            .iter()
+            .filter_map(|source| source.started_with(blank).ok())
+            .collect();
         for problem in source_problems(&configs) {
             if let Some((path, origin)) = places.get(problem.position) {
                 self.reader.complain(
@@ -152,11 +174,18 @@ impl Reading<'_, '_> {
             self.reader.unavailable(&mut section, kind, help);
         }
         self.reader.finish(section);
-        Some(Source { name: name?, transport: transport?, wire_names, limits })
+        Some(Source {
+            name: name?,
+            transport: transport?,
+            wire_names,
+            limits,
+        })
     }
 
     fn wire_names(&mut self, section: &mut Section) -> WireNames {
-        let Some(node) = section.take("names") else { return WireNames::Prefixed };
+        let Some(node) = section.take("names") else {
+            return WireNames::Prefixed;
+        };
         let path = format!("{}names", section.path);
         let (names, word) = match &node.value {
             Value::Text(text) if text == "prefixed" => (WireNames::Prefixed, "prefixed"),
@@ -176,7 +205,10 @@ impl Reading<'_, '_> {
         let span = |found: Option<Duration>, default| found.unwrap_or(default);
         let count = |found: Option<u32>, default| found.map_or(default, |count| count as usize);
         SourceLimits {
-            start_timeout: span(reader.optional(section, "start_timeout"), defaults.start_timeout),
+            start_timeout: span(
+                reader.optional(section, "start_timeout"),
+                defaults.start_timeout,
+            ),
             call_timeout: span(reader.optional(section, "timeout"), defaults.call_timeout),
             tools_max: count(reader.optional(section, "tools_max"), defaults.tools_max),
             message_bytes_max: count(
@@ -195,7 +227,8 @@ impl Reading<'_, '_> {
                 let message = format!("`{path}` is missing");
                 let help = "write `mcp = { command = [\"program\"] }` or `mcp = { url = \"…\" }`";
                 let place = (path.as_str(), &section.origin.clone());
-                self.reader.complain(Problem::Missing, place, message, Some(help.to_owned()));
+                self.reader
+                    .complain(Problem::Missing, place, message, Some(help.to_owned()));
             }
             return None;
         };
@@ -211,7 +244,8 @@ impl Reading<'_, '_> {
                 let message = format!("`{path}` has {wrong} of `command` and `url`");
                 let help = "a process has `command`, a server has `url`".to_owned();
                 let place = (path.as_str(), &origin);
-                self.reader.complain(Problem::Contradiction, place, message, Some(help));
+                self.reader
+                    .complain(Problem::Contradiction, place, message, Some(help));
                 mcp.take_rest();
                 None
             }
@@ -231,9 +265,15 @@ impl Reading<'_, '_> {
         let headers = self.places(mcp, "headers");
         let mut auth = self.reader.table(mcp, "auth");
         let path = format!("{}bearer", auth.path);
-        let bearer = auth.take("bearer").and_then(|node| self.place(&path, "bearer token", &node));
+        let bearer = auth
+            .take("bearer")
+            .and_then(|node| self.place(&path, "bearer token", &node));
         self.reader.finish(auth);
-        Transport::Http { url, bearer, headers }
+        Transport::Http {
+            url,
+            bearer,
+            headers,
+        }
     }
 
     /// A table whose keys are names of variables or headers.
@@ -258,10 +298,16 @@ impl Reading<'_, '_> {
             // The text itself is not shown: it is probably the secret.
             let message = format!("`{path}` holds a secret in the open");
             let place = (path, &node.origin);
-            self.reader.complain(Problem::LiteralSecret, place, message, Some(FORM.to_owned()));
+            self.reader.complain(
+                Problem::LiteralSecret,
+                place,
+                message,
+                Some(FORM.to_owned()),
+            );
             return None;
         };
-        self.reader.note(path.to_owned(), json!(place.shown()), node.origin.clone());
+        self.reader
+            .note(path.to_owned(), json!(place.shown()), node.origin.clone());
         Some(place)
     }
 }

@@ -9,11 +9,17 @@ use super::{ConfigFile, Flags, Listing, Resolved, resolve};
 use crate::diagnostic::drawn;
 
 fn file(text: &str) -> ConfigFile {
-    ConfigFile { path: PathBuf::from("etc/toolgate.toml"), text: text.to_owned() }
+    ConfigFile {
+        path: PathBuf::from("etc/toolgate.toml"),
+        text: text.to_owned(),
+    }
 }
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn good(text: &str) -> Resolved {
@@ -31,9 +37,11 @@ fn check_with(text: &str, pairs: &[(&str, &str)], expected: Expect) {
             let warnings = resolved.warnings.iter().map(|found| drawn(found, text));
             format!("usable\n{}", warnings.collect::<Vec<_>>().join("\n"))
         }
-        Err(found) => {
-            found.iter().map(|found| drawn(found, text)).collect::<Vec<_>>().join("\n\n")
-        }
+        Err(found) => found
+            .iter()
+            .map(|found| drawn(found, text))
+            .collect::<Vec<_>>()
+            .join("\n\n"),
     };
     expected.assert_eq(&shown);
 }
@@ -88,9 +96,15 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         ("CRM_TOKEN", "hunter2"),
     ]);
     let resolved = resolve(&flags, &variables, Some(&file)).unwrap();
-    let listing = Listing { file: Some(&file), origins: true };
+    let listing = Listing {
+        file: Some(&file),
+        origins: true,
+    };
     let text = listing.to_text(&resolved.effective);
-    assert!(!text.contains("hunter2") && !text.contains("tgp_"), "{text}");
+    assert!(
+        !text.contains("hunter2") && !text.contains("tgp_"),
+        "{text}"
+    );
     expect![[r#"
         agent[0].id = "billing_agent"  # etc/toolgate.toml:21
         agent[0].owner = "ana@acme.com"  # etc/toolgate.toml:22
@@ -124,7 +138,8 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         source[1].name = "crm"  # etc/toolgate.toml:16
         store = "sqlite"  # etc/toolgate.toml:4
         tools.stripe.refund.risk = "high"  # etc/toolgate.toml:19
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -137,7 +152,9 @@ fn a_gate_without_a_file_listens_on_loopback_only() {
 
 #[test]
 fn an_unknown_key_is_drawn_with_the_nearest_one() {
-    check("listn = \"127.0.0.1:1\"\n[posture]\nhihg = \"deny\"\n", expect![[r#"
+    check(
+        "listn = \"127.0.0.1:1\"\n[posture]\nhihg = \"deny\"\n",
+        expect![[r#"
         error[C002]: `listn` is not a key of the configuration
          --> etc/toolgate.toml:1:1
           |
@@ -152,7 +169,8 @@ fn an_unknown_key_is_drawn_with_the_nearest_one() {
         3 | hihg = "deny"
           | ^^^^
           |
-        help: did you mean `high`?"#]]);
+        help: did you mean `high`?"#]],
+    );
 }
 
 #[test]
@@ -196,7 +214,9 @@ fn a_value_that_does_not_fit_says_what_does() {
 
 #[test]
 fn what_is_not_toml_is_said_where() {
-    check("listen = \"127.0.0.1:1\ndata = \n", expect![[r#"
+    check(
+        "listen = \"127.0.0.1:1\ndata = \n",
+        expect![[r#"
         error[C001]: this is not TOML: invalid basic string, expected `"`
          --> etc/toolgate.toml:1:22
           |
@@ -207,13 +227,17 @@ fn what_is_not_toml_is_said_where() {
          --> etc/toolgate.toml:2:8
           |
         2 | data = 
-          |        ^"#]]);
-    check("data = \"a\"\ndata = \"b\"\n", expect![[r#"
+          |        ^"#]],
+    );
+    check(
+        "data = \"a\"\ndata = \"b\"\n",
+        expect![[r#"
         error[C001]: this is not TOML: duplicate key
          --> etc/toolgate.toml:2:1
           |
         2 | data = "b"
-          | ^^^^"#]]);
+          | ^^^^"#]],
+    );
 }
 
 #[test]
@@ -226,22 +250,19 @@ mcp = { url = "http://127.0.0.1:9/mcp", auth = { bearer = "hunter2" } }
 name = "git"
 mcp = { command = ["x"], env = { GITHUB_TOKEN = "hunter3", LOG_LEVEL = "debug" } }
 "#;
-    check(text, expect![[r#"
-        error[C005]: `source[0].mcp.auth.bearer` holds a secret in the open
-         --> etc/toolgate.toml:4:59
-          |
-        4 | mcp = { url = "http://127.0.0.1:9/mcp", auth = { bearer = "hunter2" } }
-          |                                                           ^^^^^^^^^
-          |
-        help: put it into a variable or a file and write `env:NAME` or `file:PATH`
+    check(
+        text,
+        expect![[r#"
+            error[C005]: `source[0].mcp.auth.bearer` holds a secret in the open
+            --> etc/toolgate.toml:4:59
+             |
+            help: put it into a variable or a file and write `env:NAME` or `file:PATH`
 
-        error[C005]: `source[1].mcp.env.GITHUB_TOKEN` holds a secret in the open
-         --> etc/toolgate.toml:7:49
-          |
-        7 | mcp = { command = ["x"], env = { GITHUB_TOKEN = "hunter3", LOG_LEVEL = "debug" } }
-          |                                                 ^^^^^^^^^
-          |
-        help: put it into a variable or a file and write `env:NAME` or `file:PATH`"#]]);
+            error[C005]: `source[1].mcp.env.GITHUB_TOKEN` holds a secret in the open
+            --> etc/toolgate.toml:7:49
+             |
+            help: put it into a variable or a file and write `env:NAME` or `file:PATH`"#]],
+    );
 }
 
 #[test]
@@ -261,7 +282,9 @@ probe = "stripe.get_charge"
 [tools."stripe.refund".effect]
 probe = "stripe.list_refunds"
 "#;
-    check(text, expect![[r#"
+    check(
+        text,
+        expect![[r#"
         error[C004]: `store` cannot be PostgreSQL yet: it is not available
          --> etc/toolgate.toml:2:9
           |
@@ -308,7 +331,8 @@ probe = "stripe.list_refunds"
         13 | [tools."stripe.refund".effect]
            | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
            |
-        help: the gate cannot probe yet; leave the table out, and a lost answer waits for a person"#]]);
+        help: the gate cannot probe yet; leave the table out, and a lost answer waits for a person"#]],
+    );
 }
 
 #[test]
@@ -325,7 +349,9 @@ mcp = { command = [] }
 name = "u"
 mcp = { url = "https://ana:pw@host/mcp" }
 "#;
-    check(text, expect![[r#"
+    check(
+        text,
+        expect![[r#"
         error[C006]: `source[0].name` is missing
          --> etc/toolgate.toml:2:1
           |
@@ -360,7 +386,8 @@ mcp = { url = "https://ana:pw@host/mcp" }
          --> etc/toolgate.toml:9:1
           |
         9 | [[source]]
-          | ^^^^^^^^^^"#]]);
+          | ^^^^^^^^^^"#]],
+    );
 }
 
 #[test]
@@ -383,7 +410,9 @@ risk = "severe"
 effect = "maybe"
 resource = "customer:{customer}"
 "#;
-    check(text, expect![[r#"
+    check(
+        text,
+        expect![[r#"
         error[C006]: `agent[0].owner` is missing
          --> etc/toolgate.toml:2:1
           |
@@ -462,14 +491,19 @@ resource = "customer:{customer}"
         17 | resource = "customer:{customer}"
            |            ^^^^^^^^^^^^^^^^^^^^^
            |
-        help: it takes a template such as "customer:{args.customer}""#]]);
+        help: it takes a template such as "customer:{args.customer}""#]],
+    );
 }
 
 #[test]
 fn a_mistake_in_the_environment_names_the_variable() {
     check_with(
         "",
-        &[("TOOLGATE_LISTN", "x"), ("TOOLGATE_POSTURE__HIGH", "maybe"), ("TOOLGATE_SOURCE", "x")],
+        &[
+            ("TOOLGATE_LISTN", "x"),
+            ("TOOLGATE_POSTURE__HIGH", "maybe"),
+            ("TOOLGATE_SOURCE", "x"),
+        ],
         expect![[r#"
             error[C003]: `posture.high` cannot be `maybe` (from `TOOLGATE_POSTURE__HIGH`)
             --> environment
@@ -490,12 +524,16 @@ fn a_mistake_in_the_environment_names_the_variable() {
 
 #[test]
 fn a_variable_that_resembles_no_key_is_a_warning() {
-    check_with("", &[("TOOLGATE_DEPLOYMENT", "blue")], expect![[r#"
+    check_with(
+        "",
+        &[("TOOLGATE_DEPLOYMENT", "blue")],
+        expect![[r#"
         usable
         warning[C002]: `deployment` is not a key of the configuration (from `TOOLGATE_DEPLOYMENT`)
         --> environment
          |
-        help: known here: `agent`, `approvals`, `data`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `origins`, `own_domains`, `policies`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tools`"#]]);
+        help: known here: `agent`, `approvals`, `data`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `origins`, `own_domains`, `policies`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tools`"#]],
+    );
 }
 
 /// A file that sets every key there is.
@@ -551,14 +589,22 @@ fn leaves(schema: &serde_json::Value, path: &str, found: &mut Vec<String>) {
     if let Some(options) = schema.get("oneOf") {
         return leaves(&options[0], path, found);
     }
-    if let Some(items) = schema.get("items").filter(|items| items["type"] == "object") {
+    if let Some(items) = schema
+        .get("items")
+        .filter(|items| items["type"] == "object")
+    {
         return leaves(items, &format!("{path}[]"), found);
     }
-    let open = schema.get("additionalProperties").filter(|open| open.is_object());
+    let open = schema
+        .get("additionalProperties")
+        .filter(|open| open.is_object());
     if let Some(open) = open {
         return leaves(open, &format!("{path}.*"), found);
     }
-    match schema.get("properties").and_then(serde_json::Value::as_object) {
+    match schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object)
+    {
         Some(properties) => {
             for (key, inner) in properties {
                 let dot = if path.is_empty() { "" } else { "." };
@@ -575,7 +621,10 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
     leaves(&super::json_schema(), "", &mut published);
     published.sort();
     let general = |path: &str| {
-        let path = path.replace("[0]", "[]").replace("[1]", "[]").replace("tools.a.b", "tools.*");
+        let path = path
+            .replace("[0]", "[]")
+            .replace("[1]", "[]")
+            .replace("tools.a.b", "tools.*");
         for map in [".env.A", ".headers.A", ".attributes.amount"] {
             if let Some(start) = path.strip_suffix(map) {
                 let name = map.rsplit_once('.').map_or("", |(name, _)| name);
@@ -584,8 +633,11 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
         }
         path
     };
-    let mut read: Vec<_> =
-        good(EVERYTHING).effective.iter().map(|value| general(&value.path)).collect();
+    let mut read: Vec<_> = good(EVERYTHING)
+        .effective
+        .iter()
+        .map(|value| general(&value.path))
+        .collect();
     read.sort();
     read.dedup();
     assert_eq!(published, read);

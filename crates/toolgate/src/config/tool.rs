@@ -24,7 +24,11 @@ impl Reading<'_, '_> {
     /// All overrides.
     pub(super) fn overrides(&mut self, root: &mut Section) -> Overrides {
         let mut tools = self.reader.table(root, "tools");
-        tools.take_rest().into_iter().filter_map(|entry| self.tool(entry)).collect()
+        tools
+            .take_rest()
+            .into_iter()
+            .filter_map(|entry| self.tool(entry))
+            .collect()
     }
 
     fn tool(&mut self, entry: Entry) -> Option<(ToolId, ToolOverride)> {
@@ -33,7 +37,8 @@ impl Reading<'_, '_> {
         if let Err(error) = &id {
             let help = "quote the whole name: `[tools.\"source.operation\"]`".to_owned();
             let place = (path.as_str(), &entry.origin);
-            self.reader.complain(Problem::Value, place, error.to_string(), Some(help));
+            self.reader
+                .complain(Problem::Value, place, error.to_string(), Some(help));
         }
         let section = self.reader.as_table(&path, entry.node);
         let stated = self.stated(section);
@@ -46,7 +51,10 @@ impl Reading<'_, '_> {
         for table in ["entity", "trigger"] {
             self.reader.unavailable(&mut section, table, reserved);
         }
-        if section.peek("effect").is_some_and(|node| matches!(node.value, Value::Table(_))) {
+        if section
+            .peek("effect")
+            .is_some_and(|node| matches!(node.value, Value::Table(_)))
+        {
             self.reader.unavailable(&mut section, "effect", reserved);
         }
         let attributes = self.attributes(&mut section);
@@ -74,10 +82,13 @@ impl Reading<'_, '_> {
             let path = format!("{}{}", table.path, entry.key);
             match &entry.node.value {
                 Value::Text(text) => {
-                    self.reader.note(path, text.as_str().into(), entry.node.origin.clone());
+                    self.reader
+                        .note(path, text.as_str().into(), entry.node.origin.clone());
                     attributes.insert(entry.key, text.clone());
                 }
-                _ => self.reader.misfit(&path, &entry.node, "an expression in quotes"),
+                _ => self
+                    .reader
+                    .misfit(&path, &entry.node, "an expression in quotes"),
             }
         }
         attributes

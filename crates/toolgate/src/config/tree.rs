@@ -54,8 +54,12 @@ pub(super) struct Entry {
 const PREFIX: &str = "TOOLGATE_";
 
 /// Variables with that prefix that are about the command line and not about the gate.
-const NOT_SETTINGS: [&str; 4] =
-    ["TOOLGATE_CONFIG", "TOOLGATE_LOG", "TOOLGATE_TOKEN", "TOOLGATE_URL"];
+const NOT_SETTINGS: [&str; 4] = [
+    "TOOLGATE_CONFIG",
+    "TOOLGATE_LOG",
+    "TOOLGATE_TOKEN",
+    "TOOLGATE_URL",
+];
 
 /// What the text of a file says, and every place where it is not TOML.
 pub(super) fn of_toml(text: &str) -> (Vec<Entry>, Vec<toml::de::Error>) {
@@ -67,7 +71,11 @@ fn entries(table: &DeTable<'_>) -> Vec<Entry> {
     let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
         let name: &std::borrow::Cow<'_, str> = key.get_ref();
         let origin = Origin::File(key.span());
-        Entry { key: name.to_string(), origin, node: node(value) }
+        Entry {
+            key: name.to_string(),
+            origin,
+            node: node(value),
+        }
     };
     table.iter().map(entry).collect()
 }
@@ -90,7 +98,9 @@ fn node(value: &toml::Spanned<DeValue<'_>>) -> Node {
 /// Lays the variables that are configuration over the tree.
 pub(super) fn overlay_variables(tree: &mut Vec<Entry>, variables: &BTreeMap<String, String>) {
     for (name, text) in variables {
-        let Some(path) = name.strip_prefix(PREFIX).filter(|_| !is_reserved(name)) else { continue };
+        let Some(path) = name.strip_prefix(PREFIX).filter(|_| !is_reserved(name)) else {
+            continue;
+        };
         let path: Vec<_> = path.split("__").map(str::to_lowercase).collect();
         put(tree, &path, (text, &Origin::Variable(name.clone())));
     }
@@ -102,7 +112,9 @@ fn is_reserved(name: &str) -> bool {
 
 /// Puts one text at a path, instead of whatever is there.
 pub(super) fn put(tree: &mut Vec<Entry>, path: &[String], (text, origin): (&str, &Origin)) {
-    let Some((first, rest)) = path.split_first() else { return };
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
     let place = tree.iter().position(|entry| entry.key == *first);
     let old = place.map(|place| tree.remove(place).node.value);
     let value = match (rest.is_empty(), old) {
@@ -117,8 +129,15 @@ pub(super) fn put(tree: &mut Vec<Entry>, path: &[String], (text, origin): (&str,
             Value::Table(inner)
         }
     };
-    let node = Node { value, origin: origin.clone() };
-    tree.push(Entry { key: first.clone(), origin: origin.clone(), node });
+    let node = Node {
+        value,
+        origin: origin.clone(),
+    };
+    tree.push(Entry {
+        key: first.clone(),
+        origin: origin.clone(),
+        node,
+    });
 }
 
 impl Node {

@@ -40,7 +40,10 @@ impl Balance {
     /// [`Fault`] where the record cannot be read.
     pub(crate) async fn of(admin: &Admin, desk: &Sums) -> Result<Self, Fault> {
         let mut balance = Self {
-            desk: Side { refunds: desk.refunds, cents: desk.refunded_cents },
+            desk: Side {
+                refunds: desk.refunds,
+                cents: desk.refunded_cents,
+            },
             record: Side::default(),
             denied: 0,
             records: 0,
@@ -100,9 +103,18 @@ impl Balance {
     /// For people.
     pub(crate) fn told(&self) -> String {
         let side = |side: Side| {
-            format!("{} refunds of {}.{:02}", side.refunds, side.cents / 100, side.cents % 100)
+            format!(
+                "{} refunds of {}.{:02}",
+                side.refunds,
+                side.cents / 100,
+                side.cents % 100
+            )
         };
-        let verdict = if self.is_even() { "balanced" } else { "NOT BALANCED" };
+        let verdict = if self.is_even() {
+            "balanced"
+        } else {
+            "NOT BALANCED"
+        };
         format!(
             "{verdict}: the desk's ledger has {}; the gate's record has {}",
             side(self.desk),
@@ -128,16 +140,24 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn record(kind: &str, invocation: &str, amount: Option<u32>) -> Value {
-        let call = amount.map(|amount| json!({"tool": "desk.refund", "arguments": {"amount": amount}}));
+        let call =
+            amount.map(|amount| json!({"tool": "desk.refund", "arguments": {"amount": amount}}));
         let entry = json!({"data": {"call": call}}).to_string();
         json!({"kind": kind, "invocation": invocation, "text": entry})
     }
 
     fn balance(cents: u64, records: &[Value]) -> Balance {
         let desk = Side { refunds: 1, cents };
-        let mut balance = Balance { desk, record: Side::default(), denied: 0, records: 0 };
+        let mut balance = Balance {
+            desk,
+            record: Side::default(),
+            denied: 0,
+            records: 0,
+        };
         let mut amounts = BTreeMap::new();
-        records.iter().for_each(|record| balance.add(record, &mut amounts));
+        records
+            .iter()
+            .for_each(|record| balance.add(record, &mut amounts));
         balance
     }
 

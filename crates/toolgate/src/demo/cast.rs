@@ -39,7 +39,9 @@ impl Cast {
         let url = admin.base().to_string();
         let owner = person(&admin, OWNER).await?;
         let approver = person(&admin, APPROVER).await?;
-        let issued = admin.body(Ask::post("/v1/keys", json!({"agent": AGENT}))).await?;
+        let issued = admin
+            .body(Ask::post("/v1/keys", json!({"agent": AGENT})))
+            .await?;
         Ok(Self {
             owner: Admin::at(&url, Some(owner))?,
             approver: Admin::at(&url, Some(approver))?,
@@ -59,7 +61,10 @@ impl Cast {
         arguments: Value,
         idempotency_key: Option<&str>,
     ) -> Result<Value, Fault> {
-        let ask = Ask::post("/v1/invocations", json!({"tool": tool, "arguments": arguments}));
+        let ask = Ask::post(
+            "/v1/invocations",
+            json!({"tool": tool, "arguments": arguments}),
+        );
         let ask = match idempotency_key {
             Some(key) => ask.header("idempotency-key", key),
             None => ask,
@@ -72,13 +77,20 @@ impl Cast {
     /// # Errors
     /// [`Fault`] where the answer is an error of the protocol.
     pub(super) async fn mcp(&self, method: &str, mut params: Value) -> Result<Value, Fault> {
-        let name = params.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = params
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         if let Some(map) = params.as_object_mut() {
-            map.insert("_meta".to_owned(), json!({
-                "io.modelcontextprotocol/protocolVersion": REVISION,
-                "io.modelcontextprotocol/clientCapabilities": {},
-                "io.modelcontextprotocol/clientInfo": {"name": "toolgate-demo", "version": "1"},
-            }));
+            map.insert(
+                "_meta".to_owned(),
+                json!({
+                    "io.modelcontextprotocol/protocolVersion": REVISION,
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                    "io.modelcontextprotocol/clientInfo": {"name": "toolgate-demo", "version": "1"},
+                }),
+            );
         }
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let mut ask = Ask::post("/mcp", message)
@@ -89,9 +101,10 @@ impl Cast {
             ask = ask.header("mcp-name", name);
         }
         let answer = answer(self.agent.send(ask).await?).await?;
-        answer.get("result").cloned().ok_or_else(|| {
-            Fault::failed(format!("`{method}` over MCP was answered with {answer}"))
-        })
+        answer
+            .get("result")
+            .cloned()
+            .ok_or_else(|| Fault::failed(format!("`{method}` over MCP was answered with {answer}")))
     }
 
     /// The second person decides on a frozen call.
@@ -102,7 +115,11 @@ impl Cast {
         let approval = text(frozen, "/denial/details/approval_id")?;
         let digest = text(frozen, "/denial/details/digest")?;
         let body = json!({"digest": digest, "decision": "approve", "reason": "checked"});
-        who.body(Ask::post(format!("/v1/approvals/{approval}/decision"), body)).await
+        who.body(Ask::post(
+            format!("/v1/approvals/{approval}/decision"),
+            body,
+        ))
+        .await
     }
 
     /// How an invocation stands once it has come to rest.
@@ -121,21 +138,33 @@ impl Cast {
 /// # Errors
 /// [`Fault`] names the pointer.
 pub(super) fn text(value: &Value, pointer: &str) -> Result<String, Fault> {
-    let found = value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let found = value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     found.ok_or_else(|| Fault::failed(format!("an answer has no `{pointer}`: {value}")))
 }
 
 async fn person(admin: &Admin, id: &str) -> Result<String, Fault> {
     let body = json!({"id": id, "role": "approver"});
-    text(&admin.body(Ask::post("/v1/users", body)).await?, "/key/token")
+    text(
+        &admin.body(Ask::post("/v1/users", body)).await?,
+        "/key/token",
+    )
 }
 
 /// The message that answers, whether it comes alone or at the end of a stream.
 async fn answer(response: reqwest::Response) -> Result<Value, Fault> {
-    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    let kind = response
+        .headers()
+        .get("content-type")
+        .and_then(|kind| kind.to_str().ok());
     let unreadable = |why: String| Fault::failed(format!("an answer of `/mcp` is broken: {why}"));
     if !kind.unwrap_or_default().starts_with("text/event-stream") {
-        let body = response.text().await.map_err(|error| unreadable(error.to_string()))?;
+        let body = response
+            .text()
+            .await
+            .map_err(|error| unreadable(error.to_string()))?;
         return serde_json::from_str(&body).map_err(|error| unreadable(error.to_string()));
     }
     let mut events = Events::of(response);

@@ -37,7 +37,13 @@ impl DeskProcess {
         let broken = |why: String| Fault::failed(format!("the refund desk does not start: {why}"));
         let own = std::env::current_exe().map_err(|error| broken(error.to_string()))?;
         let mut child = Command::new(own)
-            .args(["refund-desk", "--listen", "127.0.0.1:0", "--switches", "--loose-schemas"])
+            .args([
+                "refund-desk",
+                "--listen",
+                "127.0.0.1:0",
+                "--switches",
+                "--loose-schemas",
+            ])
             .arg("--ledger")
             .arg(&ledger)
             .stdin(Stdio::null())
@@ -45,17 +51,29 @@ impl DeskProcess {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| broken(error.to_string()))?;
-        let output = child.stdout.take().ok_or_else(|| broken("it has no output".to_owned()))?;
+        let output = child
+            .stdout
+            .take()
+            .ok_or_else(|| broken("it has no output".to_owned()))?;
         let mut output = BufReader::new(output);
         let mut line = String::new();
-        output.read_line(&mut line).await.map_err(|error| broken(error.to_string()))?;
+        output
+            .read_line(&mut line)
+            .await
+            .map_err(|error| broken(error.to_string()))?;
         let said: Value = serde_json::from_str(&line).map_err(|_| broken(format!("`{line}`")))?;
         let place = |key: &str| {
             let found = said.get(key).and_then(Value::as_str).map(str::to_owned);
             found.ok_or_else(|| broken(format!("it does not say `{key}`")))
         };
         let (url, switch) = (place("listening")?, place("switch")?);
-        Ok(Self { url, switch, ledger, child, _output: output })
+        Ok(Self {
+            url,
+            switch,
+            ledger,
+            child,
+            _output: output,
+        })
     }
 
     /// Loses the answer of the next refund, after it has landed.
@@ -63,7 +81,8 @@ impl DeskProcess {
     /// # Errors
     /// [`Fault`] where the desk does not take the switch.
     pub(crate) async fn lose_next_answer(&self) -> Result<(), Fault> {
-        let fault = json!({"fault": {"kind": "drop", "tool": "refund", "when": "after", "times": 1}});
+        let fault =
+            json!({"fault": {"kind": "drop", "tool": "refund", "when": "after", "times": 1}});
         let sent = client()?
             .post(&self.switch)
             .header("content-type", "application/json")
@@ -74,7 +93,10 @@ impl DeskProcess {
         if sent.status().is_success() {
             Ok(())
         } else {
-            Err(Fault::failed(format!("the desk does not take the switch: HTTP {}", sent.status())))
+            Err(Fault::failed(format!(
+                "the desk does not take the switch: HTTP {}",
+                sent.status()
+            )))
         }
     }
 

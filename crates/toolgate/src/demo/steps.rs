@@ -25,7 +25,9 @@ const STOP: &str = r#"{"name": "stop", "rules": [{"rule_id": "disputed", "match"
     ["desk.refund"]}, "when": "charge == ch_2", "effect": "deny", "reason": "ch_2 is disputed"}]}"#;
 
 pub(super) async fn allowed_read(cast: &Cast) -> Result<Told, Fault> {
-    let envelope = cast.invoke("desk.get_charge", json!({"charge": "ch_1"}), None).await?;
+    let envelope = cast
+        .invoke("desk.get_charge", json!({"charge": "ch_1"}), None)
+        .await?;
     expect(&envelope, "/outcome", "success")?;
     told("a read that is granted runs", "it ran", envelope)
 }
@@ -35,18 +37,30 @@ pub(super) async fn scoped_denial(cast: &Cast) -> Result<Told, Fault> {
     if listed.contains("desk__close_account") || !listed.contains("desk__refund") {
         return Err(otherwise("tools/list", "only what is granted", &listed));
     }
-    let envelope =
-        cast.invoke("desk.close_account", json!({"customer": "cust_123"}), None).await?;
+    let envelope = cast
+        .invoke("desk.close_account", json!({"customer": "cust_123"}), None)
+        .await?;
     expect(&envelope, "/denial/code", "not_granted")?;
-    told("a tool outside the agent's reach is not listed, and denied", "not_granted", envelope)
+    told(
+        "a tool outside the agent's reach is not listed, and denied",
+        "not_granted",
+        envelope,
+    )
 }
 
 pub(super) async fn small_refund(cast: &Cast) -> Result<Told, Fault> {
     let call = json!({"name": "desk__refund", "arguments": refund("ch_1", 40)});
     let result = cast.mcp("tools/call", call).await?;
-    let envelope = result.pointer("/_meta/dev.toolgate~1outcome").cloned().unwrap_or_default();
+    let envelope = result
+        .pointer("/_meta/dev.toolgate~1outcome")
+        .cloned()
+        .unwrap_or_default();
     expect(&envelope, "/status", "succeeded")?;
-    told("a refund of 40, called over MCP, runs", "it ran: 40", envelope)
+    told(
+        "a refund of 40, called over MCP, runs",
+        "it ran: 40",
+        envelope,
+    )
 }
 
 pub(super) async fn missing_amount(cast: &Cast) -> Result<Told, Fault> {
@@ -66,7 +80,9 @@ pub(super) async fn missing_amount(cast: &Cast) -> Result<Told, Fault> {
 }
 
 pub(super) async fn large_refund(cast: &Cast) -> Result<Told, Fault> {
-    let envelope = cast.invoke("desk.refund", refund("ch_1", 640), None).await?;
+    let envelope = cast
+        .invoke("desk.refund", refund("ch_1", 640), None)
+        .await?;
     frozen(envelope, "a refund of 640 is frozen")
 }
 
@@ -78,7 +94,11 @@ pub(super) async fn owner_refused(cast: &Cast, waiting: &Value) -> Result<Told, 
             waiting.clone(),
         ),
         Err(fault) => Err(fault),
-        Ok(envelope) => Err(otherwise("the owner's approval", "self_approval", &envelope)),
+        Ok(envelope) => Err(otherwise(
+            "the owner's approval",
+            "self_approval",
+            &envelope,
+        )),
     }
 }
 
@@ -86,11 +106,17 @@ pub(super) async fn approved(cast: &Cast, waiting: &Value) -> Result<Told, Fault
     cast.approve(&cast.approver, waiting).await?;
     let envelope = cast.settled(waiting).await?;
     expect(&envelope, "/status", "succeeded")?;
-    told("a second person approves exactly these bytes, by digest", "it ran: 640", envelope)
+    told(
+        "a second person approves exactly these bytes, by digest",
+        "it ran: 640",
+        envelope,
+    )
 }
 
 pub(super) async fn second_large_refund(cast: &Cast) -> Result<Told, Fault> {
-    let envelope = cast.invoke("desk.refund", refund("ch_2", 700), None).await?;
+    let envelope = cast
+        .invoke("desk.refund", refund("ch_2", 700), None)
+        .await?;
     frozen(envelope, "a refund of 700 on another charge is frozen")
 }
 
@@ -100,7 +126,11 @@ pub(super) async fn changed_policy(cast: &Cast) -> Result<Told, Fault> {
     cast.admin.body(put).await?;
     let envelope = cast.invoke("desk.refund", refund("ch_2", 10), None).await?;
     expect(&envelope, "/denial/details/rule", "disputed")?;
-    told("a policy that denies that charge binds on the very next call", "policy_denied", envelope)
+    told(
+        "a policy that denies that charge binds on the very next call",
+        "policy_denied",
+        envelope,
+    )
 }
 
 pub(super) async fn overtaken_approval(cast: &Cast, waiting: &Value) -> Result<Told, Fault> {
@@ -115,28 +145,48 @@ pub(super) async fn overtaken_approval(cast: &Cast, waiting: &Value) -> Result<T
 }
 
 pub(super) async fn keyed_refund(cast: &Cast) -> Result<Told, Fault> {
-    let envelope = cast.invoke("desk.refund", refund("ch_1", 25), Some(KEY)).await?;
+    let envelope = cast
+        .invoke("desk.refund", refund("ch_1", 25), Some(KEY))
+        .await?;
     expect(&envelope, "/status", "succeeded")?;
-    told("a refund of 25 with the caller's own key", "it ran: 25", envelope)
+    told(
+        "a refund of 25 with the caller's own key",
+        "it ran: 25",
+        envelope,
+    )
 }
 
 pub(super) async fn duplicate(cast: &Cast) -> Result<Told, Fault> {
-    let envelope = cast.invoke("desk.refund", refund("ch_1", 25), Some(KEY)).await?;
+    let envelope = cast
+        .invoke("desk.refund", refund("ch_1", 25), Some(KEY))
+        .await?;
     if envelope.get("replayed") != Some(&Value::Bool(true)) {
         return Err(otherwise("the duplicate", "replayed", &envelope));
     }
-    told("the same call with the same key", "answered from the first; nothing ran", envelope)
+    told(
+        "the same call with the same key",
+        "answered from the first; nothing ran",
+        envelope,
+    )
 }
 
 pub(super) async fn conflicting_key(cast: &Cast) -> Result<Told, Fault> {
-    let envelope = cast.invoke("desk.refund", refund("ch_1", 26), Some(KEY)).await?;
+    let envelope = cast
+        .invoke("desk.refund", refund("ch_1", 26), Some(KEY))
+        .await?;
     expect(&envelope, "/denial/code", "idempotency_conflict")?;
-    told("another call with the same key", "idempotency_conflict", envelope)
+    told(
+        "another call with the same key",
+        "idempotency_conflict",
+        envelope,
+    )
 }
 
 pub(super) async fn lost_answer(cast: &Cast, desk: &DeskProcess) -> Result<Told, Fault> {
     desk.lose_next_answer().await?;
-    let envelope = cast.invoke("desk.refund", refund("ch_1", 75), Some(LOST_KEY)).await?;
+    let envelope = cast
+        .invoke("desk.refund", refund("ch_1", 75), Some(LOST_KEY))
+        .await?;
     expect(&envelope, "/outcome", "indeterminate")?;
     expect(&envelope, "/error/code", "unknown_effect")?;
     told(
@@ -148,19 +198,35 @@ pub(super) async fn lost_answer(cast: &Cast, desk: &DeskProcess) -> Result<Told,
 
 pub(super) async fn repeated_after_loss(cast: &Cast, desk: &DeskProcess) -> Result<Told, Fault> {
     let before = desk.sums()?.refunds;
-    let envelope = cast.invoke("desk.refund", refund("ch_1", 75), Some(LOST_KEY)).await?;
+    let envelope = cast
+        .invoke("desk.refund", refund("ch_1", 75), Some(LOST_KEY))
+        .await?;
     expect(&envelope, "/outcome", "indeterminate")?;
     if desk.sums()?.refunds != before {
-        return Err(otherwise("the repeated call", "no second refund", &envelope));
+        return Err(otherwise(
+            "the repeated call",
+            "no second refund",
+            &envelope,
+        ));
     }
-    told("the agent tries it again with the same key", "nothing is sent twice on hope", envelope)
+    told(
+        "the agent tries it again with the same key",
+        "nothing is sent twice on hope",
+        envelope,
+    )
 }
 
 pub(super) async fn person_looks(cast: &Cast, lost: &Value) -> Result<Told, Fault> {
-    let read = cast.invoke("desk.list_refunds", json!({"charge": "ch_1"}), None).await?;
-    let found = read.pointer("/data/structuredContent/data").and_then(Value::as_array);
+    let read = cast
+        .invoke("desk.list_refunds", json!({"charge": "ch_1"}), None)
+        .await?;
+    let found = read
+        .pointer("/data/structuredContent/data")
+        .and_then(Value::as_array);
     let landed = found.into_iter().flatten().any(|refund| {
-        refund.get("amount").is_some_and(|amount| amount.to_string() == "75")
+        refund
+            .get("amount")
+            .is_some_and(|amount| amount.to_string() == "75")
     });
     if !landed {
         return Err(otherwise("the list of refunds", "one of 75", &read));
@@ -170,20 +236,31 @@ pub(super) async fn person_looks(cast: &Cast, lost: &Value) -> Result<Told, Faul
     let resolve = Ask::post(format!("/v1/invocations/{id}/resolve"), body);
     let envelope = cast.approver.body(resolve).await?;
     expect(&envelope, "/status", "succeeded")?;
-    told("a person finds the refund of 75 at the desk and says so", "resolved: it had run: 75", envelope)
+    told(
+        "a person finds the refund of 75 at the desk and says so",
+        "resolved: it had run: 75",
+        envelope,
+    )
 }
 
 pub(super) async fn revoked_key(cast: &Cast) -> Result<Told, Fault> {
     let path = format!("/v1/keys/{}/revoke", cast.key);
     let revoked = cast.admin.body(Ask::post(path, json!({}))).await?;
-    match cast.invoke("desk.get_charge", json!({"charge": "ch_1"}), None).await {
+    match cast
+        .invoke("desk.get_charge", json!({"charge": "ch_1"}), None)
+        .await
+    {
         Err(fault) if fault.code() == "credential_revoked" => told(
             "the agent's key is revoked; its very next call is refused",
             "credential_revoked",
             revoked,
         ),
         Err(fault) => Err(fault),
-        Ok(envelope) => Err(otherwise("a call with a revoked key", "a refusal", &envelope)),
+        Ok(envelope) => Err(otherwise(
+            "a call with a revoked key",
+            "a refusal",
+            &envelope,
+        )),
     }
 }
 
@@ -195,11 +272,19 @@ fn frozen(envelope: Value, title: &'static str) -> Result<Told, Fault> {
     expect(&envelope, "/status", "pending_approval")?;
     let digest = text(&envelope, "/denial/details/digest")?;
     let short: String = digest.chars().take("sha256:".len() + 12).collect();
-    told(title, &format!("approval_required, digest {short}…"), envelope)
+    told(
+        title,
+        &format!("approval_required, digest {short}…"),
+        envelope,
+    )
 }
 
 fn told(title: &'static str, outcome: &str, envelope: Value) -> Result<Told, Fault> {
-    Ok(Told { title, outcome: outcome.to_owned(), envelope })
+    Ok(Told {
+        title,
+        outcome: outcome.to_owned(),
+        envelope,
+    })
 }
 
 fn expect(envelope: &Value, pointer: &str, wanted: &str) -> Result<(), Fault> {
@@ -210,5 +295,7 @@ fn expect(envelope: &Value, pointer: &str, wanted: &str) -> Result<(), Fault> {
 }
 
 fn otherwise(what: &str, wanted: &str, found: &(impl std::fmt::Display + ?Sized)) -> Fault {
-    Fault::failed(format!("the demo came out otherwise: `{what}` should be `{wanted}` in {found}"))
+    Fault::failed(format!(
+        "the demo came out otherwise: `{what}` should be `{wanted}` in {found}"
+    ))
 }

@@ -6,7 +6,9 @@
 use std::path::Path;
 
 use toolgate_driver::AgentSpec;
-use toolgate_model::{AgentId, Effect, Glob, Grant, Profile, ResourceTemplate, Risk, Role, TenantId};
+use toolgate_model::{
+    AgentId, Effect, Glob, Grant, Profile, ResourceTemplate, Risk, Role, TenantId,
+};
 use toolgate_policy::Document;
 use toolgate_tools::{Overrides, ToolOverride};
 
@@ -31,7 +33,9 @@ pub(crate) const POLICIES: [(&str, &str); 1] = [("refunds", include_str!("refund
 /// [`Fault`] where this program does not know its own path.
 pub(crate) fn add_to(config: &mut Config) -> Result<(), Fault> {
     let ledger = config.data.join("refund-desk.jsonl");
-    config.sources.push(Source::stdio(DESK, desk_command(&ledger)?));
+    config
+        .sources
+        .push(Source::stdio(DESK, desk_command(&ledger)?));
     furnish(config)
 }
 
@@ -64,7 +68,10 @@ fn desk_command(ledger: &Path) -> Result<Vec<String>, Fault> {
 
 /// What the operator knows of the desk's tools.
 fn overrides() -> Result<Overrides, Fault> {
-    let read = ToolOverride { effect: Some(Effect::None), ..ToolOverride::default() };
+    let read = ToolOverride {
+        effect: Some(Effect::None),
+        ..ToolOverride::default()
+    };
     let customer = ResourceTemplate::parse("customer:{args.customer}").map_err(Fault::failed)?;
     let refund = ToolOverride {
         risk: Some(Risk::High),
@@ -78,7 +85,9 @@ fn overrides() -> Result<Overrides, Fault> {
         ("desk.refund", refund),
     ];
     let named = stated.into_iter().map(|(id, stated)| {
-        let id = id.parse().map_err(|error| Fault::failed(format!("{error}")))?;
+        let id = id
+            .parse()
+            .map_err(|error| Fault::failed(format!("{error}")))?;
         Ok((id, stated))
     });
     named.collect()
@@ -95,7 +104,10 @@ fn agent() -> Result<DeclaredAgent, Fault> {
         workflows: Vec::new(),
         max_risk: Some(Risk::High),
     };
-    let grants = vec![grant(&reads, &[]), grant(&["desk.refund"], &["customer:cust_*"])];
+    let grants = vec![
+        grant(&reads, &[]),
+        grant(&["desk.refund"], &["customer:cust_*"]),
+    ];
     let spec = AgentSpec {
         id: name(AGENT)?,
         owner: name(OWNER)?,
@@ -104,9 +116,13 @@ fn agent() -> Result<DeclaredAgent, Fault> {
         runtime: None,
         project: None,
     };
-    Ok(DeclaredAgent { spec, tenant: TenantId::default() })
+    Ok(DeclaredAgent {
+        spec,
+        tenant: TenantId::default(),
+    })
 }
 
 fn name(text: &str) -> Result<AgentId, Fault> {
-    text.parse().map_err(|error| Fault::failed(format!("{error}")))
+    text.parse()
+        .map_err(|error| Fault::failed(format!("{error}")))
 }

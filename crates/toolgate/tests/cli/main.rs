@@ -1,0 +1,19 @@
+//! The program from outside: its output, its exit codes, and a gate that is really started.
+//!
+//! `offline` needs no gate, `serving` starts one with a refund desk behind it, `streams` speaks MCP
+//! over standard streams, `story` is the demo. Waiting is always for something, never for a while.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops"
+)]
+
+mod kit;
+
+mod offline;
+mod serving;
+mod story;
+mod streams;
