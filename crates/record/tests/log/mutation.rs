@@ -185,6 +185,23 @@ fn damage_of_both_kinds_in_one_log_is_all_found() {
 }
 
 #[test]
+fn bytes_here_and_a_leaf_there_spoil_no_root_in_either_order() {
+    for (bytes, leaf) in [(70, 150), (150, 70)] {
+        let mut rows = LOG.records.clone();
+        rows[bytes].bytes[9] ^= 1;
+        rows[leaf].leaf = leaf_hash(b"other");
+        let report = finish(prefix(0), &rows);
+        assert_eq!(report.size_confirmed, 290, "bytes {bytes}, leaf {leaf}");
+        let found = errors(&report);
+        let wrong = |index: usize| (Place::record(index as u64), Problem::BytesChanged);
+        assert!(
+            found.contains(&wrong(bytes)) && found.contains(&wrong(leaf)),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn a_dropped_record_is_found_at_its_index() {
     for index in places().filter(|index| *index < RECORDS - 1) {
         let found = errors(&finish(prefix(index), after(index)));

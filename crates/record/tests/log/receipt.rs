@@ -301,3 +301,23 @@ fn no_receipt_is_made_without_records() {
     let error = receipt(&log(&[])).unwrap_err();
     assert!(matches!(error, ReceiptError::Empty(_)), "{error}");
 }
+
+#[test]
+fn no_receipt_is_made_of_what_is_not_on_the_log() {
+    let tree: Tree = LOG.records.iter().map(|record| record.leaf).collect();
+    let other = entry_with(30, &invocation(10), json!({"amount": 1}))
+        .seal(30)
+        .unwrap();
+    let verifier = signer().verifier().clone();
+    let error = Receipt::make(
+        &invocation(10),
+        vec![other],
+        &tree,
+        &LOG.notes[5],
+        &verifier,
+    );
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "record 30 of the receipt is not under its checkpoint: the proof does not lead to the root"
+    );
+}
