@@ -48,11 +48,16 @@ ENDINGS = []
 
 def stage(setup):
     """Sets something up at its first use, once for all tests of a scenario."""
-    made = []
+    made, broken = [], []
 
     def there():
-        if not made:
-            made.append(setup())
+        if broken:
+            raise Failed(f"the scenario was not set up: {broken[0]}")
+        try:
+            made or made.append(setup())
+        except Exception as error:
+            broken.append(error)
+            raise
         return made[0]
 
     return there
