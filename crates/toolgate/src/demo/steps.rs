@@ -223,11 +223,10 @@ pub(super) async fn person_looks(cast: &Cast, lost: &Value) -> Result<Told, Faul
     let found = read
         .pointer("/data/structuredContent/data")
         .and_then(Value::as_array);
-    let landed = found.into_iter().flatten().any(|refund| {
-        refund
-            .get("amount")
-            .is_some_and(|amount| amount.to_string() == "75")
-    });
+    let landed = found
+        .into_iter()
+        .flatten()
+        .any(|refund| refund.get("amount").and_then(Value::as_u64) == Some(75));
     if !landed {
         return Err(otherwise("the list of refunds", "one of 75", &read));
     }
