@@ -18,6 +18,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use toolgate_model::entropy_id;
+use tracing::Instrument as _;
 
 use crate::host;
 use crate::kinds::Kind;
@@ -151,7 +152,10 @@ pub(crate) async fn pass(State(front): State<Front>, request: Request, next: Nex
         Err(problem) => problem.into_response(),
         Ok(Some(origin)) if preflight => allow(StatusCode::NO_CONTENT.into_response(), origin),
         Ok(origin) => {
-            let response = guarded(next, request, &request_id).await;
+            // What the log says meanwhile stands under the id that the caller is told.
+            let (method, path) = (request.method().as_str(), request.uri().path());
+            let span = tracing::info_span!("request", request_id, method, path);
+            let response = guarded(next, request).instrument(span).await;
             match origin {
                 Some(origin) => allow(response, origin),
                 None => response,
@@ -162,11 +166,11 @@ pub(crate) async fn pass(State(front): State<Front>, request: Request, next: Nex
 }
 
 /// Runs the handler; a panic in it ends this request alone.
-async fn guarded(next: Next, request: Request, request_id: &str) -> Response {
+async fn guarded(next: Next, request: Request) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(_) => {
-            tracing::error!(request_id, "a handler panicked");
+            tracing::error!("a handler panicked");
             Problem::new(Kind::Defect, "the request met a defect of the gate").into_response()
         }
     }

@@ -9,7 +9,8 @@ use toolgate_model::Permission::{
 };
 use toolgate_model::Role;
 
-use crate::world::{Answer, World};
+use crate::sending::Answer;
+use crate::world::World;
 
 /// Every operation that needs a token, from the description itself.
 fn operations() -> Vec<(Method, String)> {

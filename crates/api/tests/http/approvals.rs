@@ -5,7 +5,8 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use toolgate_model::Duration;
 
-use crate::world::{Answer, World};
+use crate::sending::Answer;
+use crate::world::World;
 
 /// A frozen refund: the ids and the digest that its caller was told.
 struct Frozen {

@@ -9,14 +9,19 @@
 )]
 
 mod contract;
+mod desk;
+mod sending;
 mod world;
 
 mod access;
+mod afterwards;
 mod agents;
 mod approvals;
 mod bad_input;
 mod description;
 mod front;
 mod invocations;
+mod keys;
 mod policies;
 mod records;
+mod users;

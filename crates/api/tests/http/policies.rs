@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use crate::world::{Answer, World};
+use crate::sending::Answer;
+use crate::world::World;
 
 const CLOSED: &str = r#"{"rules": [{"match": {"tools": ["desk.refund"]}, "effect": "deny"}]}"#;
 
