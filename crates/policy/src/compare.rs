@@ -80,7 +80,6 @@ pub(crate) fn date(text: &str) -> Option<Date> {
 fn contains(left: &Datum<'_>, right: &Datum<'_>) -> Option<bool> {
     match (left, right) {
         (Datum::Text(text), Datum::Text(part)) => Some(text.contains(part.as_ref())),
-        (Datum::Text(_), _) => None,
         _ => member(left, right),
     }
 }

@@ -38,7 +38,7 @@ struct Loading<'c> {
     needles: NeedleList,
     diagnostics: Vec<Diagnostic>,
     rules: usize,
-    /// Name, policy and canonical value of each document without errors.
+    /// Policy and canonical value of each document by its name; none where a rule is refused.
     loaded: BTreeMap<String, Option<(Policy, Value)>>,
 }
 
@@ -79,8 +79,7 @@ impl Loading<'_> {
                 let complaint = Complaint::new(DUPLICATE_DOCUMENT, message).at(&(0..0), "");
                 report.push(complaint.help("give one of them another `name`"));
             }
-            self.loaded
-                .insert(name, policy.filter(|_| !report.has_errors()));
+            self.loaded.insert(name, policy);
         }
         // In the order in which a person reads the document, not in that of the stages.
         report

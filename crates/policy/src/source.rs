@@ -145,10 +145,6 @@ impl<'t> Report<'t> {
         self.errors > limits::DIAGNOSTICS_MAX
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
-        self.errors > 0
-    }
-
     fn finish(&self, complaint: Complaint) -> Diagnostic {
         let label = |(at, message): (Range<usize>, String)| Label {
             span: self.source.span(&at),

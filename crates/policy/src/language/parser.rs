@@ -85,19 +85,18 @@ impl Parser<'_> {
         join: fn(Vec<Expr>) -> ExprKind,
     ) -> Parsed {
         let first = part(self, bare)?;
-        let mut parts = vec![first];
+        let start = first.at.start;
+        let (mut end, mut rest) = (first.at.end, Vec::new());
         while self.take_any(&signs) {
-            parts.push(part(self, bare)?);
+            let next = part(self, bare)?;
+            end = next.at.end;
+            rest.push(next);
         }
-        match (parts.pop(), parts.first()) {
-            (Some(only), None) => Ok(only),
-            (Some(last), Some(first)) => {
-                let at = first.at.start..last.at.end;
-                parts.push(last);
-                self.node(at, join(parts))
-            }
-            (None, _) => Err(self.unexpected("a condition")),
+        if rest.is_empty() {
+            return Ok(first);
         }
+        rest.insert(0, first);
+        self.node(start..end, join(rest))
     }
 
     fn not(&mut self, bare: Bare) -> Parsed {
