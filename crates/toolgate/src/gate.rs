@@ -38,6 +38,10 @@ pub(crate) const LOG_ORIGIN: &str = "toolgate.local/log";
 // LIMIT: five seconds; a source that takes longer joins when it is ready.
 const SOURCES_WAIT: Duration = Duration::from_secs(5);
 
+/// The same where one client waits on the standard streams, and lists tools as soon as it can.
+// LIMIT: twenty seconds: `npx` may fetch a package first, and clients wait half a minute or more.
+const SOURCES_WAIT_STREAMS: Duration = Duration::from_secs(20);
+
 /// How long calls that run may go on after the gate was told to stop.
 // LIMIT: thirty seconds; what is not done by then is in doubt at the next start, and says so.
 const WORK_WAIT: Duration = Duration::from_secs(30);
@@ -117,7 +121,7 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
     };
     let sources = source_configs(config, shell)?;
     let sources = Sources::start(sources, &config.overrides, ports, catalogues.listener());
-    sources.settled(SOURCES_WAIT).await;
+    sources.settled(sources_wait(config.mcp.entrance)).await;
 
     let tasks: Arc<dyn Tasks> = Arc::new(groups.work.clone());
     let ports = Ports {
@@ -280,6 +284,13 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Fault> {
         _ => Fault::failed(format!("cannot listen on `{address}`: {error}"))
             .help("name an address of this machine with `--listen`"),
     })
+}
+
+const fn sources_wait(entrance: Entrance) -> Duration {
+    match entrance {
+        Entrance::Http => SOURCES_WAIT,
+        Entrance::Streams => SOURCES_WAIT_STREAMS,
+    }
 }
 
 fn source_configs(config: &Config, shell: &Shell) -> Result<Vec<SourceConfig>, Fault> {

@@ -44,6 +44,9 @@ const OWNER: &str = "wrap@localhost";
 // LIMIT: eight; each has a gate and a directory of its own.
 const SLOTS_MAX: usize = 8;
 
+/// LIMIT: a source's name fits a tool's name, which clients bound.
+const NAME_CHARS_MAX: usize = 32;
+
 /// What holds where no policy file is configured.
 const POLICY: &str = include_str!("../starter/wrap.json");
 
@@ -145,23 +148,39 @@ impl Wrap {
     }
 }
 
-/// A name for a command: its last word that says something, as `server-everything`.
+/// Programs that run other programs: the next word says which.
+const LAUNCHERS: [&str; 9] = [
+    "bunx", "deno", "node", "npx", "pipx", "pnpm", "python", "python3", "uvx",
+];
+
+/// Names that say nothing: the directory around them says more.
+const GENERIC: [&str; 7] = ["build", "dist", "index", "main", "run", "server", "src"];
+
+/// A name for a command: `server-everything` for `npx -y @acme/server-everything@1.2`.
 fn named(command: &[String]) -> String {
-    let word = command.iter().rev().find_map(|word| {
-        let word = word.rsplit(['/', '\\']).next().unwrap_or_default();
-        let word = word.split('@').next().unwrap_or_default();
-        let plain: String = word
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        let plain = plain.trim_matches('-').chars().take(32).collect::<String>();
-        let wordy = plain
-            .chars()
-            .next()
-            .is_some_and(|c| c.is_ascii_alphabetic());
-        (wordy && !word.starts_with('-')).then(|| plain.trim_matches('-').to_owned())
+    let mut words = command.iter().filter(|word| !word.starts_with('-'));
+    let program =
+        words.find(|word| !LAUNCHERS.contains(&word.rsplit('/').next().unwrap_or_default()));
+    let parts = program
+        .map(String::as_str)
+        .unwrap_or_default()
+        .rsplit(['/', '\\']);
+    let telling = parts.map(plain).find(|name| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic()) && !GENERIC.contains(&name.as_str())
     });
-    word.unwrap_or_else(|| "server".to_owned())
+    telling.unwrap_or_else(|| "server".to_owned())
+}
+
+/// A part of a path without version and ending, in the letters that a source's name may have.
+fn plain(part: &str) -> String {
+    let part = part.split('@').next().unwrap_or_default();
+    let part = [".js", ".mjs", ".cjs", ".ts", ".py"]
+        .iter()
+        .find_map(|ending| part.strip_suffix(ending))
+        .unwrap_or(part);
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = part.chars().map(letter).take(NAME_CHARS_MAX).collect();
+    name.trim_matches('-').to_owned()
 }
 
 fn local_agent(id: AgentId) -> Result<DeclaredAgent, Fault> {
@@ -209,18 +228,25 @@ mod tests {
     use super::named;
 
     #[test]
-    fn a_command_is_named_by_its_last_telling_word() {
+    fn a_command_is_named_by_what_it_runs() {
         let name = |command: &str| {
             let words: Vec<_> = command.split(' ').map(str::to_owned).collect();
             named(&words)
         };
         assert_eq!(
-            name("npx -y @modelcontextprotocol/server-everything"),
+            name("npx -y @modelcontextprotocol/server-everything@1.2"),
             "server-everything"
         );
-        assert_eq!(name("uvx mcp-server-git"), "mcp-server-git");
-        assert_eq!(name("npx server-filesystem@1.2.3 /data"), "data");
-        assert_eq!(name("./run --port 9"), "run");
+        assert_eq!(
+            name("npx -y server-filesystem /home/me/project"),
+            "server-filesystem"
+        );
+        assert_eq!(
+            name("/usr/bin/node /opt/server-time/dist/index.js"),
+            "server-time"
+        );
+        assert_eq!(name("uvx mcp-server-git --repository ."), "mcp-server-git");
+        assert_eq!(name("./run --port 9"), "server");
         assert_eq!(name("42"), "server");
     }
 }
