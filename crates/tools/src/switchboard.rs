@@ -324,9 +324,21 @@ mod tests {
         board.overlong(10).unwrap();
         assert!(one.reply.try_recv().is_err() && two.reply.try_recv().is_err());
         drop(one);
+        // A stream that lasts is answered at its end only, so it is none of those who wait.
+        let _stream = board.seat(&Request {
+            method: "subscriptions/listen",
+            ..request(3, None)
+        });
         board.overlong(10).unwrap();
         let told = result(two.reply.try_recv().unwrap());
         assert_eq!(told, "its answer is longer than the 10 bytes allowed");
+    }
+
+    #[test]
+    fn a_request_of_the_servers_own_is_answered() {
+        let line = br#"{"jsonrpc":"2.0","id":"q","method":"ping"}"#;
+        let answers = board().feed(line).unwrap();
+        assert_eq!(answers, [r#"{"jsonrpc":"2.0","id":"q","result":{}}"#]);
     }
 
     #[test]
