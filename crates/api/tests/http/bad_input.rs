@@ -234,6 +234,18 @@ async fn a_body_that_never_comes_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_announced_as_too_large_is_refused_before_it_comes() {
+    let world = World::new().await;
+    let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+    let sending = world
+        .post("/v1/invocations")
+        .token(&world.agent)
+        .body(never);
+    let answer = sending.header("content-length", "10485760").await;
+    assert_eq!(answer.problem(), (413, "body_too_large".to_owned()));
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_is_its_own_problem() {
     let world = World::new().await;
     let broken = stream::iter([

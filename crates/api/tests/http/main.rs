@@ -19,6 +19,7 @@ mod agents;
 mod approvals;
 mod bad_input;
 mod description;
+mod faults;
 mod front;
 mod invocations;
 mod keys;

@@ -17,6 +17,7 @@ use toolgate_model::{AgentId, Duration, Glob, Grant, Profile, Role, Scope, Tenan
 use toolgate_policy::Document;
 use toolgate_record::Signer;
 use toolgate_store::MemoryStore;
+use toolgate_store::faulty::{Fault, FaultyStore};
 
 use crate::desk::{Counter, Desk, HandClock, Runtime};
 use crate::sending::{Names, Sending};
@@ -52,15 +53,21 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with(Limits::default()).await
+        Self::faulty(Fault::None).await.0
     }
 
-    pub(crate) async fn with(limits: Limits) -> Self {
+    /// A world whose store has this fault, counted from its very first operation.
+    pub(crate) async fn faulty(fault: Fault) -> (Self, Arc<FaultyStore>) {
         let clock = Arc::new(HandClock::default());
         clock.advance(Duration::from_secs(1_781_622_862));
-        let desk = Arc::new(Desk::default());
         let signer = Signer::from_seed("toolgate.test/log", [7; 32]).unwrap();
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(signer, clock.clone()));
+        let store = Arc::new(MemoryStore::new(signer, clock.clone()));
+        let store = Arc::new(FaultyStore::new(store, fault));
+        (Self::on(store.clone(), clock).await, store)
+    }
+
+    async fn on(store: Arc<dyn Store>, clock: Arc<HandClock>) -> Self {
+        let desk = Arc::new(Desk::default());
         let ports = Ports {
             store,
             tools: desk.clone(),
@@ -72,7 +79,7 @@ impl World {
         let api = Api {
             driver,
             tasks: Arc::new(Runtime),
-            limits,
+            limits: Limits::default(),
             public_url: "http://127.0.0.1:8787".into(),
             hosts: Arc::new(["gate.acme.com".to_owned()]),
             origins: Arc::new(["https://console.acme.com".to_owned()]),
