@@ -53,10 +53,10 @@ pub(super) async fn call(
     progress: &Progress,
 ) -> Result<String, RpcError> {
     let wanted = Wanted::read(&asked.request.params)?;
+    let _ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
     if let Some(tool) = own::find(face.options.presence, &wanted.name) {
         return tool.run(face, asked, wanted.arguments, progress).await;
     }
-    let _ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
     let target = Target::of(face, &asked.identity, &wanted.name)?;
     let mut call = Call::new(target.id(), wanted.arguments);
     let given = asked.request.params.get("_meta");

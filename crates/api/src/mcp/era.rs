@@ -20,9 +20,6 @@ pub(super) const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", BATCHING];
 /// The one revision in which several messages may come in one array.
 pub(super) const BATCHING: &str = "2025-03-26";
 
-/// Everything that is spoken, newest first.
-pub(super) const ALL: [&str; 4] = [MODERN, LEGACY[0], LEGACY[1], LEGACY[2]];
-
 pub(super) const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 pub(super) const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 pub(super) const SERVER_KEY: &str = "io.modelcontextprotocol/serverInfo";
@@ -84,7 +81,8 @@ pub(super) fn check_modern(
     }
     match version.as_str() {
         Some(MODERN) => Ok(()),
-        Some(other) => Err(RpcError::unsupported_version(other, &ALL)),
+        // What `initialize` opens is another matter: a client that could use it knows of it.
+        Some(other) => Err(RpcError::unsupported_version(other, &[MODERN])),
         None => Err(RpcError::invalid_meta(format!(
             "`{VERSION_KEY}` must be a string"
         ))),

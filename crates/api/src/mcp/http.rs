@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use toolgate_model::Identity;
 
 use super::entrance::admit;
-use super::era::{ALL, BATCHING, Era, LEGACY, check_modern, is_modern};
+use super::era::{BATCHING, Era, LEGACY, MODERN, check_modern, is_modern};
 use super::face::{Asked, Face, Held};
 use super::headers::{self, SESSION, VERSION, single};
 use super::limits::{BATCH_MESSAGES_MAX, BODY_READ_MAX};
@@ -144,11 +144,7 @@ impl Arrival {
             Incoming::Notification { method, params } => self
                 .notification(&method, &params)
                 .map_err(RpcError::for_nobody),
-            // The gate asks clients nothing, so this answers nothing.
-            Incoming::Response => {
-                self.session().map_err(RpcError::for_nobody)?;
-                Ok(accepted())
-            }
+            Incoming::Response => self.response().map_err(RpcError::for_nobody),
         }
     }
 
@@ -257,15 +253,24 @@ impl Arrival {
         params: &serde_json::Map<String, Value>,
     ) -> Result<Response, RpcError> {
         let version = single(&self.headers, VERSION)?;
-        if version.is_some_and(|version| !LEGACY.contains(&version)) {
+        if version == Some(MODERN) {
             // The modern era has no notifications from clients over HTTP; closing a stream cancels.
-            return check_version(version).map(|()| accepted());
+            return Ok(accepted());
         }
         let session = self.session()?;
         if method == "notifications/cancelled" {
             session.requests.cancel(params);
         }
         Ok(accepted())
+    }
+
+    /// The gate asks clients nothing, so this answers nothing; the modern era forbids it.
+    fn response(&self) -> Result<Response, RpcError> {
+        if single(&self.headers, VERSION)? == Some(MODERN) {
+            let message = "clients send requests and notifications, and never answers";
+            return Err(RpcError::invalid_request(message));
+        }
+        self.session().map(|_| accepted())
     }
 
     fn session(&self) -> Result<Arc<Session>, RpcError> {
@@ -344,11 +349,11 @@ impl Endpoint {
     }
 }
 
-/// What the header says of the version must be one that is spoken.
+/// What the header says of the version must be one that sessions are held in.
 fn check_version(version: Option<&str>) -> Result<(), RpcError> {
     match version {
-        Some(version) if !ALL.contains(&version) => {
-            Err(RpcError::unsupported_version(version, &ALL))
+        Some(version) if !LEGACY.contains(&version) => {
+            Err(RpcError::unsupported_version(version, &LEGACY))
         }
         Some(_) | None => Ok(()),
     }

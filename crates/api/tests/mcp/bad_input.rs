@@ -77,7 +77,7 @@ async fn each_kind_of_bad_message_has_its_own_error_and_the_gate_goes_on() {
         a batch: 400 {"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"several messages in one array exist in version 2025-03-26 only: send one at a time"}}
         no version of JSON-RPC: 400 {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"`jsonrpc` must be `2.0`"}}
         an id that is null: 400 {"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"`id` must be a string or a whole number"}}
-        an answer: 400 {"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"`Mcp-Session-Id` is missing: begin with `initialize`, or send `_meta` of a modern request"}}
+        an answer: 400 {"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"clients send requests and notifications, and never answers"}}
     "#]].assert_eq(&seen);
 }
 
@@ -151,4 +151,15 @@ async fn headers_are_bounded_and_of_the_right_kind() {
     assert_eq!(stream.headers["content-type"], "text/event-stream");
     assert_eq!(stream.json()["id"], 1);
     assert_eq!(world.send("PUT").await_answer().await.status, 405);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_drips_is_not_waited_for() {
+    let world = World::new().await;
+    let dripping = world
+        .modern("tools/list", json!({}))
+        .dripping()
+        .await_answer()
+        .await;
+    expect![[r#"408 {"jsonrpc":"2.0","id":null,"error":{"code":408,"message":"the message did not arrive within 30s"}}"#]].assert_eq(&dripping.show());
 }

@@ -7,7 +7,8 @@ use serde_json::json;
 use toolgate_api::mcp::McpOptions;
 use toolgate_model::{Risk, Verb};
 
-use crate::world::{World, tool, tools};
+use crate::desk::{tool, tools};
+use crate::world::World;
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_is_acknowledged_first_and_hears_of_changes() {

@@ -3,7 +3,8 @@
 use expect_test::{Expect, expect};
 use serde_json::json;
 
-use crate::world::{Sending, World};
+use crate::client::Sending;
+use crate::world::World;
 
 async fn check(sending: Sending<'_>, expected: Expect) {
     let answer = sending.await_answer().await;

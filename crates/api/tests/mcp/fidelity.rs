@@ -4,7 +4,8 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use toolgate_model::{Risk, Verb};
 
-use crate::world::{World, tool};
+use crate::desk::tool;
+use crate::world::World;
 
 #[tokio::test(start_paused = true)]
 async fn an_odd_definition_keeps_everything_but_its_name() {
@@ -101,7 +102,7 @@ async fn nobody_takes_the_name_of_an_own_tool() {
     fake.wire_name = "toolgate_whoami".to_owned();
     let mut second = tool("desk.lookup2", Verb::Read, Risk::Low);
     second.wire_name = "desk__lookup".to_owned();
-    let mut tools = crate::world::tools();
+    let mut tools = crate::desk::tools();
     tools.extend([fake, second]);
     world.set_tools(tools);
     let listed = world

@@ -9,6 +9,8 @@
     reason = "a test that cannot go on stops here and says where"
 )]
 
+mod client;
+mod desk;
 mod world;
 
 mod bad_input;

@@ -94,7 +94,7 @@ async fn pages_follow_each_other_and_survive_changes() {
         cursor = page["result"]["nextCursor"].as_str().map(str::to_owned);
         if seen.len() == 3 {
             // The tool that was shown last goes away; the next page begins where it stood.
-            let rest = crate::world::tools()
+            let rest = crate::desk::tools()
                 .into_iter()
                 .filter(|tool| tool.id.as_str() != "desk.lookup");
             world.set_tools(rest.collect());
@@ -183,6 +183,22 @@ async fn closing_the_stream_cancels_and_leaves_an_unknown_effect() {
         ]
     "#]]
     .assert_debug_eq(&world.records("invocation.").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_up_before_anything_was_said_cancels_too() {
+    let world = World::new().await;
+    let calling = world.call("desk__slow", json!({})).await_stream();
+    tokio::select! {
+        _ = calling => panic!("it was answered"),
+        () = world.desk.arrived.notified() => {}
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let records = world.records("invocation.").await;
+    assert_eq!(
+        records[1..],
+        ["invocation.unknown_effect  ", "invocation.needs_operator  "]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -334,7 +350,7 @@ async fn the_ladder_of_a_modern_request() {
         400 {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"the header `mcp-protocol-version` says `2025-06-18`, and the body says `2026-07-28`"}}
         400 {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"a modern request must carry `params._meta` with `io.modelcontextprotocol/protocolVersion` and `io.modelcontextprotocol/clientCapabilities`"}}
         400 {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"the header `mcp-protocol-version` says `2026-07-28`, and the body says `2027-01-01`"}}
-        400 {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version `2027-01-01` is not spoken here","data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26"],"requested":"2027-01-01"}}}
+        400 {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version `2027-01-01` is not spoken here","data":{"supported":["2026-07-28"],"requested":"2027-01-01"}}}
         404 {"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"there is no method `resources/list`"}}
         404 {"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"there is no method `ping`"}}
         400 {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"the header `mcp-name` says `desk__refund`, and the body says `desk__lookup`"}}
@@ -348,7 +364,7 @@ async fn the_ladder_of_a_modern_request() {
 #[tokio::test(start_paused = true)]
 async fn mirrored_arguments_must_agree() {
     let world = World::new().await;
-    let mut tools = crate::world::tools();
+    let mut tools = crate::desk::tools();
     tools[0].input_schema = json!({"type": "object", "properties": {
         "customer": {"type": "string", "x-mcp-header": "Customer"}}});
     world.set_tools(tools);

@@ -1,0 +1,156 @@
+//! Tools that do as they are told: a desk whose operations say by their name what becomes of a call.
+//!
+//! `desk.slow` reports progress and waits until it is released or cancelled, `desk.odd` answers
+//! whatever bytes it was given, `desk.lose` loses its answer.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use toolgate_execution::LossCause;
+use toolgate_gate::permit::Dispatch;
+use toolgate_gate::port::{self, BoxFuture, Tools};
+use toolgate_model::{
+    Catalogue, Code, Descriptor, Duration, Effect, Lifecycle, Risk, RiskScore, SourceStatus, Verb,
+};
+
+/// A desk whose operations say by their name what becomes of a call.
+pub(crate) struct Desk {
+    catalogue: Mutex<Arc<Catalogue>>,
+    /// Operations that were reached, with their arguments and what came along.
+    pub(crate) reached: Mutex<Vec<(String, Value, Value)>>,
+    /// What `desk.odd` answers, byte for byte.
+    pub(crate) odd: Mutex<String>,
+    /// Lets a call of `desk.slow` go on.
+    pub(crate) release: Notify,
+    /// Tells that a call of `desk.slow` is there.
+    pub(crate) arrived: Notify,
+}
+
+impl Tools for Desk {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.lock().unwrap().clone()
+    }
+
+    fn sources(&self) -> Vec<SourceStatus> {
+        Vec::new()
+    }
+
+    fn call(&self, mut dispatch: Dispatch) -> BoxFuture<'_, port::Answer> {
+        let operation = dispatch.tool().operation().to_owned();
+        let (arguments, meta) = (dispatch.arguments().clone(), json!(dispatch.meta()));
+        self.reached
+            .lock()
+            .unwrap()
+            .push((operation.clone(), arguments.clone(), meta));
+        Box::pin(async move {
+            match operation.as_str() {
+                "fail" => answered(r#"{"content":[{"type":"text","text":"no such customer"}],"isError":true}"#, true),
+                "odd" => answered(&self.odd.lock().unwrap().clone(), false),
+                "away" => port::Answer::Refused {
+                    code: Code::UpstreamUnavailable,
+                    message: "the server of `desk` is not running".to_owned(),
+                },
+                "lose" => lost(LossCause::Disconnected),
+                "slow" => self.slow(&mut dispatch).await,
+                _ => answered(&json!({"content": [{"type": "text", "text": "done"}], "structuredContent": arguments}).to_string(), false),
+            }
+        })
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(tools: Vec<Descriptor>) -> Self {
+        Self {
+            catalogue: Mutex::new(Arc::new(Catalogue::new(tools))),
+            reached: Mutex::default(),
+            odd: Mutex::default(),
+            release: Notify::new(),
+            arrived: Notify::new(),
+        }
+    }
+
+    pub(crate) fn set(&self, catalogue: Arc<Catalogue>) {
+        *self.catalogue.lock().unwrap() = catalogue;
+    }
+
+    async fn slow(&self, dispatch: &mut Dispatch) -> port::Answer {
+        if let Some(progress) = dispatch.progress() {
+            progress(json!({"progressToken": 1, "progress": 1, "total": 3, "message": "one"}));
+            progress(
+                json!({"progressToken": 1, "progress": 1, "total": 3, "message": "again one"}),
+            );
+            progress(json!({"progressToken": 1, "progress": 2, "total": 3, "message": "two"}));
+        }
+        let cancelled = dispatch.take_cancelled();
+        self.arrived.notify_one();
+        tokio::select! {
+            () = cancelled => lost(LossCause::Cancelled),
+            () = self.release.notified() => answered(r#"{"content":[{"type":"text","text":"late"}]}"#, false),
+        }
+    }
+}
+
+fn answered(text: &str, failed: bool) -> port::Answer {
+    port::Answer::Answered {
+        result: serde_json::from_str(text).unwrap(),
+        failed,
+    }
+}
+
+fn lost(cause: LossCause) -> port::Answer {
+    port::Answer::Lost {
+        cause,
+        detail: "told to".to_owned(),
+    }
+}
+
+/// A tool of the desk, with a definition as its server would write it.
+pub(crate) fn tool(id: &str, verb: Verb, risk: Risk) -> Descriptor {
+    let schema = json!({
+        "type": "object",
+        "properties": {"amount": {"type": "number"}, "customer": {"type": "string"}},
+    });
+    let name = id.split_once('.').unwrap().1;
+    Descriptor {
+        id: id.parse().unwrap(),
+        version: "1.0.0".to_owned(),
+        wire_name: id.replace('.', "__"),
+        definition: json!({"name": name, "description": format!("Does {name}."), "inputSchema": schema}),
+        input_schema: schema,
+        category: None,
+        method: None,
+        verb,
+        risk,
+        risk_score: RiskScore::of_band(risk),
+        risk_reason: "said by the operator".to_owned(),
+        resource: None,
+        effect: Effect::Some,
+        timeout: Duration::from_secs(20),
+        lifecycle: Lifecycle::Active,
+        attributes: Default::default(),
+    }
+}
+
+/// The desk's tools; `vault.open` is granted to nobody, `desk.off` is switched off.
+pub(crate) fn tools() -> Vec<Descriptor> {
+    let write = |id| tool(id, Verb::Write, Risk::Medium);
+    vec![
+        tool("desk.lookup", Verb::Read, Risk::Low),
+        write("desk.refund"),
+        write("desk.fail"),
+        write("desk.away"),
+        write("desk.lose"),
+        write("desk.slow"),
+        write("desk.odd"),
+        Descriptor {
+            lifecycle: Lifecycle::Disabled,
+            ..write("desk.off")
+        },
+        tool("vault.open", Verb::Write, Risk::Critical),
+        Descriptor {
+            lifecycle: Lifecycle::Disabled,
+            ..write("vault.off")
+        },
+    ]
+}
