@@ -20,7 +20,7 @@ os.environ.setdefault("REFUND_DESK_BIN", str(RELEASE / "refund-desk"))
 LOAD = pathlib.Path(os.environ.get("GATE_LOAD_BIN", RELEASE / "gate-load"))
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 
-from kit import Desk, Gate, at_end, desk_source, end, folder  # noqa: E402
+from kit import Desk, Gate, at_end, desk_source, end, folder, forget  # noqa: E402
 
 POLICY = {"name": "bench", "rules": [{"rule_id": "ok", "when": "tool == desk.get_charge", "effect": "allow"}]}
 VERSION = "2026-07-28"
@@ -114,3 +114,4 @@ def closed(function):
         function()
     finally:
         end()
+        forget()

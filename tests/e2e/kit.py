@@ -44,6 +44,7 @@ def test(name):
 
 
 ENDINGS = []
+FOLDERS = []
 
 
 def stage(setup):
@@ -117,8 +118,16 @@ def free_port():
 
 
 def folder(name):
-    """A fresh folder that is removed when the run ends well."""
-    return pathlib.Path(tempfile.mkdtemp(prefix=f"toolgate-{name}-"))
+    """A fresh folder; `forget` removes it when the run ended well."""
+    made = pathlib.Path(tempfile.mkdtemp(prefix=f"toolgate-{name}-"))
+    FOLDERS.append(made)
+    return made
+
+
+def forget():
+    """Removes every folder of this run."""
+    while FOLDERS:
+        shutil.rmtree(FOLDERS.pop(), ignore_errors=True)
 
 
 class Response:
@@ -254,8 +263,6 @@ class Gate:
     def __exit__(self, kind, error, trace):
         if self.process:
             self.process.kill()
-        if error is None:
-            shutil.rmtree(self.home, ignore_errors=True)
 
     def opened(self):
         """Starts it for all tests of a scenario; it ends with the run."""

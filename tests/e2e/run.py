@@ -100,6 +100,10 @@ def summary(results):
     failed = [result for result in results if result[3]]
     for scenario, name, _, _ in failed:
         print(f"  failed: {scenario}: {name}")
+    if failed:
+        print(f"  kept: {' '.join(map(str, kit.FOLDERS))}")
+    else:
+        kit.forget()
     print(f"\n{len(results) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
