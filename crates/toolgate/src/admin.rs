@@ -6,6 +6,7 @@
 //!
 //! Must not know: what is asked, or how it is shown.
 
+use std::fs::TryLockError;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub(crate) const SERVER_FILE: &str = "server.json";
 
 /// Where a gate keeps the token of its first person.
 pub(crate) const TOKEN_FILE: &str = "admin.token";
+
+/// What a gate holds locked for as long as it runs.
+const LOCK_FILE: &str = "toolgate.lock";
 
 /// A gate to talk to.
 #[derive(Debug)]
@@ -272,9 +276,16 @@ fn built(builder: reqwest::ClientBuilder) -> Result<Client, Fault> {
         .map_err(|error| Fault::failed(format!("no HTTP client: {error}")))
 }
 
-/// Where the gate on this data directory says that it listens.
+/// Where the gate on this data directory says that it listens, while it holds the directory.
+///
+/// A gate that was killed leaves its address behind, and somebody else may listen there by now:
+/// they must not be sent the directory's token.
 pub(crate) fn recorded_url(data: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(data.join(SERVER_FILE)).ok()?;
+    let lock = std::fs::File::open(data.join(LOCK_FILE)).ok()?;
+    let held = matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let text = std::fs::read_to_string(data.join(SERVER_FILE))
+        .ok()
+        .filter(|_| held)?;
     let recorded: Value = serde_json::from_str(&text).ok()?;
     recorded
         .get("url")?

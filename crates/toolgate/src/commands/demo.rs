@@ -7,11 +7,14 @@
 //! Must not know: the steps.
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 use toolgate_gate::Capture;
+use toolgate_gate::port::Entropy as _;
 use toolgate_store::audit::Evidence;
 
 use super::audit;
@@ -19,11 +22,12 @@ use crate::admin::{Admin, TOKEN_FILE};
 use crate::cli::Run;
 use crate::config::{Config, Flags, Source, resolve};
 use crate::demo::{Balance, DeskProcess, Told, tell, world};
+use crate::entropy::SystemEntropy;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::gate::{self, Gate};
 use crate::shell::Shell;
-use crate::signal;
+use crate::signal::Signals;
 
 /// Arguments of `toolgate demo`.
 #[derive(Debug, Args)]
@@ -36,7 +40,7 @@ pub(crate) struct Demo {
 
 impl Run for Demo {
     async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
-        let stop = signal::stop()?;
+        let mut signals = Signals::new()?;
         let stage = Stage::new()?;
         let desk = DeskProcess::start(&stage.directory).await?;
         let config = stage.config(&desk)?;
@@ -49,7 +53,7 @@ impl Run for Demo {
         let told = play(shell, &gate, &desk).await;
         if told.is_ok() && !self.once {
             shell.say(&open(&gate));
-            stop.await;
+            signals.next().await;
         }
         gate.stop().await;
         desk.stop().await;
@@ -64,8 +68,17 @@ struct Stage {
 
 impl Stage {
     fn new() -> Result<Self, Fault> {
-        let directory = std::env::temp_dir().join(format!("toolgate-demo-{}", std::process::id()));
-        crate::home::prepare(&directory)?;
+        let mut random = [0; 8];
+        let drawn = SystemEntropy.fill(&mut random);
+        drawn.map_err(|error| Fault::failed(error.to_string()))?;
+        let name = format!("toolgate-demo-{:016x}", u64::from_be_bytes(random));
+        let directory = std::env::temp_dir().join(name);
+        // Made here and by nobody before: everybody may write to where it stands.
+        let made = DirBuilder::new().mode(0o700).create(&directory);
+        made.map_err(|error| {
+            Fault::failed(format!("`{}` cannot be made: {error}", directory.display()))
+                .help("set TMPDIR to a directory of your own")
+        })?;
         Ok(Self { directory })
     }
 

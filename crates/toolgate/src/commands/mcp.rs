@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::gate::{self, Gate};
 use crate::shell::{Shell, read_text};
-use crate::signal;
+use crate::signal::Signals;
 
 /// LIMIT: a token has some hundred bytes.
 const KEY_BYTES_MAX: u64 = 4_096;
@@ -91,13 +91,13 @@ impl Mcp {
 /// # Errors
 /// [`Fault`] where a stream breaks.
 pub(super) async fn serve(gate: Gate, token: String) -> Result<Exit, Fault> {
-    let stop = signal::stop()?;
+    let mut signals = Signals::new()?;
     let faces = (gate.api.clone(), gate.mcp.clone());
     let served =
         toolgate_api::mcp::serve_stdio(faces, token, tokio::io::stdin(), tokio::io::stdout());
     let ended = tokio::select! {
         ended = served => ended,
-        () = stop => Ok(()),
+        () = signals.next() => Ok(()),
     };
     gate.stop().await;
     ended.map_err(|error| Fault::failed(format!("the client's streams broke: {error}")))?;
@@ -127,10 +127,10 @@ fn recorded(shell: &Shell) -> Result<Option<String>, Fault> {
 }
 
 async fn carry(bridge: Bridge) -> Result<Exit, Fault> {
-    let stop = signal::stop()?;
+    let mut signals = Signals::new()?;
     tokio::select! {
         carried = bridge.carry(tokio::io::stdin(), tokio::io::stdout()) => carried?,
-        () = stop => {}
+        () = signals.next() => {}
     }
     Ok(Exit::Done)
 }

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::gate::{self, Gate};
 use crate::shell::Shell;
-use crate::signal;
+use crate::signal::Signals;
 
 /// Arguments of `toolgate serve`.
 #[derive(Debug, Args)]
@@ -42,12 +42,16 @@ impl Run for Serve {
             world::add_to(&mut config)?;
         }
         // Before anything runs: a signal that comes during the start is not lost.
-        let stop = signal::stop()?;
+        let mut signals = Signals::new()?;
         let gate = gate::start(&config, shell).await?;
         shell.say(&welcome(&gate, &config));
-        stop.await;
-        shell.say("stopping: no new calls; those that run come to their end");
-        gate.stop().await;
+        signals.next().await;
+        shell
+            .say("stopping: no new calls; those that run come to their end (again to end at once)");
+        tokio::select! {
+            _ = gate.stop() => {}
+            () = signals.next() => shell.say("ended at once: what ran is in doubt at the next start"),
+        }
         Ok(Exit::Done)
     }
 }

@@ -1,5 +1,7 @@
 //! A gate that is really started, with a refund desk behind it, and everything asked of it.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
 use crate::kit::{Gate, run};
@@ -14,6 +16,15 @@ fn a_gate_serves_and_ends_when_told() {
     assert_eq!(denied["denial"]["code"], "not_granted");
     assert!(gate.log().contains(&url), "{}", gate.log());
     gate.run(&["doctor"]).ended(0);
+    for (file, mode) in [
+        ("", 0o700),
+        ("admin.token", 0o600),
+        ("server.json", 0o600),
+        ("signing.key", 0o600),
+    ] {
+        let metadata = std::fs::metadata(gate.data().join(file)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "`{file}`");
+    }
     let home = gate.stop();
     assert!(!home.path().join("data/server.json").exists());
     run(home.path(), &["audit", "verify", "--data", "data"]).ended(0);
@@ -237,7 +248,14 @@ fn what_waits_outlives_a_kill_and_the_bundle_proves_the_log() {
         .unwrap()
         .to_owned();
     let home = gate.kill();
-    // What a killed gate left behind about where it listens is no gate.
+    // What it wrote about where it listens is no gate, and nobody who listens there now is sent
+    // the directory's token.
+    let said = run(home.path(), &["tool", "ls", "--data", "data"]).ended(1);
+    assert!(
+        said.err.contains("no gate runs on the data directory"),
+        "{}",
+        said.err
+    );
     std::fs::remove_file(home.path().join("data/server.json")).unwrap();
     let gate = Gate::start_in(home);
     assert!(gate.run(&["approvals", "ls"]).ended(0).out.contains(&id));
@@ -252,6 +270,10 @@ fn what_waits_outlives_a_kill_and_the_bundle_proves_the_log() {
         "data/verifier.key",
     ])
     .ended(0);
+    // The key of another log, published with Go's note package: the bundle's own word is not asked.
+    let other = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    gate.run(&["audit", "verify", "log.ndjson", "--key", other])
+        .ended(7);
     std::fs::write(&path, bundle.replacen("refund_agent", "refund_agemt", 1)).unwrap();
     let said = gate
         .run(&[
