@@ -33,6 +33,7 @@ const ROUNDS: usize = 5;
 const SLICE: Duration = Duration::from_secs(1);
 const CALLERS: [u32; 3] = [1, 16, 256];
 const READS: u32 = 5_000;
+const CALLS: u32 = 500;
 
 fn main() {
     let base = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
@@ -44,14 +45,15 @@ fn main() {
     for _ in 0..ROUNDS {
         let dir = tempfile::tempdir_in(&base).unwrap();
         raw.push(flushes(dir.path()));
+        let data = dir.path().join("reads");
+        let store = open(&data);
+        fill(&store);
+        reads.0.push(port_reads(&store));
+        reads.1.push(direct_reads(&data));
         for (place, callers) in CALLERS.into_iter().enumerate() {
             let data = dir.path().join(callers.to_string());
             let store = open(&data);
             sqlite[place].push(commits(&store, callers));
-            if callers == 1 {
-                reads.0.push(port_reads(&store));
-                reads.1.push(direct_reads(&data));
-            }
             let store = MemoryStore::new(signer().unwrap(), Arc::new(HandClock::default()));
             memory[place].push(commits(&store, callers));
         }
@@ -151,12 +153,18 @@ fn denial(number: u32) -> Commit {
     }
 }
 
+fn fill(store: &SqliteStore) {
+    block_on(join_all((0..CALLS).map(|number| async move {
+        store.commit(denial(number)).await.unwrap();
+    })));
+}
+
 fn port_reads(store: &SqliteStore) -> f64 {
     let start = now();
     block_on(async {
         for number in 0..READS {
             store
-                .invocation(&invocation_id(number % 500))
+                .invocation(&invocation_id(number % CALLS))
                 .await
                 .unwrap();
         }
@@ -168,7 +176,7 @@ fn direct_reads(dir: &Path) -> f64 {
     let hand = rusqlite::Connection::open(dir.join("toolgate.db")).unwrap();
     let start = now();
     for number in 0..READS {
-        let id = invocation_id(number % 500);
+        let id = invocation_id(number % CALLS);
         let mut read = hand
             .prepare_cached("SELECT id, body FROM invocations WHERE id = ?1")
             .unwrap();
