@@ -12,8 +12,7 @@
 //! toolgate approvals ls --data DIR
 //! toolgate approve apr_… --digest 1a2b3c4d --data DIR
 //! ```
-//!
-//! Must not know: how a gate is put together, or what the server offers.
+//! Must not know: how a gate is put together.
 
 use std::path::{Path, PathBuf};
 

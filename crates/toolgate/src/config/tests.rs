@@ -1,4 +1,7 @@
 //! Every kind of mistake, drawn as a person would see it, and the order of precedence.
+//!
+//! What is expected was written down from the contract and then drawn; a new key needs a line in
+//! `EVERYTHING`, or the test of the schema names it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
