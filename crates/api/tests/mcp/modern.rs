@@ -294,6 +294,32 @@ async fn keys_make_a_call_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_key_while_the_call_runs_joins_it() {
+    let world = World::new().await;
+    let key = json!({"dev.toolgate/idempotency-key": "k1"});
+    let params = json!({"name": "desk__slow", "arguments": {}, "_meta": key});
+    let first = world.modern("tools/call", params.clone()).await_answer();
+    let second = async {
+        world.desk.arrived.notified().await;
+        world.modern("tools/call", params).await_answer().await
+    };
+    let release = async {
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        world.desk.release.notify_one();
+    };
+    let (first, second, ()) = tokio::join!(first, second, release);
+    assert_eq!(
+        (first.text().as_str(), second.text().as_str()),
+        ("late", "late")
+    );
+    assert_eq!(
+        first.envelope()["invocation_id"],
+        second.envelope()["invocation_id"]
+    );
+    assert_eq!(world.desk.reached.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_callers_say_beside_their_arguments_reaches_the_gate() {
     let world = World::new().await;
     let meta = json!({"dev.toolgate/correlation": "c-1", "traceparent": "00-1", "vendor/x": true});

@@ -64,7 +64,8 @@ pub(crate) fn proposal(verdict: Verdict, effect: Effect) -> Proposal {
 
 /// A frozen snapshot `label`, of which `quorum` people must approve before `expires_at`.
 pub(crate) fn frozen(label: &str, quorum: u32, expires_at: i64) -> Frozen {
-    let snapshot = serde_json::json!({"snapshot": label, "amount": 640.1, "big": 9_007_199_254_740_991_u64});
+    let snapshot =
+        serde_json::json!({"snapshot": label, "amount": 640.1, "big": 9_007_199_254_740_991_u64});
     Frozen {
         approval: ApprovalId::mint(at(label.len() as i64), [2; 10]),
         digest: json::digest(&snapshot),
