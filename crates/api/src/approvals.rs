@@ -13,15 +13,12 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use toolgate_driver::require;
 use toolgate_execution::{
     Choice, Frozen, Grounds, Invocation, Refusal, State as Stage, Status, Vote,
 };
 use toolgate_gate::Caller;
 use toolgate_gate::port::InvocationFilter;
-use toolgate_model::{
-    AgentId, ApprovalId, Digest, InvocationId, Permission, Risk, Role, Timestamp, ToolId,
-};
+use toolgate_model::{AgentId, ApprovalId, Digest, InvocationId, Risk, Role, Timestamp, ToolId};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -258,7 +255,6 @@ async fn decide(
         );
         return Err(Problem::new(Kind::AgentMayNotDecide, detail));
     }
-    require(&caller, Permission::Approve)?;
     let invocation = api.driver.approval(&caller, &id).await?;
     let digest = named_digest(&body.digest, invocation.state.frozen())?;
     let reason = reason(body.decision, body.reason)?;
