@@ -130,6 +130,7 @@ async fn play(shell: &Shell, gate: &Gate, desk: &DeskProcess) -> Result<Exit, Fa
     });
     let steps = steps.await?;
     let balance = Balance::of(&admin()?, &desk.sums()?).await?;
+    audit::sign(&admin()?).await?;
     let sound = verified(&gate.data)?;
     let (report, is_sound) = (audit::told(&sound), sound.is_sound());
     let sums = json!({
