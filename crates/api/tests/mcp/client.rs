@@ -96,7 +96,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// The next bit; empty at the end.
     pub(crate) async fn next(&mut self) -> String {
-        let frame = self.body.frame().await;
+        let frame = soon(self.body.frame()).await;
         let data = frame
             .map(|frame| frame.unwrap().into_data().unwrap())
             .unwrap_or_default();
@@ -155,6 +155,14 @@ impl Answer {
         let mut names = self.names.lock().unwrap();
         format!("{} {}", self.status, names.redact(&message.to_string()))
     }
+}
+
+/// What comes within an hour of the paused clock: a test that waits in vain says so.
+pub(crate) async fn soon<T>(coming: impl Future<Output = T>) -> T {
+    let hour = std::time::Duration::from_secs(3_600);
+    tokio::time::timeout(hour, coming)
+        .await
+        .expect("it never came")
 }
 
 /// Ids by the order in which they appeared.

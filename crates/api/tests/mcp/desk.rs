@@ -14,6 +14,8 @@ use toolgate_model::{
     Catalogue, Code, Descriptor, Duration, Effect, Lifecycle, Risk, RiskScore, SourceStatus, Verb,
 };
 
+use crate::client::soon;
+
 /// A desk whose operations say by their name what becomes of a call.
 pub(crate) struct Desk {
     catalogue: Mutex<Arc<Catalogue>>,
@@ -24,7 +26,7 @@ pub(crate) struct Desk {
     /// Lets a call of `desk.slow` go on.
     pub(crate) release: Notify,
     /// Tells that a call of `desk.slow` is there.
-    pub(crate) arrived: Notify,
+    arrived: Notify,
 }
 
 impl Tools for Desk {
@@ -68,6 +70,11 @@ impl Desk {
             release: Notify::new(),
             arrived: Notify::new(),
         }
+    }
+
+    /// Waits for a call of `desk.slow`.
+    pub(crate) async fn arrival(&self) {
+        soon(self.arrived.notified()).await;
     }
 
     pub(crate) fn set(&self, catalogue: Arc<Catalogue>) {

@@ -178,7 +178,7 @@ async fn going_away_means_nothing_and_cancelling_is_said() {
     let calling = world
         .legacy(&session, "tools/call", call.clone())
         .await_stream();
-    let (stream, ()) = tokio::join!(calling, world.desk.arrived.notified());
+    let (stream, ()) = tokio::join!(calling, world.desk.arrival());
     drop(stream);
     world.desk.release.notify_one();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -190,7 +190,7 @@ async fn going_away_means_nothing_and_cancelling_is_said() {
     "#]]
     .assert_debug_eq(&world.records("invocation.").await);
     let calling = world.legacy(&session, "tools/call", call).await_stream();
-    let (mut stream, ()) = tokio::join!(calling, world.desk.arrived.notified());
+    let (mut stream, ()) = tokio::join!(calling, world.desk.arrival());
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1, "reason": "no"}});
     let said = world
         .legacy(&session, "", json!({}))
@@ -229,7 +229,7 @@ async fn an_id_under_way_is_not_taken_twice() {
     let slow = json!({"name": "desk__slow", "arguments": {}});
     let first = world.legacy(&session, "tools/call", slow).await_answer();
     let second = async {
-        world.desk.arrived.notified().await;
+        world.desk.arrival().await;
         let second = world
             .legacy(&session, "ping", json!({}))
             .await_answer()

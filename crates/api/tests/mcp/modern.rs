@@ -131,7 +131,7 @@ async fn progress_makes_a_stream_and_only_increases() {
     let params = json!({"name": "desk__slow", "arguments": {}, "_meta": {"progressToken": "p"}});
     let calling = world.modern("tools/call", params).await_stream();
     let release = async {
-        world.desk.arrived.notified().await;
+        world.desk.arrival().await;
         world.desk.release.notify_one();
     };
     let (mut stream, ()) = tokio::join!(calling, release);
@@ -170,7 +170,7 @@ async fn closing_the_stream_cancels_and_leaves_an_unknown_effect() {
     let world = World::new().await;
     let params = json!({"name": "desk__slow", "arguments": {}, "_meta": {"progressToken": 1}});
     let calling = world.modern("tools/call", params).await_stream();
-    let (stream, ()) = tokio::join!(calling, world.desk.arrived.notified());
+    let (stream, ()) = tokio::join!(calling, world.desk.arrival());
     drop(stream);
     // Time passes only when all else is done.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -191,7 +191,7 @@ async fn hanging_up_before_anything_was_said_cancels_too() {
     let calling = world.call("desk__slow", json!({})).await_stream();
     tokio::select! {
         _ = calling => panic!("it was answered"),
-        () = world.desk.arrived.notified() => {}
+        () = world.desk.arrival() => {}
     }
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let records = world.records("invocation.").await;
@@ -300,7 +300,7 @@ async fn the_same_key_while_the_call_runs_joins_it() {
     let params = json!({"name": "desk__slow", "arguments": {}, "_meta": key});
     let first = world.modern("tools/call", params.clone()).await_answer();
     let second = async {
-        world.desk.arrived.notified().await;
+        world.desk.arrival().await;
         world.modern("tools/call", params).await_answer().await
     };
     let release = async {

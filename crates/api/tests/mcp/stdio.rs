@@ -7,6 +7,7 @@ use tokio::io::{
 };
 use toolgate_api::mcp::{McpOptions, serve_stdio};
 
+use crate::client::soon;
 use crate::world::{World, with_meta};
 
 /// A client at the other end of the pipe.
@@ -49,7 +50,10 @@ impl<'w> Pipe<'w> {
     }
 
     async fn next(&mut self) -> String {
-        let line = self.lines.next_line().await.unwrap().unwrap_or_default();
+        let line = soon(self.lines.next_line())
+            .await
+            .unwrap()
+            .unwrap_or_default();
         self.world.redact(&line)
     }
 
@@ -214,7 +218,7 @@ async fn closing_the_input_ends_the_connection_once_answers_are_out() {
         json!({"name": "desk__refund", "arguments": {"amount": 640}}),
     )
     .await;
-    world.desk.arrived.notified().await;
+    world.desk.arrival().await;
     pipe.writer.shutdown().await.unwrap();
     // What waits for people is answered at once, what runs may come to its end.
     assert!(
@@ -239,7 +243,7 @@ async fn a_call_that_outlives_its_connection_is_given_up() {
         json!({"name": "desk__slow", "arguments": {}}),
     )
     .await;
-    world.desk.arrived.notified().await;
+    world.desk.arrival().await;
     pipe.writer.shutdown().await.unwrap();
     assert_eq!(pipe.next().await, "");
     pipe.served.await.unwrap().unwrap();
