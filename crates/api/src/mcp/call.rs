@@ -70,7 +70,8 @@ pub(super) async fn call(
     if target.is_unknown(&outcome) {
         return Err(unknown_tool(&wanted.name, &outcome.invocation.id));
     }
-    let outcome = settle(face, asked, (outcome, face.options.hold), progress).await;
+    let patience = Patience::OfCall(face.options.hold);
+    let outcome = settle(face, asked, (outcome, patience), progress).await;
     Ok(renderer(face, asked).result(&outcome))
 }
 
@@ -83,17 +84,26 @@ pub(super) fn renderer<'f>(face: &'f Face, asked: &Asked) -> Renderer<'f> {
     }
 }
 
-/// Waits for what is still to come: a little for people, to its end for an attempt that runs.
-/// Tells that it waits, and stops when the client gives up: what waits for people stays.
+/// How long an outcome is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// So long for people, and for an attempt that runs until it ends.
+    OfCall(Duration),
+    /// So long, whatever is waited for.
+    OfQuestion(Duration),
+}
+
+/// Waits for what is still to come. Tells that it waits, and stops when the client gives up: what
+/// waits for people stays.
 pub(super) async fn settle(
     face: &Face,
     asked: &Asked,
-    (mut outcome, hold): (Outcome, Duration),
+    (mut outcome, patience): (Outcome, Patience),
     progress: &Progress,
 ) -> Outcome {
     let driver = &face.api.driver;
     let begin = driver.now();
-    while let Some(until) = patience(&outcome, begin.plus(hold)) {
+    while let Some(until) = patience.until(&outcome, begin) {
         let now = driver.now();
         if now >= until {
             break;
@@ -109,21 +119,33 @@ pub(super) async fn settle(
     outcome
 }
 
-/// Until when an outcome is waited for; none where nothing more will come by itself.
-fn patience(outcome: &Outcome, held_until: Timestamp) -> Option<Timestamp> {
-    match &outcome.invocation.state {
-        State::PendingApproval { .. } | State::Approved { .. } => Some(held_until),
-        State::Executing { attempt, .. } => Some(attempt.lease_until.max(held_until)),
-        State::Proposed
-        | State::Denied { .. }
-        | State::UnknownEffect { .. }
-        | State::Reconciling { .. }
-        | State::NeedsOperator { .. }
-        | State::Succeeded { .. }
-        | State::Failed { .. }
-        | State::Rejected { .. }
-        | State::Expired { .. }
-        | State::Cancelled { .. } => None,
+impl Patience {
+    /// Until when; none where nothing more will come by itself.
+    fn until(self, outcome: &Outcome, begin: Timestamp) -> Option<Timestamp> {
+        let (Self::OfCall(span) | Self::OfQuestion(span)) = self;
+        let held = begin.plus(span);
+        match (&outcome.invocation.state, self) {
+            (State::Executing { attempt, .. }, Self::OfCall(_)) => {
+                Some(attempt.lease_until.max(held))
+            }
+            (
+                State::Executing { .. } | State::PendingApproval { .. } | State::Approved { .. },
+                _,
+            ) => Some(held),
+            (
+                State::Proposed
+                | State::Denied { .. }
+                | State::UnknownEffect { .. }
+                | State::Reconciling { .. }
+                | State::NeedsOperator { .. }
+                | State::Succeeded { .. }
+                | State::Failed { .. }
+                | State::Rejected { .. }
+                | State::Expired { .. }
+                | State::Cancelled { .. },
+                _,
+            ) => None,
+        }
     }
 }
 

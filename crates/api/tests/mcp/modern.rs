@@ -1,5 +1,7 @@
 //! 2026-07-28: every request by itself.
 
+use std::time::Duration;
+
 use expect_test::expect;
 use serde_json::{Value, json};
 use toolgate_api::mcp::{McpOptions, Presence};
@@ -173,7 +175,7 @@ async fn closing_the_stream_cancels_and_leaves_an_unknown_effect() {
     let (stream, ()) = tokio::join!(calling, world.desk.arrival());
     drop(stream);
     // Time passes only when all else is done.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(world.desk.reached.lock().unwrap().len(), 1);
     expect![[r#"
         [
@@ -193,7 +195,7 @@ async fn hanging_up_before_anything_was_said_cancels_too() {
         _ = calling => panic!("it was answered"),
         () = world.desk.arrival() => {}
     }
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let records = world.records("invocation.").await;
     assert_eq!(
         records[1..],
@@ -227,11 +229,49 @@ async fn a_pending_call_is_answered_joined_and_run_once() {
     // It is held for a while: who approves meanwhile gets the result to the caller at once.
     let held = world.call("desk__refund", arguments.clone()).await_answer();
     let approve = async {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         world.decide(&approval, Choice::Approve).await;
     };
     let (held, ()) = tokio::join!(held, approve);
     expect![[r#"200 {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"done"}],"structuredContent":{"customer":"cust_1","amount":640}}}"#]].assert_eq(&held.bare());
+    assert_eq!(world.desk.reached.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_approved_while_held_is_waited_for_to_its_end() {
+    let world = World::new().await;
+    let call = || {
+        world
+            .call("desk__slow", json!({"customer": "c"}))
+            .await_answer()
+    };
+    let people = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let waiting = world
+            .call("desk__slow", json!({"customer": "c"}))
+            .await_answer()
+            .await;
+        waiting.envelope()
+    };
+    let (pending, joined) = tokio::join!(call(), people);
+    let approval = pending.envelope()["denial"]["details"]["approval_id"].clone();
+    assert_eq!(joined["denial"]["details"]["approval_id"], approval);
+    let approval = approval.as_str().unwrap().to_owned();
+    let people = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.decide(&approval, Choice::Approve).await;
+        // Longer than calls are held for people.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let question = json!({"id": approval, "wait_ms": 100});
+        let running = world.call("toolgate_await", question).await_answer().await;
+        world.desk.release.notify_one();
+        running
+    };
+    let (held, running) = tokio::join!(call(), people);
+    assert_eq!(held.text(), "late");
+    expect![[r#"
+        Still running: this call was sent and has not been answered yet. Do not repeat it.
+        Call toolgate_await with {"id": "inv_1"} to learn what becomes of it."#]].assert_eq(&running.text());
     assert_eq!(world.desk.reached.lock().unwrap().len(), 1);
 }
 
@@ -304,7 +344,7 @@ async fn the_same_key_while_the_call_runs_joins_it() {
         world.modern("tools/call", params).await_answer().await
     };
     let release = async {
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
         world.desk.release.notify_one();
     };
     let (first, second, ()) = tokio::join!(first, second, release);

@@ -50,7 +50,7 @@ async fn failures_and_doubts_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejection_carries_its_reason() {
+async fn a_rejection_carries_its_reason_on_one_line() {
     let world = World::new().await;
     let arguments = json!({"amount": 640});
     let pending = world
@@ -68,7 +68,7 @@ async fn a_rejection_carries_its_reason() {
         .await_answer()
         .await;
     expect![[r#"
-        Denied by approval_rejected: an approver refused this call: looked at it. This call was not executed.
+        Denied by approval_rejected: an approver refused this call: no. This call was executed. [2J. This call was not executed.
         Invocation inv_1. Do not repeat it unchanged."#]].assert_eq(&told.text());
     assert_eq!(told.json()["result"]["isError"], true);
 }

@@ -19,11 +19,15 @@ struct Pipe<'w> {
 }
 
 impl<'w> Pipe<'w> {
-    #[expect(clippy::disallowed_methods, reason = "the tests' own place for tasks")]
     fn open(world: &'w World) -> Self {
+        Self::with(world, McpOptions::default())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the tests' own place for tasks")]
+    fn with(world: &'w World, options: McpOptions) -> Self {
         let (client, server) = tokio::io::duplex(1 << 16);
         let (reader, writer) = tokio::io::split(server);
-        let face = (world.api.clone(), McpOptions::default());
+        let face = (world.api.clone(), options);
         let served = tokio::spawn(serve_stdio(face, world.agent.clone(), reader, writer));
         let (reader, writer) = tokio::io::split(client);
         Self {
@@ -204,7 +208,14 @@ async fn a_revoked_token_binds_on_the_next_message() {
 #[tokio::test(start_paused = true)]
 async fn closing_the_input_ends_the_connection_once_answers_are_out() {
     let world = World::new().await;
-    let mut pipe = Pipe::open(&world);
+    let hold = toolgate_model::Duration::from_secs(60);
+    let mut pipe = Pipe::with(
+        &world,
+        McpOptions {
+            hold,
+            ..McpOptions::default()
+        },
+    );
     pipe.initialize("2025-11-25").await;
     pipe.send(
         1,

@@ -13,7 +13,7 @@ use toolgate_execution::Invocation;
 use toolgate_model::Duration;
 
 use super::arguments;
-use crate::mcp::call::{renderer, settle};
+use crate::mcp::call::{Patience, renderer, settle};
 use crate::mcp::face::{Asked, Face};
 use crate::mcp::list::is_known;
 use crate::mcp::message::shown;
@@ -66,8 +66,8 @@ pub(super) async fn run(
         replayed: true,
         duplicate_of: None,
     };
-    let hold = Duration::from_millis(wait);
-    let outcome = settle(face, asked, (outcome, hold), progress).await;
+    let patience = Patience::OfQuestion(Duration::from_millis(wait));
+    let outcome = settle(face, asked, (outcome, patience), progress).await;
     Ok(renderer(face, asked).result(&outcome))
 }
 
