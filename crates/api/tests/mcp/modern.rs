@@ -271,7 +271,8 @@ async fn a_call_that_was_approved_while_held_is_waited_for_to_its_end() {
     assert_eq!(held.text(), "late");
     expect![[r#"
         Still running: this call was sent and has not been answered yet. Do not repeat it.
-        Call toolgate_await with {"id": "inv_1"} to learn what becomes of it."#]].assert_eq(&running.text());
+        Call toolgate_await with {"id": "inv_1"} to learn what becomes of it."#]]
+    .assert_eq(&running.text());
     assert_eq!(world.desk.reached.lock().unwrap().len(), 1);
 }
 
