@@ -16,6 +16,7 @@ use toolgate_model::{
 };
 use toolgate_record::{Entry, Record};
 
+use crate::look::Look;
 use crate::permit::Dispatch;
 
 /// A boxed future: ports are the seams at which futures are boxed.
@@ -69,6 +70,9 @@ pub trait Tools: Send + Sync {
     /// `dispatch.cancelled()` resolves, it tells the tool's server (as an intent) and reports
     /// the answer as lost unless a definite one is already there.
     fn call(&self, dispatch: Dispatch) -> BoxFuture<'_, Answer>;
+
+    /// Makes one read-only call for the gate itself, once, within its timeout.
+    fn look(&self, look: Look) -> BoxFuture<'_, Answer>;
 }
 
 /// What became of one attempt.

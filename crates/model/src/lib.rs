@@ -17,6 +17,7 @@ mod grant;
 mod id;
 mod identity;
 pub mod json;
+mod probe;
 mod risk;
 mod text;
 mod time;
@@ -37,6 +38,10 @@ pub use id::{
     entropy_id,
 };
 pub use identity::{Agent, Credential, Identity, Operator, Permission, Role};
+pub use probe::{
+    Backoff, Checks, EffectCheck, EffectLook, EntityCheck, Filling, KeyPlace, Probe, Recovery,
+    Template, TriggerCheck,
+};
 pub use risk::{Effect, Risk, RiskScore, Verb};
 pub use text::searchable;
 pub use time::{Duration, TimeError, Timestamp};

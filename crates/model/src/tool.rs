@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use crate::{Digest, Duration, Effect, Risk, RiskScore, Verb, json};
+use crate::{Checks, Digest, Duration, Effect, Recovery, Risk, RiskScore, Verb, json};
 
 /// A tool's full name, `{source}.{operation}`: `stripe.refund`, `tickets.comment.create`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,9 +223,24 @@ pub struct Descriptor {
     pub lifecycle: Lifecycle,
     /// Well-known attributes made from arguments: name to expression text.
     pub attributes: BTreeMap<String, String>,
+    /// What is verified before it runs and looked for after its answer was lost.
+    pub checks: Checks,
 }
 
 impl Descriptor {
+    /// What the loss of an answer of this tool can lead to.
+    pub fn recovery(&self) -> Recovery {
+        let effect = self.checks.effect.as_ref();
+        match self.effect {
+            Effect::None => Recovery::Read,
+            Effect::Some if effect.is_some_and(|check| check.idempotency.is_some()) => {
+                Recovery::Idempotent
+            }
+            Effect::Some if effect.is_some_and(|check| check.look.is_some()) => Recovery::Checkable,
+            Effect::Some => Recovery::Irreversible,
+        }
+    }
+
     /// The digest over all of it but the lifecycle: what an approval pins.
     pub fn digest(&self) -> Digest {
         json::digest(&serde_json::json!({
@@ -241,6 +256,7 @@ impl Descriptor {
             "effect": self.effect,
             "timeout": self.timeout,
             "attributes": self.attributes,
+            "checks": self.checks,
         }))
     }
 }

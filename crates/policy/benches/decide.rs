@@ -54,6 +54,7 @@ fn descriptor(id: ToolId) -> Descriptor {
         timeout: "20s".parse().unwrap(),
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
+        checks: Default::default(),
         id,
     }
 }

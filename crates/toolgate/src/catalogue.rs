@@ -12,8 +12,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use toolgate_model::{
-    Catalogue, Descriptor, Duration, Effect, Lifecycle, ResourceTemplate, Risk, RiskScore, ToolId,
-    Verb,
+    Catalogue, Checks, Descriptor, Duration, Effect, Lifecycle, ResourceTemplate, Risk, RiskScore,
+    ToolId, Verb,
 };
 
 use crate::fault::Fault;
@@ -95,6 +95,7 @@ pub(crate) fn assumed(id: ToolId, risk: Risk) -> Descriptor {
         timeout: Duration::from_secs(60),
         lifecycle: Lifecycle::Active,
         attributes: BTreeMap::new(),
+        checks: Checks::default(),
         id,
     }
 }

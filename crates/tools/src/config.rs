@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use toolgate_model::{Duration, Effect, Lifecycle, ResourceTemplate, Risk, ToolId, Verb};
+use toolgate_model::{Checks, Duration, Effect, Lifecycle, ResourceTemplate, Risk, ToolId, Verb};
 use zeroize::Zeroizing;
 
 /// Where some tools come from.
@@ -119,6 +119,8 @@ pub struct ToolOverride {
     pub category: Option<String>,
     /// Well-known attributes made from arguments: name to expression text.
     pub attributes: BTreeMap<String, String>,
+    /// What is verified before it runs and looked for after its answer was lost.
+    pub checks: Checks,
     /// The name that MCP clients see.
     pub wire_name: Option<String>,
 }

@@ -208,6 +208,7 @@ fn descriptor(
         timeout: stated.timeout.unwrap_or(origin.limits.call_timeout),
         lifecycle: stated.lifecycle.unwrap_or(Lifecycle::Active),
         attributes: stated.attributes,
+        checks: stated.checks,
         definition,
         id,
     })

@@ -148,4 +148,11 @@ impl Tools for Sources {
             }
         }
     }
+
+    fn look(&self, _look: toolgate_gate::Look) -> BoxFuture<'_, Answer> {
+        Box::pin(std::future::ready(Answer::Refused {
+            code: toolgate_model::Code::UpstreamUnavailable,
+            message: "nothing to look at".to_owned(),
+        }))
+    }
 }

@@ -136,6 +136,13 @@ impl Tools for Desk {
             }
         })
     }
+
+    fn look(&self, _look: toolgate_gate::Look) -> BoxFuture<'_, port::Answer> {
+        Box::pin(std::future::ready(port::Answer::Refused {
+            code: toolgate_model::Code::UpstreamUnavailable,
+            message: "nothing to look at".to_owned(),
+        }))
+    }
 }
 
 /// The desk's tools, and one of another source that nobody is granted.
@@ -164,6 +171,7 @@ pub(crate) fn catalogue() -> Catalogue {
         timeout: Duration::from_secs(20),
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
+        checks: Default::default(),
     };
     Catalogue::new([
         tool("desk.lookup", Verb::Read, Risk::Low, Effect::None),

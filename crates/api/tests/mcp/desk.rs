@@ -59,6 +59,13 @@ impl Tools for Desk {
             }
         })
     }
+
+    fn look(&self, _look: toolgate_gate::Look) -> BoxFuture<'_, port::Answer> {
+        Box::pin(std::future::ready(port::Answer::Refused {
+            code: Code::UpstreamUnavailable,
+            message: "nothing to look at".to_owned(),
+        }))
+    }
 }
 
 impl Desk {
@@ -136,6 +143,7 @@ pub(crate) fn tool(id: &str, verb: Verb, risk: Risk) -> Descriptor {
         timeout: Duration::from_secs(20),
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
+        checks: Default::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use toolgate_driver::{AgentSpec, Driver, KeySpec, Ports, Watch};
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Answer, BoxFuture, Clock, Entropy, Store, Tasks, Tools, Unavailable};
-use toolgate_gate::{Caller, Settings};
+use toolgate_gate::{Caller, Look, Settings};
 use toolgate_model::{
     AgentId, Call, Catalogue, Descriptor, Duration, Effect, Glob, Grant, Identity, Lifecycle,
     Profile, ResourceTemplate, Risk, RiskScore, Role, Scope, SourceStatus, Timestamp, Token, Verb,
@@ -97,12 +97,38 @@ pub(crate) enum Act {
     Hang,
 }
 
+impl Act {
+    async fn into_answer(self) -> Answer {
+        let answered = |value: &Value, failed| {
+            let result: Raw = serde_json::from_str(&value.to_string()).unwrap();
+            Answer::Answered { result, failed }
+        };
+        match self {
+            Act::Return(value) => answered(&value, false),
+            Act::Fail(value) => answered(&value, true),
+            Act::Refuse => Answer::Refused {
+                code: toolgate_model::Code::UpstreamUnavailable,
+                message: "not running".to_owned(),
+            },
+            Act::Lose(cause) => Answer::Lost {
+                cause,
+                detail: "told to".to_owned(),
+            },
+            Act::Hang => std::future::pending().await,
+        }
+    }
+}
+
 /// Tools that do as they are told, and count what reached them.
 #[derive(Default)]
 pub(crate) struct Puppets {
     pub(crate) catalogue: Mutex<Arc<Catalogue>>,
     pub(crate) acts: Mutex<VecDeque<Act>>,
     pub(crate) reached: Mutex<Vec<(String, u32, Value)>>,
+    /// What the next looks see; nothing where there is none left.
+    pub(crate) sights: Mutex<VecDeque<Act>>,
+    /// Who was asked, and with which arguments.
+    pub(crate) looked: Mutex<Vec<(String, Value)>>,
 }
 
 impl Tools for Puppets {
@@ -122,25 +148,17 @@ impl Tools for Puppets {
         );
         self.reached.lock().unwrap().push(seen);
         let act = self.acts.lock().unwrap().pop_front();
-        Box::pin(async move {
-            let answered = |value: &Value, failed| {
-                let result: Raw = serde_json::from_str(&value.to_string()).unwrap();
-                Answer::Answered { result, failed }
-            };
-            match act.unwrap_or(Act::Return(json!({"ok": true}))) {
-                Act::Return(value) => answered(&value, false),
-                Act::Fail(value) => answered(&value, true),
-                Act::Refuse => Answer::Refused {
-                    code: toolgate_model::Code::UpstreamUnavailable,
-                    message: "not running".to_owned(),
-                },
-                Act::Lose(cause) => Answer::Lost {
-                    cause,
-                    detail: "told to".to_owned(),
-                },
-                Act::Hang => std::future::pending().await,
-            }
-        })
+        Box::pin(
+            act.unwrap_or(Act::Return(json!({"ok": true})))
+                .into_answer(),
+        )
+    }
+
+    fn look(&self, look: Look) -> BoxFuture<'_, Answer> {
+        let seen = (look.tool().to_string(), look.arguments().clone());
+        self.looked.lock().unwrap().push(seen);
+        let act = self.sights.lock().unwrap().pop_front();
+        Box::pin(act.unwrap_or(Act::Refuse).into_answer())
     }
 }
 
@@ -171,6 +189,7 @@ pub(crate) fn catalogue() -> Catalogue {
         timeout: Duration::from_secs(20),
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
+        checks: Default::default(),
     };
     Catalogue::new([
         tool("stripe.refund", Risk::Medium, Verb::Write, Effect::Some),

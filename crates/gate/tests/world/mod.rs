@@ -65,6 +65,7 @@ pub(crate) fn tool(id: &str) -> Descriptor {
         timeout: Duration::from_secs(20),
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
+        checks: Default::default(),
     }
 }
 

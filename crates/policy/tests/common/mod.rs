@@ -42,6 +42,7 @@ pub(crate) fn tool(spec: &Value) -> Descriptor {
         timeout: "20s".parse().unwrap(),
         lifecycle: Lifecycle::Active,
         attributes: serde_json::from_value(attributes).unwrap(),
+        checks: Default::default(),
         id,
     }
 }

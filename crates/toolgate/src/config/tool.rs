@@ -69,6 +69,7 @@ impl Reading<'_, '_> {
             version: reader.optional(&mut section, "version"),
             category: reader.optional(&mut section, "category"),
             attributes,
+            checks: toolgate_model::Checks::default(),
             wire_name: reader.optional(&mut section, "wire_name"),
         };
         reader.finish(section);
