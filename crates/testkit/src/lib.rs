@@ -2,12 +2,14 @@
 //!
 //! The [`desk`] is a separate process with money in it: it refunds charges, sends messages and
 //! closes accounts, keeps its own durable ledger, and can be told to misbehave in every way that
-//! a downstream can. Tests compare its ledger with the gate's record. The rest are tools for
-//! tests from outside: ports, processes, waiting on a condition, raw HTTP, lines of JSON.
+//! a downstream can. Tests compare its ledger with the gate's record. The [`proxy`] stands in front
+//! of any tool server and loses its answers. The rest are tools for tests from outside: ports,
+//! processes, waiting on a condition, raw HTTP, lines of JSON.
 //!
 //! Must not know: the gate. The desk has never heard of policies, approvals or invocations.
 
 pub mod desk;
+pub mod proxy;
 
 mod jsonl;
 mod port;
