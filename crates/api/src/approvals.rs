@@ -404,6 +404,7 @@ impl<'i> Standing<'i> {
                 approval,
                 digest,
                 votes,
+                ..
             } => Some(Self {
                 digest: Some(*digest),
                 ..Self::ended(approval.clone(), "used", votes)

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use toolgate_gate::{Configuration, decide, explain, unscoped};
+use toolgate_gate::{Configuration, Evidence, decide, explain, unscoped};
 use toolgate_model::{
     Agent, AgentId, Code, Denial, Identity, KeyId, Permission, Timestamp, Verdict,
 };
@@ -83,7 +83,16 @@ async fn evaluate(
     let (mut judged, explanation) = match explain(&configuration, &identity, &call, now) {
         // An explanation is plain data; one that cannot be written is left out.
         Ok((judged, explanation)) => (judged, serde_json::to_value(explanation).ok()),
-        Err(_) => (decide(&configuration, &identity, &call, now).0, None),
+        Err(_) => (
+            decide(
+                &configuration,
+                &identity,
+                (&call, &Evidence::default()),
+                now,
+            )
+            .0,
+            None,
+        ),
     };
     if let Some(denial) = refused {
         judged.decision.verdict = Verdict::Deny;

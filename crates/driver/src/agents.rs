@@ -12,6 +12,7 @@ use toolgate_model::{
 
 use crate::driver::Driver;
 use crate::entries;
+use crate::operators::{OperatorSpec, refuse_agents_role};
 use crate::outcome::Failed;
 use crate::people::{actor, require, tenant};
 use toolgate_record::Actor;
@@ -256,19 +257,19 @@ impl Driver {
             .ok_or_else(|| Failed::not_found("key", id))
     }
 
-    /// Adds a person, or changes their role, and makes them a personal token.
+    /// Adds a person, or changes their role and groups, and makes them a personal token.
     ///
     /// # Errors
     /// [`Failed`] where the caller may not, the role is not a person's, or the name is taken.
     pub async fn put_operator(
         &self,
         caller: &Caller,
-        (id, role): (AgentId, Role),
+        spec: impl Into<OperatorSpec>,
         in_tenant: Option<TenantId>,
     ) -> Result<(Operator, Issued), Failed> {
         require(caller, Permission::ManagePeople)?;
         let tenant = in_tenant.unwrap_or_else(|| tenant(caller).clone());
-        self.write_operator((id, role), tenant, &actor(caller))
+        self.write_operator(spec.into(), tenant, &actor(caller))
             .await
     }
 
@@ -285,22 +286,20 @@ impl Driver {
         let role = before.map_or(Role::Owner, |operator| operator.role);
         let tenant = TenantId::default();
         let (_, issued) = self
-            .write_operator((id, role), tenant, &Actor::Gate)
+            .write_operator((id, role).into(), tenant, &Actor::Gate)
             .await?;
         Ok(Some(issued))
     }
 
     async fn write_operator(
         &self,
-        (id, role): (AgentId, Role),
+        OperatorSpec { id, role, groups }: OperatorSpec,
         tenant: TenantId,
         actor: &Actor,
     ) -> Result<(Operator, Issued), Failed> {
-        if role.kind() != TokenKind::Person {
-            return Err(Failed::Invalid(format!(
-                "`{role}` is a role for agents, not for people"
-            )));
-        }
+        refuse_agents_role(role)?;
+        self.refuse_group_of_this_name(&id)?;
+        let groups = groups.map(|groups| self.groups(groups)).transpose()?;
         let before = self.configuration().operator(&id).cloned();
         if before
             .as_ref()
@@ -308,11 +307,15 @@ impl Driver {
         {
             return Err(taken("user", &id));
         }
-        let created_at = before.map_or_else(|| self.now(), |operator| operator.created_at);
+        let created_at = before
+            .as_ref()
+            .map_or_else(|| self.now(), |operator| operator.created_at);
+        let kept = before.map(|operator| operator.groups.clone());
         let operator = Operator {
             id: id.clone(),
             tenant: tenant.clone(),
             role,
+            groups: groups.or(kept).unwrap_or_default(),
             disabled: false,
             created_at,
         };

@@ -50,6 +50,8 @@ pub struct Driver {
     pub(crate) timers: Mutex<BTreeSet<(Timestamp, InvocationId)>>,
     /// Invocations that a task of this process is moving right now.
     pub(crate) running: Mutex<HashSet<InvocationId>>,
+    /// Calls in doubt that a task of this process is settling, and whether it was asked again.
+    pub(crate) pursued: Mutex<HashMap<InvocationId, bool>>,
     pub(crate) used: Mutex<HashMap<KeyId, Timestamp>>,
     pub(crate) refusals: Mutex<crate::people::Refusals>,
     listener: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
@@ -83,6 +85,7 @@ impl Driver {
             waiters: Mutex::default(),
             timers: Mutex::default(),
             running: Mutex::default(),
+            pursued: Mutex::default(),
             used: Mutex::default(),
             refusals: Mutex::default(),
             listener: Mutex::default(),
@@ -189,6 +192,7 @@ impl Driver {
                 Output::Dispatch { .. }
                 | Output::AskApprovers { .. }
                 | Output::Revalidate
+                | Output::Retry
                 | Output::Probe { .. } => {}
             }
         }

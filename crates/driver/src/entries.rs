@@ -4,7 +4,7 @@
 //! tearing the log (3-execution, 6); the operator may choose to capture arguments in full.
 
 use serde_json::{Map, Value, json};
-use toolgate_execution::{Event, Invocation, State};
+use toolgate_execution::{Event, Grounds, Invocation, State};
 use toolgate_gate::Capture;
 use toolgate_model::{AgentId, Digest, RecordId, TenantId, Timestamp, json as canonical};
 use toolgate_record::{Actor, Entry};
@@ -21,6 +21,7 @@ pub(crate) fn of_event(
     if matches!(invocation.revision, 0 | 1) {
         data.insert("call".to_owned(), call(invocation, capture));
     }
+    tie(event, invocation, &mut data);
     if let State::Succeeded { settlement } | State::Failed { settlement, .. } = &invocation.state
         && let Some(result) = &settlement.result
     {
@@ -36,6 +37,35 @@ pub(crate) fn of_event(
         invocation: Some(invocation.id.clone()),
         correlation: proposal.correlation.clone(),
         data,
+    }
+}
+
+/// The digests by which a receipt ties together what was described, approved and executed
+/// (3-execution, 6): of the snapshot where people decided, else of the call as it was allowed.
+fn tie(event: &Event, invocation: &Invocation, data: &mut Map<String, Value>) {
+    let digest = |data: &Map<String, Value>| data.get("digest").cloned();
+    match (event.kind, invocation.state.grounds()) {
+        ("approval.requested", _) => {
+            let described = digest(data).unwrap_or_default();
+            data.insert("described".to_owned(), described);
+        }
+        ("approval.approved", _) => {
+            let approved = data
+                .get("vote")
+                .and_then(|vote| vote.get("digest"))
+                .cloned();
+            data.insert("approved".to_owned(), approved.unwrap_or_default());
+        }
+        ("invocation.admitted", Some(Grounds::Approved { digest, .. })) => {
+            data.insert("executed".to_owned(), json!(digest));
+        }
+        ("invocation.admitted", Some(Grounds::Allowed)) => {
+            let proposal = &invocation.proposal;
+            let call = commitment(&proposal.salt, proposal.fingerprint.as_bytes());
+            data.insert("described".to_owned(), json!(call));
+            data.insert("executed".to_owned(), json!(call));
+        }
+        _ => {}
     }
 }
 

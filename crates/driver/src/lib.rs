@@ -11,10 +11,13 @@
 mod agents;
 mod driver;
 mod entries;
+mod look;
+mod operators;
 mod outcome;
 mod people;
 mod policies;
 mod proposal;
+mod reconcile;
 mod recover;
 mod replay;
 mod run;
@@ -25,6 +28,7 @@ mod wait;
 
 pub use agents::{AgentSpec, Issued, KeySpec};
 pub use driver::{Driver, OpenError, Ports};
+pub use operators::{OperatorChange, OperatorSpec};
 pub use outcome::{Failed, Outcome};
 pub use people::require;
 pub use policies::{PolicyError, Published};

@@ -153,7 +153,7 @@ impl Driver {
         let voter = Voter {
             id: operator.id.clone(),
             role: operator.role,
-            groups: Vec::new(),
+            groups: operator.groups.clone(),
             via: credential.id.to_string(),
         };
         self.vote(id, voter, decision).await
@@ -176,7 +176,7 @@ impl Driver {
     /// # Errors
     /// [`Failed`] where it is not in doubt, or the caller may not say.
     pub async fn resolve(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         id: &InvocationId,
         (landed, reason): (Landed, String),
@@ -191,6 +191,21 @@ impl Driver {
         };
         self.resolve_doubt(id, (operator.id.clone(), landed, reason), &actor(caller))
             .await
+    }
+
+    /// A person has the gate look for the effect of a call in doubt now. Answers as soon as that
+    /// is durable; follow it with [`Driver::wait`].
+    ///
+    /// # Errors
+    /// [`Failed`] where it is not in doubt, cannot be looked for, or the caller may not ask.
+    pub async fn reconcile(
+        self: &Arc<Self>,
+        caller: &Caller,
+        id: &InvocationId,
+    ) -> Result<Outcome, Failed> {
+        require(caller, Permission::Approve)?;
+        self.invocation(caller, id).await?;
+        self.look_now(id, &actor(caller)).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use toolgate_execution::Proposal;
-use toolgate_gate::{Judged, fingerprint};
+use toolgate_gate::{Established, Judged, fingerprint};
 use toolgate_model::{
     Call, Decision, Denial, Digest, Duration, Effect, Identity, Timestamp, Verdict,
 };
@@ -43,6 +43,9 @@ pub(crate) fn proposal(
         fingerprint: Digest::of(b""),
         meta: call.meta.clone(),
         decision: judged.decision.clone(),
+        allow_duplicate: call.allow_duplicate,
+        entity: judged.established.pins.clone(),
+        effect_check: descriptor.and_then(|tool| tool.checks.effect.clone()),
     };
     proposal.fingerprint = fingerprint(&proposal);
     proposal
@@ -70,6 +73,7 @@ pub(crate) fn refused(denial: Denial, call: &Call, now: Timestamp) -> Judged {
         resource: None,
         timeout: Duration::default(),
         effect: Effect::Some,
+        established: Established::default(),
     }
 }
 

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use toolgate_execution::{Input, Invocation, Loss, LossCause, Refusal, State, Status};
-use toolgate_gate::port::Unavailable;
+use toolgate_execution::{Input, Invocation, Loss, LossCause, Refusal, State};
+use toolgate_gate::port::{CommitError, Unavailable};
 use toolgate_model::{InvocationId, Timestamp};
 
-use crate::driver::{Driver, lock};
+use crate::driver::{Driver, With, lock};
 use crate::outcome::Failed;
-use crate::run::NO_PROBE;
+use crate::run::in_doubt;
 use toolgate_record::Actor;
 
 /// Invocations that recovery reads at once.
@@ -31,12 +31,34 @@ pub struct Recovered {
     pub poisoned: usize,
 }
 
+/// Whether other nodes may still be at work on the same store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    Gone,
+    MayLive,
+}
+
 impl Driver {
-    /// Takes over everything unfinished. Call once, before the first request.
+    /// Takes over everything unfinished. Call once, before the first request, where the store is
+    /// this process's alone: whatever was executing is then known to have no node any more.
     ///
     /// # Errors
     /// [`Unavailable`] where the store cannot be read or written; nothing may be served then.
     pub async fn recover(self: &Arc<Self>) -> Result<Recovered, Unavailable> {
+        self.take_over_all(Others::Gone).await
+    }
+
+    /// Takes over what other nodes left behind: attempts whose lease ran out, approved calls that
+    /// nobody thaws, calls in doubt that nobody settles. Call now and then.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where the store cannot be read or written.
+    pub async fn sweep(self: &Arc<Self>) -> Result<Recovered, Unavailable> {
+        self.take_over_all(Others::MayLive).await
+    }
+
+    async fn take_over_all(self: &Arc<Self>, others: Others) -> Result<Recovered, Unavailable> {
+        let alone = others == Others::Gone;
         let (mut recovered, mut after) = (Recovered::default(), None);
         loop {
             let page = self.ports.store.unfinished(after.as_ref(), PAGE).await?;
@@ -45,7 +67,7 @@ impl Driver {
             };
             after = Some(last.id.clone());
             for invocation in &page {
-                self.take_over(invocation, &mut recovered).await?;
+                self.take_over(invocation, alone, &mut recovered).await?;
             }
         }
     }
@@ -53,6 +75,7 @@ impl Driver {
     async fn take_over(
         self: &Arc<Self>,
         invocation: &Invocation,
+        alone: bool,
         recovered: &mut Recovered,
     ) -> Result<(), Unavailable> {
         recovered.seen += 1;
@@ -61,20 +84,39 @@ impl Driver {
             recovered.poisoned += 1;
             return Ok(());
         }
+        let id = &invocation.id;
         match &invocation.state {
-            State::Executing { .. } | State::UnknownEffect { .. } | State::Reconciling { .. } => {
+            State::Executing { attempt, .. } if !alone && self.now() < attempt.lease_until => {
+                lock(&self.timers).insert((attempt.lease_until, id.clone()));
+                Ok(())
+            }
+            State::Executing { .. } if lock(&self.running).contains(id) => Ok(()),
+            State::Executing { .. } => {
                 recovered.in_doubt += 1;
-                let id = &invocation.id;
-                let doubted = self.doubt(id, LossCause::GateRestarted).await;
+                let cause = if alone {
+                    LossCause::GateRestarted
+                } else {
+                    LossCause::LeaseLost
+                };
+                let doubted = self.doubt(id, cause).await;
                 doubted.or_else(|failed| unavailable_only(id, failed))
+            }
+            State::UnknownEffect { .. } | State::Reconciling { .. } => {
+                recovered.in_doubt += 1;
+                self.spawn_pursuit(id.clone());
+                Ok(())
             }
             State::Approved { .. } => {
                 recovered.thawed += 1;
-                self.spawn_thaw(invocation.id.clone());
+                self.spawn_thaw(id.clone());
                 Ok(())
             }
             State::PendingApproval { frozen, .. } => {
-                lock(&self.timers).insert((frozen.expires_at, invocation.id.clone()));
+                let mut timers = lock(&self.timers);
+                timers.insert((frozen.expires_at, id.clone()));
+                if let Some(escalation) = frozen.escalation.as_ref().filter(|e| !e.told) {
+                    timers.insert((escalation.at, id.clone()));
+                }
                 Ok(())
             }
             State::Proposed
@@ -88,25 +130,33 @@ impl Driver {
         }
     }
 
-    /// An attempt whose node is gone: in doubt, and with no way to look a person must say.
-    async fn doubt(&self, id: &InvocationId, cause: LossCause) -> Result<(), Failed> {
-        let inputs = |invocation: &Invocation| {
-            let attempt = invocation.attempts;
-            let lose = Input::Lose(Loss {
-                attempt,
-                cause,
-                lease_until: None,
-            });
-            let escalate = Input::Escalate {
-                ground: NO_PROBE.to_owned(),
-            };
-            match (invocation.status(), invocation.proposal.effect) {
-                (Status::Executing, toolgate_model::Effect::Some) => vec![lose, escalate],
-                (Status::Executing, toolgate_model::Effect::None) => vec![lose],
-                _ => vec![escalate],
-            }
+    /// An attempt whose node is gone: in doubt, and settled from live state from here on.
+    async fn doubt(self: &Arc<Self>, id: &InvocationId, cause: LossCause) -> Result<(), Failed> {
+        let before = self.load(id).await?;
+        let now = self.now();
+        let lose = Input::Lose(Loss {
+            attempt: before.attempts,
+            cause,
+            lease_until: None,
+        });
+        let transition = in_doubt(before.step(now, lose)?, now)?;
+        let with = With {
+            epoch: None,
+            claim: None,
+            actor: Actor::Gate,
         };
-        self.advance(id, &Actor::Gate, inputs).await.map(|_| ())
+        match self.commit_step(Some(&before), &transition, with).await {
+            Ok(_) => {
+                if transition.next.plan().is_some() {
+                    self.spawn_pursuit(id.clone());
+                }
+                Ok(())
+            }
+            // Its own node was faster, or another one: then it is not lost.
+            Err(CommitError::RevisionMoved { .. }) => Ok(()),
+            Err(CommitError::Unavailable(unavailable)) => Err(unavailable.into()),
+            Err(error) => Err(Failed::Invalid(error.to_string())),
+        }
     }
 
     /// Fires the timers that are due: approvals that lapsed, leases that ran out. Returns when
@@ -132,24 +182,31 @@ impl Driver {
     }
 
     async fn lapse(self: &Arc<Self>, id: &InvocationId) -> Result<(), Failed> {
-        let invocation = self.load(id).await?;
-        let now = self.now();
+        let (invocation, now) = (self.load(id).await?, self.now());
         match &invocation.state {
             State::PendingApproval { frozen, .. } | State::Approved { frozen, .. }
                 if now >= frozen.expires_at =>
             {
-                let expire = |_: &Invocation| vec![Input::Expire];
-                self.advance(id, &Actor::Gate, expire).await.map(|_| ())
+                self.advance(id, &Actor::Gate, |_| vec![Input::Expire])
+                    .await
+                    .map(|_| ())
             }
+            State::PendingApproval { frozen, .. } if frozen.is_overdue(now) => self
+                .advance(id, &Actor::Gate, |_| vec![Input::Remind])
+                .await
+                .map(|_| ()),
             State::Approved { .. } => {
                 self.spawn_thaw(id.clone());
                 Ok(())
             }
-            // A task of this process still holds it: the tools port ends it by its timeout.
             State::Executing { attempt, .. }
                 if now >= attempt.lease_until && !lock(&self.running).contains(id) =>
             {
                 self.doubt(id, LossCause::LeaseLost).await
+            }
+            State::UnknownEffect { .. } | State::Reconciling { .. } => {
+                self.spawn_pursuit(id.clone());
+                Ok(())
             }
             _ => Ok(()),
         }

@@ -6,7 +6,7 @@
 use toolgate_execution::{Invocation, Proposal, Status};
 use toolgate_gate::Judged;
 use toolgate_gate::port::Unavailable;
-use toolgate_model::{Call, Code, Denial, Duration, Timestamp, Verdict};
+use toolgate_model::{Call, Code, Denial, Duration, InvocationId, Timestamp, Verdict};
 
 use crate::driver::Driver;
 use crate::outcome::Outcome;
@@ -18,6 +18,8 @@ pub(crate) enum Earlier {
     None,
     /// It is the same call: its outcome is the answer.
     Same(Box<Outcome>),
+    /// It was the same call and ended without its effect: this one takes its place.
+    Ended(InvocationId),
     /// It is another call with the same key.
     Conflict(Denial),
 }
@@ -39,9 +41,7 @@ impl Driver {
                 return Ok(Earlier::Conflict(conflict(&key.key)));
             }
             if let Some(invocation) = self.ports.store.invocation(&id).await? {
-                let mut outcome = Outcome::of(invocation, Vec::new());
-                outcome.replayed = true;
-                return Ok(Earlier::Same(Box::new(outcome)));
+                return Ok(again(proposal, judged, invocation));
             }
         }
         self.joined(proposal, judged, call).await
@@ -67,6 +67,22 @@ impl Driver {
             Earlier::Same(Box::new(outcome))
         }))
     }
+}
+
+/// What the holder of the claim means for the same call again. A key's answer is the stored one,
+/// whatever it was. Without a key, a call that ended without its effect is no duplicate, and one
+/// that would be denied now is denied: only a key asks for an answer instead of a call.
+fn again(proposal: &Proposal, judged: &Judged, invocation: Invocation) -> Earlier {
+    let mut outcome = Outcome::of(invocation, Vec::new());
+    match (&proposal.idempotency_key, outcome.invocation.status()) {
+        (Some(_), _) => outcome.replayed = true,
+        (None, Status::Failed | Status::Denied | Status::Cancelled | Status::Expired) => {
+            return Earlier::Ended(outcome.invocation.id);
+        }
+        (None, _) if judged.decision.verdict == Verdict::Deny => return Earlier::None,
+        (None, _) => outcome.duplicate_of = Some(outcome.invocation.id.clone()),
+    }
+    Earlier::Same(Box::new(outcome))
 }
 
 /// States in which an approved call is joined by the same call again.

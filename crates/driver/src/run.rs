@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
-use toolgate_execution::{Answer, Failure, Input, Invocation, Loss, LossCause, State};
+use toolgate_execution::{
+    Answer, Failure, Input, Invocation, Loss, LossCause, Plan, Refusal, State, Transition,
+};
 use toolgate_gate::permit::{Permit, Travel};
 use toolgate_gate::port::{self, BoxFuture, CommitError, ProgressSink};
 use toolgate_gate::{Thawed, revalidate};
-use toolgate_model::{Code, Duration, Effect, RecordId};
+use toolgate_model::{Code, Duration, Effect, RecordId, Timestamp};
 
 use crate::driver::{Driver, With, chain, lock};
 use crate::outcome::Outcome;
@@ -21,9 +23,6 @@ use toolgate_record::Actor;
 /// Time beyond the timeout that the tools port gets to report it itself.
 // LIMIT: two seconds; it ends attempts of a port that does not keep its word.
 const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
-
-/// Why a call in doubt goes straight to a person.
-pub(crate) const NO_PROBE: &str = "the tool's descriptor names no way to look for the effect";
 
 /// How a caller follows its call.
 pub struct Watch {
@@ -122,7 +121,7 @@ impl Driver {
 
     /// Writes down what became of an attempt. The caller learns it only once it is durable.
     async fn conclude(
-        &self,
+        self: &Arc<Self>,
         admitted: &Invocation,
         answer: port::Answer,
         evidence: &mut Vec<RecordId>,
@@ -145,7 +144,7 @@ impl Driver {
             }
             port::Answer::Lost { cause, detail } => {
                 tracing::warn!(invocation = %admitted.id, ?cause, detail, "an answer was lost");
-                self.lost(admitted, cause)
+                self.lost(admitted, cause).await
             }
         };
         self.write_conclusion(admitted, input, clearance, evidence)
@@ -153,17 +152,21 @@ impl Driver {
     }
 
     /// A lost answer; a tool that only reads may be asked again if the gate would allow it now.
-    fn lost(
+    async fn lost(
         &self,
         admitted: &Invocation,
         cause: LossCause,
     ) -> (Input, Option<toolgate_gate::permit::Clearance>) {
         let clearance = match admitted.proposal.effect {
             Effect::Some => None,
-            Effect::None => match revalidate(&self.configuration(), admitted, self.now()) {
-                Thawed::Same(clearance) => Some(clearance),
-                Thawed::Drifted { .. } | Thawed::Forbidden(_) => None,
-            },
+            Effect::None => {
+                let configuration = self.configuration();
+                let evidence = self.evidence_again(admitted).await;
+                match revalidate(&configuration, admitted, &evidence, self.now()) {
+                    Thawed::Same(clearance) => Some(clearance),
+                    Thawed::Drifted { .. } | Thawed::Forbidden(_) => None,
+                }
+            }
         };
         let lease_until = clearance.as_ref().map(|_| {
             self.now()
@@ -181,25 +184,21 @@ impl Driver {
     }
 
     async fn write_conclusion(
-        &self,
+        self: &Arc<Self>,
         admitted: &Invocation,
         input: Input,
         clearance: Option<toolgate_gate::permit::Clearance>,
         evidence: &mut Vec<RecordId>,
     ) -> Concluded {
-        let transition = match chain(admitted, self.now(), vec![input]).and_then(|step| {
-            // In doubt, and no way to look: a person must say. One commit for both.
-            match step.next.state {
-                State::UnknownEffect { .. } => escalated(step, self.now()),
-                _ => Ok(step),
-            }
-        }) {
-            Ok(transition) => transition,
-            Err(refusal) => {
-                tracing::error!(invocation = %admitted.id, %refusal, "an outcome was refused");
-                return Concluded::Ended(admitted.clone());
-            }
-        };
+        let now = self.now();
+        let transition =
+            match chain(admitted, now, vec![input]).and_then(|step| in_doubt(step, now)) {
+                Ok(transition) => transition,
+                Err(refusal) => {
+                    tracing::error!(invocation = %admitted.id, %refusal, "an outcome was refused");
+                    return Concluded::Ended(admitted.clone());
+                }
+            };
         let again = matches!(transition.next.state, State::Executing { .. });
         let epoch = clearance
             .as_ref()
@@ -213,6 +212,9 @@ impl Driver {
         match self.commit_step(Some(admitted), &transition, with).await {
             Ok((committed, records)) => {
                 evidence.extend(records);
+                if transition.next.plan().is_some() {
+                    self.spawn_pursuit(admitted.id.clone());
+                }
                 match clearance
                     .filter(|_| again)
                     .map(|c| c.permit(&transition.next, &committed))
@@ -256,15 +258,21 @@ fn definite(result: &str, failed: bool) -> Answer {
     }
 }
 
-fn escalated(
-    step: toolgate_execution::Transition,
-    now: toolgate_model::Timestamp,
-) -> Result<toolgate_execution::Transition, toolgate_execution::Refusal> {
-    let ground = NO_PROBE.to_owned();
-    let mut next = step.next.step(now, Input::Escalate { ground })?;
-    let mut whole = step;
-    whole.events.append(&mut next.events);
-    whole.outputs.append(&mut next.outputs);
-    whole.next = next.next;
-    Ok(whole)
+/// What follows from doubt in the same commit: where nothing can be looked for a person must say,
+/// and where something can the looking begins.
+pub(crate) fn in_doubt(step: Transition, now: Timestamp) -> Result<Transition, Refusal> {
+    let State::UnknownEffect { .. } = step.next.state else {
+        return Ok(step);
+    };
+    let input = match step.next.plan() {
+        Some(Plan::Ask(ground)) => Input::Escalate { ground },
+        Some(Plan::Look(_)) => Input::Reconcile,
+        Some(Plan::Retry(_) | Plan::Exhausted) | None => return Ok(step),
+    };
+    let next = step.next.step(now, input)?;
+    Ok(Transition {
+        next: next.next,
+        events: [step.events, next.events].concat(),
+        outputs: [step.outputs, next.outputs].concat(),
+    })
 }

@@ -10,13 +10,13 @@
 
 use std::sync::Arc;
 
-use toolgate_execution::{Input, Invocation, Proposal, Transition};
+use toolgate_execution::{Input, Invocation, Proposal, State, Transition};
 use toolgate_gate::permit::{Clearance, Permit};
 use toolgate_gate::port::{Claim, ClaimKey, Commit, CommitError, Unavailable};
-use toolgate_gate::{Configuration, bound, decide, freeze};
+use toolgate_gate::{Configuration, Evidence, Judged, bound, decide, freeze, looks};
 use toolgate_model::{
-    ApprovalId, Call, Code, Denial, Digest, Duration, Identity, InvocationId, Mode, RecordId,
-    Timestamp, Verdict,
+    ApprovalId, Call, Code, Denial, Digest, Duration, Effect, Identity, InvocationId, Mode,
+    RecordId, Timestamp, ToolId, Verdict,
 };
 
 use crate::driver::{Driver, With};
@@ -30,6 +30,10 @@ use toolgate_record::Actor;
 /// Time beyond the timeout that an attempt's lease lasts, to write its outcome down.
 // LIMIT: thirty seconds, far above any commit; a lease that is too short only makes doubt.
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// How long a caller is kept waiting for a call in doubt to be settled, at least.
+// LIMIT: ten seconds; most looks take milliseconds, and a client's patience is about a minute.
+const SETTLE_HOLD: Duration = Duration::from_secs(10);
 
 /// How often a call is decided again because the configuration moved.
 // LIMIT: sixteen; each lost round means that an operator changed something meanwhile.
@@ -57,7 +61,9 @@ impl Driver {
             match self.round(identity, &call, too_long.as_ref()).await {
                 Ok(Round::Done(outcome)) => return self.hold(*outcome, watch.wait).await,
                 Ok(Round::Run(invocation, permit, evidence)) => {
-                    return self.run_owned(*invocation, permit, evidence, watch).await;
+                    let wait = watch.wait;
+                    let outcome = self.run_owned(*invocation, permit, evidence, watch).await;
+                    return self.hold(outcome, wait).await;
                 }
                 Ok(Round::Again) => {}
                 Err(unavailable) => return self.undecided(identity, &call, &unavailable),
@@ -93,15 +99,26 @@ impl Driver {
                     .await;
             }
         };
-        let (mut judged, clearance) = decide(&configuration, &identity, call, now);
+        let unread = Evidence::default();
+        let (mut judged, mut clearance) = decide(&configuration, &identity, (call, &unread), now);
         let mut proposal = proposal(&identity, call, &judged, self.salt()?);
+        let mut replaces = None;
         match self.earlier(&proposal, &judged, call).await? {
             Earlier::None => {}
+            Earlier::Ended(id) => replaces = Some(id),
             Earlier::Same(outcome) => return Ok(Round::Done(outcome)),
             Earlier::Conflict(denial) => {
-                judged.decision = conflicting(judged.decision, denial);
+                (judged.decision, clearance) = (conflicting(judged.decision, denial), None);
                 proposal.decision = judged.decision.clone();
             }
+        }
+        // Only a call that is not answered from an earlier one is worth a look at live state.
+        if judged.decision.denial.as_ref().map(|denial| denial.code)
+            != Some(Code::IdempotencyConflict)
+            && let Some(live) = self.decide_live(&configuration, &identity, call).await
+        {
+            (judged, clearance) = live;
+            proposal = crate::proposal::proposal(&identity, call, &judged, proposal.salt);
         }
         if call.mode == Mode::Simulate {
             let invocation = Invocation::propose(self.invocation_id()?, proposal, now);
@@ -115,10 +132,12 @@ impl Driver {
         }
         match (judged.decision.verdict, clearance) {
             (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
-                self.admit(&identity, invocation, clearance).await
+                self.admit((&identity, replaces), invocation, clearance)
+                    .await
             }
             (Verdict::RequireApproval, _) => {
-                self.freeze(&configuration, &identity, invocation).await
+                self.freeze(&configuration, (&identity, replaces), invocation)
+                    .await
             }
             (_, _) => {
                 self.write_denial(&configuration, &identity, invocation)
@@ -127,9 +146,25 @@ impl Driver {
         }
     }
 
+    /// The call decided on what live state says, where its descriptor wants that read.
+    async fn decide_live(
+        &self,
+        configuration: &Configuration,
+        identity: &Identity,
+        call: &Call,
+    ) -> Option<(Judged, Option<Clearance>)> {
+        let looks = looks(configuration, identity, call, self.now());
+        if looks.entity.is_none() && looks.trigger.is_none() {
+            return None;
+        }
+        let evidence = self.evidence(looks).await;
+        let now = self.now();
+        Some(decide(configuration, identity, (call, &evidence), now))
+    }
+
     async fn admit(
         self: &Arc<Self>,
-        identity: &Identity,
+        (identity, replaces): (&Identity, Option<InvocationId>),
         invocation: Invocation,
         clearance: Clearance,
     ) -> Result<Round, Unavailable> {
@@ -140,7 +175,7 @@ impl Driver {
         let transition = first(&invocation, self.now(), Input::Admit { lease_until })?;
         let with = With {
             epoch: Some(clearance.epoch()),
-            claim: self.claim(&invocation),
+            claim: self.claim(&invocation, replaces),
             actor: agent(identity),
         };
         match self.commit_step(None, &transition, with).await {
@@ -161,7 +196,7 @@ impl Driver {
     async fn freeze(
         self: &Arc<Self>,
         configuration: &Configuration,
-        identity: &Identity,
+        (identity, replaces): (&Identity, Option<InvocationId>),
         invocation: Invocation,
     ) -> Result<Round, Unavailable> {
         let now = self.now();
@@ -175,16 +210,17 @@ impl Driver {
             .expires_in
             .unwrap_or(configuration.settings.approval_expires_in);
         let approval = ApprovalId::mint(now, self.random()?);
-        let frozen = freeze(
+        let mut frozen = freeze(
             (&invocation.id, approval),
             &invocation.proposal,
             &invocation.proposal.decision,
             (now, now.plus(span)),
         );
+        frozen.escalation = configuration.settings.escalates(now, frozen.expires_at);
         let transition = first(&invocation, now, Input::Freeze(Box::new(frozen)))?;
         let with = With {
             epoch: Some(configuration.epoch),
-            claim: self.claim(&invocation),
+            claim: self.claim(&invocation, replaces),
             actor: agent(identity),
         };
         match self.commit_step(None, &transition, with).await {
@@ -239,7 +275,14 @@ impl Driver {
             return outcome;
         }
         let asked = self.now().plus(wait);
-        let until = running.map_or(asked, |attempt| asked.max(attempt.lease_until));
+        let until = match &outcome.invocation.state {
+            // Its answer is lost and the gate is finding out: worth a moment to whoever asks.
+            State::UnknownEffect { .. } | State::Reconciling { .. } => {
+                asked.max(self.now().plus(SETTLE_HOLD))
+            }
+            State::Executing { attempt, .. } => asked.max(attempt.lease_until),
+            _ => asked,
+        };
         match self.wait(&outcome.invocation.id, until).await {
             Ok(invocation) => Outcome {
                 invocation,
@@ -249,13 +292,18 @@ impl Driver {
         }
     }
 
-    fn claim(&self, invocation: &Invocation) -> Option<Claim> {
+    fn claim(&self, invocation: &Invocation, replaces: Option<InvocationId>) -> Option<Claim> {
         let proposal = &invocation.proposal;
-        let ttl = self.configuration().settings.idempotency_ttl;
+        let configuration = self.configuration();
+        let ttl = match proposal.idempotency_key {
+            Some(_) => configuration.settings.idempotency_ttl,
+            None => duplicate_window(&configuration, &proposal.tool),
+        };
         claim_key(proposal).map(|key| Claim {
             key,
             fingerprint: proposal.fingerprint,
             expires_at: self.now().plus(ttl),
+            replaces,
         })
     }
 
@@ -322,14 +370,36 @@ impl Round {
     }
 }
 
-/// The scope and key that a proposal claims, if it came with a key.
+/// The scope and key that a proposal claims: the caller's own, and without one the call itself
+/// where a second one like it would be a second effect (3-execution, 2).
 pub(crate) fn claim_key(proposal: &Proposal) -> Option<ClaimKey> {
-    proposal.idempotency_key.as_ref().map(|key| ClaimKey {
+    let guarded = proposal.effect == Effect::Some
+        && proposal.mode == Mode::Execute
+        && !proposal.allow_duplicate;
+    let own = || {
+        // Whoever writes such a key by hand meets only the very same call of the same agent.
+        let session = proposal.session.as_deref().unwrap_or_default();
+        format!("\u{1}{session}\u{1}{}", proposal.fingerprint)
+    };
+    let key = match &proposal.idempotency_key {
+        Some(key) => key.clone(),
+        None if guarded => own(),
+        None => return None,
+    };
+    Some(ClaimKey {
         tenant: proposal.tenant.clone(),
         agent: proposal.agent.clone(),
         tool: proposal.tool.clone(),
-        key: key.clone(),
+        key,
     })
+}
+
+/// How long the same call without a key is answered from the first one.
+fn duplicate_window(configuration: &Configuration, tool: &ToolId) -> Duration {
+    let stated = configuration.catalogue.get(tool);
+    stated
+        .and_then(|tool| tool.checks.duplicate_window)
+        .unwrap_or(configuration.settings.duplicate_window)
 }
 
 pub(crate) fn agent(identity: &Identity) -> Actor {

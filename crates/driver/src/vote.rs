@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use toolgate_execution::{Choice, Input, Invocation, Output, State, Thaw, Vote, Voter};
+use toolgate_execution::{Choice, Drift, Input, Invocation, Output, State, Thaw, Vote, Voter};
 use toolgate_gate::port::CommitError;
 use toolgate_gate::{Thawed, amended, freeze, revalidate};
 use toolgate_model::{ApprovalId, Code, Denial, Digest, InvocationId, RecordId};
 
-use crate::driver::{Driver, With, chain};
+use crate::driver::{Driver, With, chain, lock};
 use crate::outcome::{Failed, Outcome};
+use crate::reconcile::TRY_AGAIN_AFTER;
 use crate::run::Watch;
 use crate::submit::LEASE_MARGIN;
 use toolgate_record::Actor;
@@ -79,15 +80,26 @@ impl Driver {
             let State::Approved { .. } = &approved.state else {
                 return Ok(());
             };
-            let (configuration, now) = (self.configuration(), self.now());
-            let (input, clearance) = match revalidate(&configuration, &approved, now) {
+            let configuration = self.configuration();
+            let evidence = self.evidence_again(&approved).await;
+            let now = self.now();
+            let (input, clearance) = match revalidate(&configuration, &approved, &evidence, now) {
                 Thawed::Same(clearance) => {
                     let lease_until = now.plus(approved.proposal.timeout).plus(LEASE_MARGIN);
                     (Thaw::Same { lease_until }, Some(clearance))
                 }
                 Thawed::Drifted { fields, judged } => {
-                    tracing::info!(invocation = %id, ?fields, "an approved call drifted");
-                    (self.refrozen(&approved, &judged)?, None)
+                    let names: Vec<_> = fields.iter().map(|drift| &drift.field).collect();
+                    tracing::info!(invocation = %id, ?names, "an approved call drifted");
+                    (self.refrozen(&approved, &judged, fields)?, None)
+                }
+                // What cannot be read says neither yes nor no: it is read again until it can be,
+                // or until the approval has lapsed.
+                Thawed::Forbidden(denial)
+                    if denial.code == Code::GateUnavailable && !expired(&approved, now) =>
+                {
+                    lock(&self.timers).insert((now.plus(TRY_AGAIN_AFTER), id.clone()));
+                    return Ok(());
                 }
                 Thawed::Forbidden(denial) => (Thaw::Forbidden(forbidden(denial)), None),
             };
@@ -135,19 +147,22 @@ impl Driver {
         &self,
         approved: &Invocation,
         judged: &toolgate_gate::Judged,
+        drift: Vec<Drift>,
     ) -> Result<Thaw, Failed> {
         let now = self.now();
         let approval = ApprovalId::mint(now, self.random()?);
         let terms = judged.decision.approval.clone().unwrap_or_default();
-        let default_span = self.configuration().settings.approval_expires_in;
-        let span = terms.expires_in.unwrap_or(default_span);
+        let settings = &self.configuration().settings;
+        let span = terms.expires_in.unwrap_or(settings.approval_expires_in);
         let proposal = amended(&approved.proposal, judged);
-        let fresh = freeze(
+        let mut fresh = freeze(
             (&approved.id, approval),
             &proposal,
             &judged.decision,
             (now, now.plus(span)),
         );
+        fresh.drift = drift;
+        fresh.escalation = settings.escalates(now, fresh.expires_at);
         Ok(Thaw::Drifted(Box::new(fresh)))
     }
 }

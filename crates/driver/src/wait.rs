@@ -49,5 +49,5 @@ impl Driver {
 
 /// Whether waiting longer would change nothing by itself.
 fn is_settled(status: Status) -> bool {
-    status.is_terminal() || matches!(status, Status::NeedsOperator | Status::UnknownEffect)
+    status.is_terminal() || status == Status::NeedsOperator
 }

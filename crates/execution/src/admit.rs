@@ -4,6 +4,7 @@ use serde_json::json;
 use toolgate_model::Timestamp;
 
 use crate::refusal::Refusal;
+use crate::search::RetryGround;
 use crate::state::{Attempt, Grounds, Invocation, State};
 use crate::transition::{Output, Transition};
 
@@ -13,7 +14,7 @@ pub(crate) fn step(
     lease_until: Timestamp,
 ) -> Result<Transition, Refusal> {
     match &invocation.state {
-        State::Proposed => admitted(invocation, now, lease_until, Grounds::Allowed),
+        State::Proposed => admitted(invocation, now, (lease_until, None), Grounds::Allowed),
         State::Denied { .. }
         | State::PendingApproval { .. }
         | State::Approved { .. }
@@ -33,19 +34,32 @@ pub(crate) fn step(
 pub(crate) fn admitted(
     invocation: &Invocation,
     now: Timestamp,
-    lease_until: Timestamp,
+    (lease_until, again): (Timestamp, Option<RetryGround>),
     grounds: Grounds,
 ) -> Result<Transition, Refusal> {
     if lease_until <= now {
         return Err(Refusal::NotInFuture);
     }
+    // INVARIANT: nothing runs on an approval after its expiry, a further attempt neither.
+    if let Grounds::Approved {
+        expires_at: Some(expired_at),
+        ..
+    } = grounds
+        && now >= expired_at
+    {
+        return Err(Refusal::Expired { expired_at });
+    }
     // INVARIANT: the number of an attempt is never used twice; it fences every outcome.
     let number = invocation.attempts + 1;
-    let data = json!({"attempt": number, "lease_until": lease_until, "grounds": grounds});
+    let mut data = json!({"attempt": number, "lease_until": lease_until, "grounds": grounds});
+    if let (Some(ground), Some(map)) = (again, data.as_object_mut()) {
+        map.insert("again".to_owned(), json!(ground));
+    }
     let attempt = Attempt {
         number,
         started_at: now,
         lease_until,
+        again,
     };
     let mut step = Transition::to(invocation, now, State::Executing { attempt, grounds })
         .event("invocation.admitted", data)

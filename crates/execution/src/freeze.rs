@@ -47,7 +47,8 @@ pub(crate) fn pending(
         "requeues": frozen.requeues,
     });
     let (approval, at) = (frozen.approval.clone(), frozen.expires_at);
-    Ok(Transition::to(
+    let reminder = frozen.escalation.as_ref().map(|escalation| escalation.at);
+    let step = Transition::to(
         invocation,
         now,
         State::PendingApproval {
@@ -57,5 +58,9 @@ pub(crate) fn pending(
     )
     .event("approval.requested", data)
     .output(Output::AskApprovers { approval })
-    .output(Output::ArmTimer { at }))
+    .output(Output::ArmTimer { at });
+    Ok(match reminder {
+        Some(at) => step.output(Output::ArmTimer { at }),
+        None => step,
+    })
 }

@@ -41,6 +41,10 @@ pub enum Input {
     Reconcile,
     /// What a look found.
     Probe(Finding),
+    /// The same request again, if its first sending is proven harmless.
+    Retry(Retry),
+    /// Nobody decided for so long that others are asked too.
+    Remind,
     /// The gate cannot find out.
     Escalate {
         /// Why not.
@@ -83,6 +87,9 @@ pub enum LossCause {
     GateRestarted,
     /// The node lost its lease.
     LeaseLost,
+    /// The same request was sent again under the same key and was refused, which does not say
+    /// what became of the first.
+    RepeatRefused,
 }
 
 impl LossCause {
@@ -95,6 +102,9 @@ impl LossCause {
             Self::Cancelled => "the call was cancelled after it was sent",
             Self::GateRestarted => "the gate stopped while the call was running",
             Self::LeaseLost => "the node that ran the call lost its lease",
+            Self::RepeatRefused => {
+                "the call was sent again under the same key and refused, which leaves the first open"
+            }
         }
     }
 }
@@ -174,15 +184,30 @@ pub enum Finding {
         /// What was read.
         data: Option<String>,
     },
-    /// It is proven not to have landed: another attempt may run until then.
-    NotLanded {
-        /// What proves it.
-        ground: String,
-        /// When the new attempt's lease runs out.
-        lease_until: Timestamp,
+    /// The look worked and the effect is not there. By itself that proves nothing.
+    NotFound {
+        /// When the look began.
+        looked_at: Timestamp,
     },
     /// The look told nothing.
-    Unclear,
+    Unclear {
+        /// When it began.
+        looked_at: Timestamp,
+        /// Why it told nothing.
+        why: String,
+    },
+}
+
+/// What the gate says of sending the same request again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Retry {
+    /// It would still allow the call, unchanged; the new attempt holds its lease until then.
+    Admit {
+        /// When the lease runs out.
+        lease_until: Timestamp,
+    },
+    /// Policy, credential, tool or entity forbid it now.
+    Forbidden(Denial),
 }
 
 /// A person's word on a call in doubt.

@@ -3,6 +3,8 @@
 //! A broken invariant stops that invocation (`poisoned`) and nothing else: the driver refuses to
 //! step it and says so to an operator.
 
+use toolgate_model::Effect;
+
 use crate::input::{Choice, Vote};
 use crate::state::{Attempt, Frozen, Grounds, Invocation, State};
 
@@ -82,6 +84,11 @@ impl Invocation {
             } => {
                 held(self.newest(attempt), 2, "only the newest attempt is alive")?;
                 held(
+                    self.has_ground(attempt),
+                    2,
+                    "a further attempt that may leave a trace says why it is harmless",
+                )?;
+                held(
                     self.grounded(grounds),
                     1,
                     "an attempt runs on an allow or on votes",
@@ -109,6 +116,10 @@ impl Invocation {
         attempt.number == self.attempts
             && attempt.number > 0
             && attempt.lease_until > attempt.started_at
+    }
+
+    fn has_ground(&self, attempt: &Attempt) -> bool {
+        attempt.number == 1 || self.proposal.effect == Effect::None || attempt.again.is_some()
     }
 
     fn grounded(&self, grounds: &Grounds) -> bool {

@@ -13,6 +13,7 @@
 mod input;
 mod invariant;
 mod refusal;
+mod search;
 mod state;
 mod transition;
 
@@ -24,19 +25,23 @@ mod freeze;
 mod lose;
 mod probe;
 mod reconcile;
+mod remind;
 mod resolve;
+mod retry;
 mod settle;
 mod thaw;
 mod vote;
 mod withdraw;
 
 pub use input::{
-    Answer, Choice, Finding, Input, Loss, LossCause, Resolution, Resolved, Thaw, Vote, Voter,
+    Answer, Choice, Finding, Input, Loss, LossCause, Resolution, Resolved, Retry, Thaw, Vote, Voter,
 };
 pub use invariant::Broken;
 pub use refusal::Refusal;
+pub use search::{EFFECT_ATTEMPTS_MAX, NO_PROBE, Plan, RetryGround, Sighting};
 pub use state::{
-    Attempt, Failure, Frozen, Grounds, Invocation, Proposal, Settlement, State, Status,
+    Attempt, Drift, Escalation, Failure, Frozen, Grounds, Invocation, Proposal, Settlement, State,
+    Status,
 };
 pub use transition::{Event, Output, Transition};
 
@@ -67,6 +72,8 @@ impl Invocation {
             Input::Lose(loss) => lose::step(self, now, loss),
             Input::Reconcile => reconcile::step(self, now),
             Input::Probe(finding) => probe::step(self, now, finding),
+            Input::Retry(retry) => retry::step(self, now, retry),
+            Input::Remind => remind::step(self, now),
             Input::Escalate { ground } => escalate::step(self, now, &ground),
             Input::Resolve(resolution) => resolve::step(self, now, resolution),
         }

@@ -27,7 +27,7 @@ pub(crate) fn step(
             })
         }
         State::Executing { attempt, grounds } => match invocation.proposal.effect {
-            Effect::Some => Ok(in_doubt(invocation, now, &loss, (attempt, grounds))),
+            Effect::Some => Ok(in_doubt(invocation, now, loss.cause, (attempt, grounds))),
             Effect::None => again(invocation, now, &loss, (attempt, grounds)),
         },
         State::Proposed
@@ -45,17 +45,19 @@ pub(crate) fn step(
     }
 }
 
-fn in_doubt(
+/// The transition to `unknown_effect`. From here on nothing of this attempt is being sent.
+pub(crate) fn in_doubt(
     invocation: &Invocation,
     now: Timestamp,
-    loss: &Loss,
+    cause: LossCause,
     (attempt, grounds): (&Attempt, &Grounds),
 ) -> Transition {
-    let data = json!({"attempt": attempt.number, "cause": loss.cause});
+    let data = json!({"attempt": attempt.number, "cause": cause});
     let state = State::UnknownEffect {
         attempt: attempt.clone(),
         grounds: grounds.clone(),
-        cause: loss.cause,
+        cause,
+        lost_at: Some(now.max(invocation.updated_at)),
     };
     Transition::to(invocation, now, state)
         .event("invocation.unknown_effect", data)
@@ -78,7 +80,7 @@ fn again(
         && free
         && attempt.number < READ_ATTEMPTS_MAX
     {
-        return admitted(invocation, now, lease_until, grounds.clone());
+        return admitted(invocation, now, (lease_until, None), grounds.clone());
     }
     let message = format!("the tool only reads, and {}", loss.cause.as_str());
     let failure = Failure {

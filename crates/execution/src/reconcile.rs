@@ -13,13 +13,24 @@ pub(crate) fn step(invocation: &Invocation, now: Timestamp) -> Result<Transition
             attempt,
             grounds,
             cause,
+            lost_at,
+        }
+        | State::NeedsOperator {
+            attempt,
+            grounds,
+            cause,
+            lost_at,
+            ..
         } => {
             let number = attempt.number;
             let state = State::Reconciling {
                 attempt: attempt.clone(),
                 grounds: grounds.clone(),
                 cause: *cause,
+                lost_at: *lost_at,
                 tries: 0,
+                last: None,
+                next_look_at: None,
             };
             Ok(Transition::to(invocation, now, state)
                 .event("invocation.reconciling", json!({"attempt": number}))
@@ -31,7 +42,6 @@ pub(crate) fn step(invocation: &Invocation, now: Timestamp) -> Result<Transition
         | State::Approved { .. }
         | State::Executing { .. }
         | State::Reconciling { .. }
-        | State::NeedsOperator { .. }
         | State::Succeeded { .. }
         | State::Failed { .. }
         | State::Rejected { .. }

@@ -44,6 +44,9 @@ pub enum Refusal {
         /// The newest attempt.
         current: u32,
     },
+    /// Nothing proves that sending the request again is harmless.
+    #[error("nothing proves that a further attempt is harmless")]
+    NotProven,
     /// A lease or an expiry that lies in the past.
     #[error("a lease or expiry must lie in the future")]
     NotInFuture,
@@ -53,7 +56,9 @@ impl Refusal {
     /// The stable code.
     pub const fn code(&self) -> Code {
         match self {
-            Self::WrongState { .. } | Self::Fenced { .. } | Self::NotInFuture => Code::WrongState,
+            Self::WrongState { .. } | Self::Fenced { .. } | Self::NotProven | Self::NotInFuture => {
+                Code::WrongState
+            }
             Self::SnapshotChanged => Code::SnapshotChanged,
             Self::Expired { .. } => Code::ApprovalExpired,
             Self::SelfApproval => Code::SelfApproval,

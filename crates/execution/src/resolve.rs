@@ -6,6 +6,7 @@ use toolgate_model::{Code, Timestamp};
 use crate::admit::admitted;
 use crate::input::{Answer, Resolution, Resolved};
 use crate::refusal::Refusal;
+use crate::search::RetryGround;
 use crate::settle::{settled, settlement};
 use crate::state::{Attempt, Failure, Grounds, Invocation, State};
 use crate::transition::{Event, Transition};
@@ -73,7 +74,12 @@ fn resolved(
         }
         Resolved::Retry { lease_until } => {
             let data = json!({"attempt": attempt.number, "by": by, "reason": reason});
-            let mut step = admitted(invocation, now, lease_until, grounds.clone())?;
+            let mut step = admitted(
+                invocation,
+                now,
+                (lease_until, Some(RetryGround::Ordered)),
+                grounds.clone(),
+            )?;
             let data = data.as_object().cloned().unwrap_or_default();
             step.events.insert(
                 0,

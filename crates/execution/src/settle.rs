@@ -3,8 +3,10 @@
 use serde_json::json;
 use toolgate_model::Timestamp;
 
-use crate::input::Answer;
+use crate::input::{Answer, LossCause};
+use crate::lose::in_doubt;
 use crate::refusal::Refusal;
+use crate::search::RetryGround;
 use crate::state::{Attempt, Grounds, Invocation, Settlement, State};
 use crate::transition::{Output, Transition};
 
@@ -19,6 +21,14 @@ pub(crate) fn step(
             given: number,
             current: attempt.number,
         }),
+        // The same request under the same key was refused: what became of the first stays open.
+        State::Executing { attempt, grounds }
+            if attempt.again == Some(RetryGround::SameKey)
+                && matches!(answer, Answer::Failure { .. }) =>
+        {
+            let cause = LossCause::RepeatRefused;
+            Ok(in_doubt(invocation, now, cause, (attempt, grounds)))
+        }
         State::Executing { attempt, grounds } => Ok(settled(
             invocation,
             now,

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toolgate_model::{
     AgentId, ApprovalId, ApprovalTerms, Code, Decision, Denial, Digest, Duration, Effect,
-    InvocationId, KeyId, Mode, TenantId, Timestamp, ToolId, Trigger, User,
+    EffectCheck, InvocationId, KeyId, Mode, TenantId, Timestamp, ToolId, Trigger, User,
 };
 
 use crate::input::{LossCause, Vote};
+use crate::search::{RetryGround, Sighting};
 
 /// The gate's durable life of one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +88,16 @@ pub struct Proposal {
     pub meta: serde_json::Map<String, Value>,
     /// How it was first decided.
     pub decision: Decision,
+    /// Whether the caller said that a second call like an earlier one is meant.
+    #[serde(default)]
+    pub allow_duplicate: bool,
+    /// The pinned facts of its entity, as read live when it was first decided.
+    #[serde(default)]
+    pub entity: Option<Value>,
+    /// How the effect is looked for and when it may be sent again, as the descriptor said when it
+    /// was decided: what was sent under one contract is never retried under another.
+    #[serde(default)]
+    pub effect_check: Option<EffectCheck>,
 }
 
 /// Where an invocation stands.
@@ -129,6 +140,9 @@ pub enum State {
         grounds: Grounds,
         /// How the answer was lost.
         cause: LossCause,
+        /// When; none in what was stored before this was kept, and then nothing is ever proven.
+        #[serde(default)]
+        lost_at: Option<Timestamp>,
     },
     /// The gate is finding out from live state.
     Reconciling {
@@ -138,8 +152,17 @@ pub enum State {
         grounds: Grounds,
         /// How the answer was lost.
         cause: LossCause,
+        /// When.
+        #[serde(default)]
+        lost_at: Option<Timestamp>,
         /// How often the gate has looked.
         tries: u32,
+        /// What the last look saw.
+        #[serde(default)]
+        last: Option<Sighting>,
+        /// Before this instant there is no use in looking again.
+        #[serde(default)]
+        next_look_at: Option<Timestamp>,
     },
     /// Only a person can say what happened.
     NeedsOperator {
@@ -149,6 +172,15 @@ pub enum State {
         grounds: Grounds,
         /// How the answer was lost.
         cause: LossCause,
+        /// When.
+        #[serde(default)]
+        lost_at: Option<Timestamp>,
+        /// How often the gate has looked.
+        #[serde(default)]
+        tries: u32,
+        /// What the last look saw.
+        #[serde(default)]
+        last: Option<Sighting>,
         /// Why the gate could not settle it.
         ground: String,
     },
@@ -288,6 +320,35 @@ pub struct Frozen {
     pub expires_at: Timestamp,
     /// How often drift has sent it back.
     pub requeues: u32,
+    /// What changed since the snapshot that was approved before: why it is asked again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
+    /// Who else may decide once nobody has for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalation>,
+}
+
+/// One pinned field that changed between approval and run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// Its name in the snapshot: `entity.customer`, `arguments`.
+    pub field: String,
+    /// What was approved.
+    pub before: Value,
+    /// What is there now.
+    pub after: Value,
+}
+
+/// What happens when nobody decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// When.
+    pub at: Timestamp,
+    /// Groups, roles or people who may decide from then on, beside the approvers.
+    pub to: Vec<String>,
+    /// Whether they have been told.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// Why an attempt may run.
@@ -304,6 +365,12 @@ pub enum Grounds {
         digest: Digest,
         /// Who decided.
         votes: Vec<Vote>,
+        /// From when on no further attempt may run on it.
+        #[serde(default)]
+        expires_at: Option<Timestamp>,
+        /// The pinned facts of the entity that were approved.
+        #[serde(default)]
+        entity: Option<Value>,
     },
 }
 
@@ -316,6 +383,9 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// Until when its node may write an outcome.
     pub lease_until: Timestamp,
+    /// Why it may run although an earlier one may have; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<RetryGround>,
 }
 
 /// How an invocation that ran came to its end.
@@ -368,6 +438,17 @@ impl State {
     pub const fn frozen(&self) -> Option<&Frozen> {
         match self {
             Self::PendingApproval { frozen, .. } | Self::Approved { frozen, .. } => Some(frozen),
+            _ => None,
+        }
+    }
+
+    /// Why the newest attempt may run or may have run, while it does or is in doubt.
+    pub const fn grounds(&self) -> Option<&Grounds> {
+        match self {
+            Self::Executing { grounds, .. }
+            | Self::UnknownEffect { grounds, .. }
+            | Self::Reconciling { grounds, .. }
+            | Self::NeedsOperator { grounds, .. } => Some(grounds),
             _ => None,
         }
     }

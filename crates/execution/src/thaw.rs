@@ -57,8 +57,10 @@ fn run(
         approval: frozen.approval.clone(),
         digest: frozen.digest,
         votes: votes.to_vec(),
+        expires_at: Some(frozen.expires_at),
+        entity: frozen.snapshot.get("entity").cloned(),
     };
-    admitted(invocation, now, lease_until, grounds)
+    admitted(invocation, now, (lease_until, None), grounds)
 }
 
 fn requeue(
@@ -73,7 +75,7 @@ fn requeue(
         return Ok(denied(invocation, now, denial));
     }
     fresh.requeues = old.requeues + 1;
-    let data = json!({"approval": old.approval, "digest": old.digest});
+    let data = json!({"approval": old.approval, "digest": old.digest, "drift": fields(&fresh)});
     let mut step = pending(invocation, now, fresh)?;
     step.events.insert(
         0,
@@ -83,4 +85,13 @@ fn requeue(
         },
     );
     Ok(step)
+}
+
+/// Which fields changed, by name: their values are the approvers' to see, not the log's to keep.
+fn fields(fresh: &Frozen) -> Vec<&str> {
+    fresh
+        .drift
+        .iter()
+        .map(|drift| drift.field.as_str())
+        .collect()
 }

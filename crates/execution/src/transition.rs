@@ -46,6 +46,8 @@ pub enum Output {
         /// The attempt in doubt.
         attempt: u32,
     },
+    /// Decide again whether the same request may be sent once more, then step with what came out.
+    Retry,
     /// Come back at that time.
     ArmTimer {
         /// When.
@@ -68,6 +70,15 @@ impl Transition {
             events: Vec::new(),
             outputs: Vec::new(),
         }
+    }
+
+    /// Goes on with a further step of what this one came to; nothing between them is visible.
+    pub(crate) fn then(&mut self, step: Self) {
+        let revision = self.next.revision;
+        self.next = step.next;
+        self.next.revision = revision;
+        self.events.extend(step.events);
+        self.outputs.extend(step.outputs);
     }
 
     /// The same transition with one more event.

@@ -64,9 +64,9 @@ fn check(
             .is_some_and(|user| user.id == voter.id)
     {
         Err(Refusal::SelfApproval)
-    } else if !frozen.terms.approvers.is_empty() && !frozen.terms.approvers.iter().any(named) {
+    } else if !frozen.terms.approvers.is_empty() && !frozen.deciders(now).any(named) {
         Err(Refusal::NotEligible {
-            approvers: frozen.terms.approvers.clone(),
+            approvers: frozen.deciders(now).cloned().collect(),
         })
     } else if votes.iter().any(|earlier| earlier.voter.id == voter.id) {
         Err(Refusal::AlreadyVoted)
@@ -116,5 +116,17 @@ fn count(
             };
             Transition::to(invocation, now, state).event("approval.voted", data)
         }
+    }
+}
+
+impl Frozen {
+    /// Who may decide at `now`: the approvers, and whoever it was escalated to by then.
+    pub fn deciders(&self, now: Timestamp) -> impl Iterator<Item = &String> {
+        let escalated = self
+            .escalation
+            .iter()
+            .filter(move |escalation| now >= escalation.at);
+        let others = escalated.flat_map(|escalation| &escalation.to);
+        self.terms.approvers.iter().chain(others)
     }
 }

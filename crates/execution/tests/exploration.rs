@@ -19,9 +19,12 @@ use std::collections::{HashSet, VecDeque};
 use support::{at, frozen, name, proposal, vote};
 use toolgate_execution::{
     Answer, Choice, Failure, Finding, Grounds, Input, Invocation, Loss, LossCause, Output,
-    REQUEUES_MAX, Resolution, Resolved, State, Status, Thaw,
+    Proposal, REQUEUES_MAX, Resolution, Resolved, Retry, State, Status, Thaw,
 };
-use toolgate_model::{Code, Denial, Effect, InvocationId, Timestamp, Verdict};
+use toolgate_model::{
+    Backoff, Code, Denial, Duration, Effect, EffectCheck, EffectLook, InvocationId, KeyPlace,
+    Probe, Template, Timestamp, Verdict,
+};
 
 const EARLY: i64 = 10;
 const LATE: i64 = 10_000;
@@ -33,7 +36,7 @@ enum Past {
     Sent(u32),
     VotedFor(String),
     Lost,
-    ProvenAbsent,
+    Proven,
     OrderedAgain,
 }
 
@@ -59,11 +62,19 @@ fn inputs(invocation: &Invocation) -> Vec<Input> {
         Input::Expire,
         Input::Reconcile,
         Input::Probe(Finding::Landed { data: None }),
-        Input::Probe(Finding::NotLanded {
-            ground: "bound passed".to_owned(),
-            lease_until,
+        Input::Probe(Finding::NotFound {
+            looked_at: at(EARLY),
         }),
-        Input::Probe(Finding::Unclear),
+        Input::Probe(Finding::NotFound {
+            looked_at: at(LATE),
+        }),
+        Input::Probe(Finding::Unclear {
+            looked_at: at(LATE),
+            why: "no answer".to_owned(),
+        }),
+        Input::Retry(Retry::Admit { lease_until }),
+        Input::Retry(Retry::Forbidden(refused())),
+        Input::Remind,
         Input::Escalate {
             ground: "no probe".to_owned(),
         },
@@ -125,7 +136,7 @@ fn remember(past: &[Past], input: &Input, outputs: &[Output]) -> Vec<Past> {
             past.push(Past::VotedFor(vote.digest.to_string()));
         }
         Input::Lose(_) => past.push(Past::Lost),
-        Input::Probe(Finding::NotLanded { .. }) => past.push(Past::ProvenAbsent),
+        Input::Retry(Retry::Admit { .. }) => past.push(Past::Proven),
         Input::Resolve(Resolution {
             resolved: Resolved::Retry { .. },
             ..
@@ -167,12 +178,12 @@ fn hold(before: &Invocation, now: Timestamp, after: &Invocation, past: &[Past]) 
     // 2: a further attempt needs proof or a person's word; a tool that only reads needs a loss.
     let allowed_again = match after.proposal.effect {
         Effect::Some => {
-            let grounds = [Past::ProvenAbsent, Past::OrderedAgain];
+            let grounds = [Past::Proven, Past::OrderedAgain];
             past.iter().filter(|event| grounds.contains(event)).count()
         }
         Effect::None => past
             .iter()
-            .filter(|e| matches!(e, Past::Lost | Past::ProvenAbsent | Past::OrderedAgain))
+            .filter(|e| matches!(e, Past::Lost | Past::Proven | Past::OrderedAgain))
             .count(),
     };
     assert!(
@@ -206,9 +217,10 @@ fn hold(before: &Invocation, now: Timestamp, after: &Invocation, past: &[Past]) 
     }
 }
 
-fn explore(verdict: Verdict, effect: Effect) -> (usize, HashSet<Status>) {
+fn explore(proposal: Proposal) -> (usize, HashSet<Status>) {
     let id = InvocationId::mint(at(0), [3; 10]);
-    let start = Invocation::propose(id, proposal(verdict, effect), at(0));
+    let verdict = proposal.decision.verdict;
+    let start = Invocation::propose(id, proposal, at(0));
     let mut seen = HashSet::new();
     let mut statuses = HashSet::new();
     let mut queue = VecDeque::from([(start, Vec::new())]);
@@ -243,6 +255,35 @@ fn explore(verdict: Verdict, effect: Effect) -> (usize, HashSet<Status>) {
     (steps, statuses)
 }
 
+/// What a descriptor can say of its effect: nothing, a key, a look, a look with a bound, both.
+fn checks() -> Vec<Option<EffectCheck>> {
+    let key = Some(KeyPlace::Header("Idempotency-Key".to_owned()));
+    let look = Some(EffectLook {
+        probe: Probe {
+            tool: "stripe.list_refunds".parse().unwrap(),
+            arguments: Template::parse(serde_json::json!({})).unwrap(),
+        },
+        landed: "result.found".to_owned(),
+    });
+    let check = |idempotency, look, lands_within| {
+        Some(EffectCheck {
+            idempotency,
+            look,
+            lands_within,
+            tries: 2,
+            backoff: Backoff::default(),
+        })
+    };
+    let bound = Some(Duration::from_secs(1));
+    vec![
+        None,
+        check(key.clone(), None, None),
+        check(None, look.clone(), None),
+        check(None, look.clone(), bound),
+        check(key, look, bound),
+    ]
+}
+
 fn tries(invocation: &Invocation) -> u32 {
     match &invocation.state {
         State::Reconciling { tries, .. } => *tries,
@@ -266,9 +307,13 @@ fn every_reachable_state_keeps_the_invariants() {
     let mut total = 0;
     for verdict in [Verdict::Allow, Verdict::RequireApproval, Verdict::Deny] {
         for effect in [Effect::Some, Effect::None] {
-            let (steps, statuses) = explore(verdict, effect);
-            total += steps;
-            reached.extend(statuses);
+            for check in checks() {
+                let mut proposal = proposal(verdict, effect);
+                proposal.effect_check = check;
+                let (steps, statuses) = explore(proposal);
+                total += steps;
+                reached.extend(statuses);
+            }
         }
     }
     let missing: Vec<_> = Status::ALL

@@ -107,6 +107,14 @@ fn gallery() -> Vec<Invocation> {
 }
 
 #[test]
+fn what_was_stored_before_looks_were_kept_is_still_read() {
+    for line in include_str!("stored_form_before_looks.jsonl").lines() {
+        let back: Invocation = serde_json::from_str(line).unwrap();
+        back.check().unwrap();
+    }
+}
+
+#[test]
 fn every_stored_state_is_written_and_read_as_ever() {
     let mut shown = String::new();
     for invocation in gallery() {

@@ -10,6 +10,7 @@ use toolgate_model::{
 
 use crate::configuration::Configuration;
 use crate::decide::{decide, visible};
+use crate::evidence::Evidence;
 
 /// What one tool would answer.
 #[derive(Clone, Debug, Serialize)]
@@ -99,7 +100,9 @@ fn decision(
     now: Timestamp,
 ) -> Decision {
     // The clearance that may come with it is dropped: asking admits nothing.
-    let mut decision = decide(configuration, identity, call, now).0.decision;
+    let mut decision = decide(configuration, identity, (call, &Evidence::default()), now)
+        .0
+        .decision;
     if identity.agent.suspended {
         decision.verdict = Verdict::Deny;
         decision.denial = Some(Denial::new(

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use toolgate_execution::Escalation;
 use toolgate_model::{
     Agent, AgentId, Catalogue, Code, Credential, Denial, Diagnostic, Duration, Epoch, Identity,
     KeyId, Operator, Risk, Severity, Timestamp, TokenKind,
@@ -29,6 +30,11 @@ pub struct Settings {
     pub approval_expires_in: Duration,
     /// How long a caller's idempotency key is kept after its invocation ended.
     pub idempotency_ttl: Duration,
+    /// How long the same call without a key is answered from the first one, where its tool's
+    /// descriptor does not say.
+    pub duplicate_window: Duration,
+    /// After how long others may decide, and who, where nobody has.
+    pub escalation: Option<(Duration, Vec<String>)>,
     /// The longest timeout that a caller may ask for.
     pub timeout_max: Duration,
     /// What the record keeps of arguments.
@@ -45,12 +51,28 @@ pub enum Capture {
     Full,
 }
 
+impl Settings {
+    /// What happens to an approval that is asked for at `now` and that nobody decides; nothing
+    /// where it lapses before.
+    pub fn escalates(&self, now: Timestamp, expires_at: Timestamp) -> Option<Escalation> {
+        let (after, to) = self.escalation.as_ref()?;
+        let at = now.plus(*after);
+        (at < expires_at).then(|| Escalation {
+            at,
+            to: to.clone(),
+            told: false,
+        })
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             posture: Posture::default(),
             approval_expires_in: Duration::from_secs(24 * 3_600),
             idempotency_ttl: Duration::from_secs(24 * 3_600),
+            duplicate_window: Duration::from_secs(600),
+            escalation: None,
             timeout_max: Duration::from_secs(600),
             capture: Capture::Digest,
         }

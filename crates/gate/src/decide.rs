@@ -11,12 +11,14 @@
 use std::sync::Arc;
 
 use toolgate_model::{
-    ApprovalTerms, Call, Code, Decision, Denial, Descriptor, Duration, Effect, Identity, Reach,
-    Resource, Timestamp, Verdict, json,
+    ApprovalTerms, Call, Code, Decision, Denial, Descriptor, Duration, Effect, Filling, Identity,
+    Obligation, Reach, Resource, Timestamp, Verdict, json,
 };
 use toolgate_policy::{Budget, Facts, Ruling};
 
 use crate::configuration::Configuration;
+use crate::evidence::{Established, Evidence, Reading, establish};
+use crate::look::{Look, LookError};
 use crate::permit::Clearance;
 use crate::posture::denial;
 use crate::{payload, reach};
@@ -38,21 +40,70 @@ pub struct Judged {
     pub timeout: Duration,
     /// Whether the call may leave a trace.
     pub effect: Effect,
+    /// What was established live about its entity and its trigger.
+    pub established: Established,
 }
 
-/// Decides one call of an agent that was authenticated under this same configuration (step 1 is
-/// [`crate::authenticate`], or [`Configuration::standing`] where it is asked again).
-pub fn decide(
+/// The looks that a call needs before it can be decided.
+#[derive(Debug, Default)]
+pub struct Looks {
+    /// At the thing that it is about.
+    pub entity: Option<Result<Look, LookError>>,
+    /// At the event that it acts on.
+    pub trigger: Option<Result<Look, LookError>>,
+}
+
+/// Which looks this call needs. A call that is refused before step 5 needs none: whoever cannot
+/// reach a tool cannot make the gate look for them either.
+pub fn looks(
     configuration: &Configuration,
     identity: &Identity,
     call: &Call,
     now: Timestamp,
+) -> Looks {
+    let Some(tool) = configuration.catalogue.get(&call.tool) else {
+        return Looks::default();
+    };
+    if tool.checks.entity.is_none() && tool.checks.trigger.is_none() {
+        return Looks::default();
+    }
+    let mut judged = prepare(configuration, identity, call, now);
+    if reachable(configuration, identity, call, &mut judged, now).is_err() {
+        return Looks::default();
+    }
+    let filling = Filling {
+        args: &call.arguments,
+        trigger: call.trigger.as_ref(),
+        invocation: None,
+    };
+    let look = |probe| Look::of(&configuration.catalogue, probe, &filling);
+    let trigger = tool
+        .checks
+        .trigger
+        .as_ref()
+        .filter(|_| call.trigger.is_some());
+    Looks {
+        entity: tool.checks.entity.as_ref().map(|check| look(&check.probe)),
+        trigger: trigger.map(|check| look(&check.probe)),
+    }
+}
+
+/// Decides one call of an agent that was authenticated under this same configuration (step 1 is
+/// [`crate::authenticate`], or [`Configuration::standing`] where it is asked again).
+///
+/// Without the evidence that [`looks`] asks for, the answer is what can be said without looking,
+/// and no clearance comes with it.
+pub fn decide(
+    configuration: &Configuration,
+    identity: &Identity,
+    (call, evidence): (&Call, &Evidence),
+    now: Timestamp,
 ) -> (Judged, Option<Clearance>) {
     let mut judged = prepare(configuration, identity, call, now);
-    if let Err(denial) = judge(configuration, identity, call, &mut judged, now) {
+    if let Err(denial) = judge(configuration, identity, (call, evidence), &mut judged, now) {
         refuse(&mut judged.decision, denial);
     }
-    let clearance = clear(configuration, call, &judged);
+    let clearance = clear(configuration, (call, evidence), &judged);
     (judged, clearance)
 }
 
@@ -97,6 +148,7 @@ fn prepare(
         timeout: tool.map_or(Duration::default(), |tool| tool.timeout),
         effect: tool.map_or(Effect::Some, |tool| tool.effect),
         descriptor,
+        established: Established::default(),
     }
 }
 
@@ -118,10 +170,27 @@ fn resource(tool: Option<&Descriptor>, call: &Call) -> Option<Resource> {
 fn judge(
     configuration: &Configuration,
     identity: &Identity,
-    call: &Call,
+    (call, evidence): (&Call, &Evidence),
     judged: &mut Judged,
     now: Timestamp,
 ) -> Result<(), Denial> {
+    let tool = reachable(configuration, identity, call, judged, now)?;
+    agrees(call, judged)?;
+    judged.established = establish(&tool, call, evidence)?;
+    let fixed = judged.clone();
+    let ruling = rule(configuration, &facts(identity, call, &fixed, now))?;
+    speak(configuration, &tool, ruling, &mut judged.decision);
+    owed(&tool, (call, evidence), judged)
+}
+
+/// Steps 2 to 4: the tool is there, the arguments fit, and the caller reaches it.
+fn reachable(
+    configuration: &Configuration,
+    identity: &Identity,
+    call: &Call,
+    judged: &mut Judged,
+    now: Timestamp,
+) -> Result<Arc<Descriptor>, Denial> {
     let tool = callable(call, judged.descriptor.clone())?;
     configuration.payloads.check(&tool, &call.arguments)?;
     judged.timeout = payload::timeout(&tool, call.timeout, configuration.settings.timeout_max)?;
@@ -129,9 +198,40 @@ fn judge(
     let facts = facts(identity, call, &fixed, now);
     let reach = needed(call, &fixed, &tool);
     reach::check(configuration, identity, &facts, (&tool, &reach))?;
-    agrees(call, &fixed)?;
-    let ruling = rule(configuration, &facts)?;
-    speak(configuration, &tool, ruling, &mut judged.decision);
+    Ok(tool)
+}
+
+/// What rules want verified must have been. A rule that asks for what the descriptor has no way to
+/// find out denies, and says so.
+fn owed(
+    tool: &Descriptor,
+    (call, evidence): (&Call, &Evidence),
+    judged: &Judged,
+) -> Result<(), Denial> {
+    let obliges = |obligation| judged.decision.obligations.contains(&obligation);
+    let (entity, trigger) = (&tool.checks.entity, &tool.checks.trigger);
+    if obliges(Obligation::VerifyEntity) && entity.is_none() {
+        let message = format!(
+            "a rule wants the entity verified, and `{}` has no way to",
+            tool.id
+        );
+        return Err(Denial::new(Code::EntityNotFound, message));
+    }
+    let confirmed = judged.established.trigger_confirmed == Some(true);
+    let open = trigger.is_some() && call.trigger.is_some() && evidence.trigger == Reading::Unread;
+    if obliges(Obligation::VerifyTrigger) && !confirmed && !open {
+        let message = match (&call.trigger, trigger) {
+            (None, _) => "a rule wants the event verified, and the call names none".to_owned(),
+            (Some(_), None) => {
+                format!(
+                    "a rule wants the event verified, and `{}` has no way to",
+                    tool.id
+                )
+            }
+            (Some(_), Some(_)) => "the event was not confirmed".to_owned(),
+        };
+        return Err(Denial::new(Code::TriggerUnverified, message));
+    }
     Ok(())
 }
 
@@ -244,9 +344,13 @@ fn refuse(decision: &mut Decision, denial: Denial) {
 }
 
 /// The one place that says yes.
-fn clear(configuration: &Configuration, call: &Call, judged: &Judged) -> Option<Clearance> {
+fn clear(
+    configuration: &Configuration,
+    (call, evidence): (&Call, &Evidence),
+    judged: &Judged,
+) -> Option<Clearance> {
     match judged.decision.verdict {
-        Verdict::Allow | Verdict::Sanitize => clearance(configuration, call, judged),
+        Verdict::Allow | Verdict::Sanitize => clearance(configuration, (call, evidence), judged),
         Verdict::RequireApproval | Verdict::Deny => None,
     }
 }
@@ -254,9 +358,14 @@ fn clear(configuration: &Configuration, call: &Call, judged: &Judged) -> Option<
 /// A clearance for the call as judged; also used by [`crate::thaw`] once people approved.
 pub(crate) fn clearance(
     configuration: &Configuration,
-    call: &Call,
+    (call, evidence): (&Call, &Evidence),
     judged: &Judged,
 ) -> Option<Clearance> {
+    // INVARIANT: nothing is cleared on evidence that was never gathered.
+    judged
+        .descriptor
+        .as_ref()
+        .filter(|tool| evidence.is_complete(tool, call))?;
     Some(Clearance {
         tool: call.tool.clone(),
         arguments: json::digest(&call.arguments),
@@ -330,7 +439,8 @@ pub fn explain(
     call: &Call,
     now: Timestamp,
 ) -> Result<(Judged, toolgate_policy::Explanation), Denial> {
-    let (judged, _) = decide(configuration, identity, call, now);
+    let unread = Evidence::default();
+    let (judged, _) = decide(configuration, identity, (call, &unread), now);
     let facts = facts(identity, call, &judged, now);
     let set = configuration.policies.as_ref().ok_or_else(|| {
         Denial::new(

@@ -180,6 +180,9 @@ pub struct Claim {
     pub fingerprint: Digest,
     /// From when it may be forgotten, once its invocation is terminal.
     pub expires_at: Timestamp,
+    /// The invocation that it is taken over from, where that one ended without its effect; refused
+    /// if another one has it by then.
+    pub replaces: Option<InvocationId>,
 }
 
 /// What a key is unique within (3-execution, 2).

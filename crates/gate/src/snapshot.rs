@@ -3,8 +3,10 @@
 //! Its digest is SHA-256 over the canonical JSON; approvers decide on that digest. What drift
 //! means is decided here too: which fields must still be the same when the call is thawed.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
-use toolgate_execution::{Frozen, Proposal};
+use toolgate_execution::{Drift, Frozen, Proposal};
 use toolgate_model::{
     ApprovalId, ApprovalTerms, Decision, Digest, InvocationId, Timestamp, json as canonical,
 };
@@ -44,6 +46,8 @@ pub fn freeze(
         frozen_at: now,
         expires_at,
         requeues: 0,
+        drift: Vec::new(),
+        escalation: None,
     }
 }
 
@@ -61,7 +65,7 @@ fn body(
         "descriptor": proposal.descriptor,
         "arguments": proposal.arguments,
         "resource": proposal.resource,
-        "entity": null,
+        "entity": proposal.entity,
         "tenant": proposal.tenant,
         "agent": proposal.agent,
         "owner": proposal.owner,
@@ -84,14 +88,34 @@ fn body(
     })
 }
 
-/// The pinned fields in which two snapshots differ: name, before, after.
-pub fn drift(before: &Value, after: &Value) -> Vec<(&'static str, Value, Value)> {
-    let field = |snapshot: &Value, name: &str| snapshot.get(name).cloned().unwrap_or(Value::Null);
+/// The pinned fields in which two snapshots differ, the facts of the entity one by one.
+pub fn drift(before: &Value, after: &Value) -> Vec<Drift> {
     PINNED
         .into_iter()
-        .map(|name| (name, field(before, name), field(after, name)))
+        .flat_map(|name| {
+            let (before, after) = (field(before, name), field(after, name));
+            match (&before, &after) {
+                (Value::Object(old), Value::Object(new)) if name == "entity" => {
+                    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+                    let path = |key: &String| format!("{name}.{key}");
+                    keys.into_iter()
+                        .map(|key| (path(key), field(&before, key), field(&after, key)))
+                        .collect()
+                }
+                _ => vec![(name.to_owned(), before, after)],
+            }
+        })
         .filter(|(_, before, after)| canonical::canonical(before) != canonical::canonical(after))
+        .map(|(field, before, after)| Drift {
+            field,
+            before,
+            after,
+        })
         .collect()
+}
+
+fn field(snapshot: &Value, name: &str) -> Value {
+    snapshot.get(name).cloned().unwrap_or(Value::Null)
 }
 
 /// What a caller's idempotency key must always come with (3-execution, 2).

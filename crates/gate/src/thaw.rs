@@ -4,11 +4,13 @@
 //! deciding. Only the frozen bytes can run, and only if the gate would still let them be
 //! approved; anything pinned that changed goes back to the approvers (3-execution, 3).
 
-use toolgate_execution::{Invocation, Proposal, State, Vote};
+use serde_json::{Value, json};
+use toolgate_execution::{Drift, Grounds, Invocation, Proposal, State, Vote};
 use toolgate_model::{ApprovalTerms, Call, Code, Denial, Timestamp, Verdict};
 
 use crate::configuration::Configuration;
 use crate::decide::{Judged, clearance, decide};
+use crate::evidence::Evidence;
 use crate::permit::Clearance;
 use crate::snapshot::{drift, freeze};
 
@@ -19,8 +21,8 @@ pub enum Thawed {
     Same(Clearance),
     /// Something pinned changed: which fields, and how the call would be judged now.
     Drifted {
-        /// Names of the fields.
-        fields: Vec<&'static str>,
+        /// The fields, before and now.
+        fields: Vec<Drift>,
         /// The call as judged now.
         judged: Box<Judged>,
     },
@@ -45,15 +47,18 @@ pub fn frozen_call(proposal: &Proposal) -> Call {
         timeout: Some(proposal.timeout),
         mode: proposal.mode,
         idempotency_key: proposal.idempotency_key.clone(),
+        allow_duplicate: proposal.allow_duplicate,
         meta: proposal.meta.clone(),
         ..Call::new(proposal.tool.clone(), proposal.arguments.clone())
     }
 }
 
-/// Decides an invocation again: an approved one, or a read that is to be asked once more.
+/// Decides an invocation again: an approved one, a read that is to be asked once more, or a call
+/// in doubt that may be sent again.
 pub fn revalidate(
     configuration: &Configuration,
     invocation: &Invocation,
+    evidence: &Evidence,
     now: Timestamp,
 ) -> Thawed {
     let proposal = &invocation.proposal;
@@ -62,22 +67,35 @@ pub fn revalidate(
         Err(denial) => return Thawed::Forbidden(denial),
     };
     let call = frozen_call(proposal);
-    let (judged, cleared) = decide(configuration, &identity, &call, now);
+    let (judged, cleared) = decide(configuration, &identity, (&call, evidence), now);
     match (judged.decision.verdict, cleared) {
         (Verdict::Deny, _) => Thawed::Forbidden(forbidden(&judged)),
         (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
             settle(invocation, judged, clearance, now)
         }
-        (_, _) => match clearance(configuration, &call, &judged) {
+        (_, _) => match clearance(configuration, (&call, evidence), &judged) {
             Some(clearance) if discharged(invocation, &judged) => {
                 settle(invocation, judged, clearance, now)
             }
             Some(_) => Thawed::Drifted {
-                fields: vec!["approvers"],
+                fields: vec![approvers(invocation, &judged)],
                 judged: Box::new(judged),
             },
             None => Thawed::Forbidden(forbidden(&judged)),
         },
+    }
+}
+
+/// That the terms of the approval are others now.
+fn approvers(invocation: &Invocation, judged: &Judged) -> Drift {
+    let terms =
+        |terms: &ApprovalTerms| json!({"approvers": terms.approvers, "quorum": terms.quorum});
+    let before = invocation.state.frozen().map(|frozen| terms(&frozen.terms));
+    let after = judged.decision.approval.as_ref().map(terms);
+    Drift {
+        field: "approvers".to_owned(),
+        before: before.unwrap_or_default(),
+        after: after.unwrap_or_default(),
     }
 }
 
@@ -95,7 +113,10 @@ fn discharged(invocation: &Invocation, judged: &Judged) -> bool {
     let terms = judged.decision.approval.clone().unwrap_or_default();
     match &invocation.state {
         State::Approved { votes, .. } => meets(&terms, votes),
-        _ => false,
+        state => match state.grounds() {
+            Some(Grounds::Approved { votes, .. }) => meets(&terms, votes),
+            Some(Grounds::Allowed) | None => false,
+        },
     }
 }
 
@@ -113,19 +134,20 @@ fn meets(terms: &ApprovalTerms, votes: &[Vote]) -> bool {
 }
 
 fn settle(invocation: &Invocation, judged: Judged, clearance: Clearance, now: Timestamp) -> Thawed {
-    let State::Approved { frozen, .. } = &invocation.state else {
-        return Thawed::Same(clearance);
+    let fields = match &invocation.state {
+        State::Approved { frozen, .. } => {
+            let fresh = freeze(
+                (&invocation.id, frozen.approval.clone()),
+                &amended(&invocation.proposal, &judged),
+                &judged.decision,
+                (now, frozen.expires_at),
+            );
+            drift(&frozen.snapshot, &fresh.snapshot)
+        }
+        state => state.grounds().map_or_else(Vec::new, |grounds| {
+            drift(&sent(invocation, grounds), &pinned(&judged))
+        }),
     };
-    let fresh = freeze(
-        (&invocation.id, frozen.approval.clone()),
-        &amended(&invocation.proposal, &judged),
-        &judged.decision,
-        (now, frozen.expires_at),
-    );
-    let fields: Vec<_> = drift(&frozen.snapshot, &fresh.snapshot)
-        .into_iter()
-        .map(|(name, ..)| name)
-        .collect();
     if fields.is_empty() {
         Thawed::Same(clearance)
     } else {
@@ -134,6 +156,29 @@ fn settle(invocation: &Invocation, judged: Judged, clearance: Clearance, now: Ti
             judged: Box::new(judged),
         }
     }
+}
+
+/// What was pinned when the attempt in doubt was sent.
+fn sent(invocation: &Invocation, grounds: &Grounds) -> Value {
+    let proposal = &invocation.proposal;
+    let entity = match grounds {
+        Grounds::Approved { entity, .. } => entity,
+        Grounds::Allowed => &proposal.entity,
+    };
+    json!({
+        "descriptor": proposal.descriptor,
+        "resource": proposal.resource,
+        "entity": entity,
+    })
+}
+
+/// The same, as it is now.
+fn pinned(judged: &Judged) -> Value {
+    json!({
+        "descriptor": judged.descriptor.as_ref().map(|tool| tool.digest()),
+        "resource": judged.resource,
+        "entity": judged.established.pins,
+    })
 }
 
 /// The proposal with what the gate itself derived, derived again.
@@ -146,6 +191,7 @@ pub fn amended(proposal: &Proposal, judged: &Judged) -> Proposal {
         descriptor: judged.descriptor.as_ref().map(|tool| tool.digest()),
         resource: judged.resource.clone(),
         decision: judged.decision.clone(),
+        entity: judged.established.pins.clone(),
         ..proposal.clone()
     }
 }

@@ -11,7 +11,7 @@ mod world;
 
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
-use toolgate_gate::{authenticate, decide, survey};
+use toolgate_gate::{Evidence, authenticate, decide, survey};
 use toolgate_model::{Call, Duration, Lifecycle, Profile, Role, Scope, Verdict};
 use world::{World, globs, now, spec_policy, tool};
 
@@ -22,7 +22,12 @@ fn answer(world: &World, call: &Call) -> String {
         Ok(identity) => identity,
         Err(denial) => return format!("{}: {}", denial.code, denial.message),
     };
-    let (judged, clearance) = decide(&configuration, &identity, call, now());
+    let (judged, clearance) = decide(
+        &configuration,
+        &identity,
+        (call, &Evidence::default()),
+        now(),
+    );
     assert_eq!(
         clearance.is_some(),
         matches!(judged.decision.verdict, Verdict::Allow | Verdict::Sanitize),
@@ -324,10 +329,22 @@ fn the_same_inputs_give_the_same_decision() {
     let configuration = world.configuration();
     let identity = configuration.standing(&world.credential.id, now()).unwrap();
     let call = call(json!({"customer": "cust_123", "amount": 1}));
-    let once = decide(&configuration, &identity, &call, now()).0.decision;
-    let twice = decide(&world.configuration(), &identity, &call, now())
-        .0
-        .decision;
+    let once = decide(
+        &configuration,
+        &identity,
+        (&call, &Evidence::default()),
+        now(),
+    )
+    .0
+    .decision;
+    let twice = decide(
+        &world.configuration(),
+        &identity,
+        (&call, &Evidence::default()),
+        now(),
+    )
+    .0
+    .decision;
     assert_eq!(
         serde_json::to_string(&once).unwrap(),
         serde_json::to_string(&twice).unwrap()

@@ -150,6 +150,7 @@ fn key<S: Standing>(
         return Err(refused(text.to_owned()).into());
     }
     match standing.holder(&claim.key).map_err(Stop::Broken)? {
+        Some(holder) if claim.replaces.as_ref() == Some(&holder.invocation) => Ok(()),
         Some(holder) if !holder.has_let_go(now) => Err(CommitError::KeyTaken {
             invocation: holder.invocation,
             fingerprint: holder.fingerprint,

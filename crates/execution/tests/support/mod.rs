@@ -59,6 +59,9 @@ pub(crate) fn proposal(verdict: Verdict, effect: Effect) -> Proposal {
             policy_version: None,
             evaluated_at: at(0),
         },
+        allow_duplicate: false,
+        entity: None,
+        effect_check: None,
     }
 }
 
@@ -78,6 +81,8 @@ pub(crate) fn frozen(label: &str, quorum: u32, expires_at: i64) -> Frozen {
         frozen_at: at(0),
         expires_at: at(expires_at),
         requeues: 0,
+        drift: Vec::new(),
+        escalation: None,
     }
 }
 

@@ -139,6 +139,9 @@ pub fn key_id(number: u32) -> KeyId {
 /// Never, as long as the names in it are names.
 pub fn proposal(number: u32) -> Result<Proposal, FixtureError> {
     Ok(Proposal {
+        allow_duplicate: false,
+        entity: None,
+        effect_check: None,
         tenant: TenantId::default(),
         agent: "billing_agent".parse()?,
         owner: "ana@acme.com".parse()?,
@@ -257,6 +260,8 @@ pub fn frozen(invocation: &Invocation, number: u32) -> Result<Invocation, Fixtur
 pub fn snapshot(number: u32) -> Frozen {
     let snapshot = json!({"request": number, "arguments": {"amount": 640.10}});
     Frozen {
+        drift: Vec::new(),
+        escalation: None,
         approval: approval_id(number),
         digest: strict::digest(&snapshot),
         snapshot,
@@ -411,6 +416,7 @@ pub fn claim(invocation: &Invocation, key: &str, expires_at: Timestamp) -> Claim
         },
         fingerprint: proposal.fingerprint,
         expires_at,
+        replaces: None,
     }
 }
 
@@ -441,6 +447,7 @@ pub fn operator(name: &str, role: Role) -> Result<Operator, FixtureError> {
         id: name.parse()?,
         tenant: TenantId::default(),
         role,
+        groups: vec!["finance".to_owned()],
         disabled: false,
         created_at: START,
     })

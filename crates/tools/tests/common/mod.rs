@@ -256,7 +256,12 @@ pub(crate) fn dispatch(
     };
     let configuration = Configuration::build(stored, Arc::clone(catalogue), settings, None);
     let call = Call::new(tool.parse().unwrap(), arguments.clone());
-    let (judged, clearance) = decide(&configuration, &identity(&configuration), &call, now);
+    let (judged, clearance) = decide(
+        &configuration,
+        &identity(&configuration),
+        (&call, &toolgate_gate::Evidence::default()),
+        now,
+    );
     let clearance = clearance.unwrap_or_else(|| panic!("denied: {:?}", judged.decision.denial));
     let admitted = admitted(&call.tool, &arguments, judged.decision, now);
     let durable = Committed {
@@ -315,6 +320,9 @@ fn everything_allowed() -> (Stored, IdentityOf) {
 
 fn admitted(tool: &ToolId, arguments: &Value, decision: Decision, now: Timestamp) -> Invocation {
     let proposal = Proposal {
+        allow_duplicate: false,
+        entity: None,
+        effect_check: None,
         tenant: Default::default(),
         agent: "tester".parse().unwrap(),
         owner: "ana@acme.com".parse().unwrap(),
