@@ -1,61 +1,71 @@
 //! The proxy as a process in front of a desk in another: commands on its input, counts on its
 //! output, and the end of both with the end of the input.
 
-use std::io::{BufReader, Write as _};
-use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
-use toolgate_testkit::{Process, exchange, read_lines};
+use toolgate_testkit::{Process, read_lines};
 
-struct Proxy {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
+use proxied::{Proxy, refund};
 
-impl Proxy {
-    fn start(to: &str, plan: &Value) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_faulty-proxy"));
-        command.args(["--to", to, "--plan", &plan.to_string()]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let input = child.stdin.take().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let said: Value = serde_json::from_str(&line(&mut output)).unwrap();
-        let address = said["listening"].as_str().unwrap().parse().unwrap();
-        Self {
-            child,
-            input,
-            output,
-            address,
+#[cfg(test)]
+mod proxied {
+    use std::io::{BufReader, Write as _};
+    use std::net::SocketAddr;
+    use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+    use serde_json::{Value, json};
+    use toolgate_testkit::exchange;
+
+    pub(super) struct Proxy {
+        pub(super) child: Child,
+        pub(super) input: ChildStdin,
+        output: BufReader<ChildStdout>,
+        pub(super) address: SocketAddr,
+    }
+
+    impl Proxy {
+        pub(super) fn start(to: &str, plan: &Value) -> Self {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_faulty-proxy"));
+            command.args(["--to", to, "--plan", &plan.to_string()]);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let input = child.stdin.take().unwrap();
+            let mut output = BufReader::new(child.stdout.take().unwrap());
+            let said: Value = serde_json::from_str(&line(&mut output)).unwrap();
+            let address = said["listening"].as_str().unwrap().parse().unwrap();
+            Self {
+                child,
+                input,
+                output,
+                address,
+            }
+        }
+
+        pub(super) fn tell(&mut self, command: &str) -> Value {
+            writeln!(self.input, "{command}").unwrap();
+            serde_json::from_str(&line(&mut self.output)).unwrap()
         }
     }
 
-    fn tell(&mut self, command: &str) -> Value {
-        writeln!(self.input, "{command}").unwrap();
-        serde_json::from_str(&line(&mut self.output)).unwrap()
+    fn line(output: &mut impl std::io::BufRead) -> String {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        line
     }
-}
 
-fn line(output: &mut impl std::io::BufRead) -> String {
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    line
-}
-
-fn refund(address: SocketAddr, amount: u32) -> Option<u16> {
-    let order = json!({"charge": "ch_load", "customer": "cust_load", "amount": amount});
-    let params = json!({"name": "refund", "arguments": order});
-    let body =
-        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
-    let length = body.len();
-    let request = format!(
-        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
-    let response = exchange(address, request.as_bytes()).ok()?;
-    Some(response.status).filter(|status| *status != 0)
+    pub(super) fn refund(address: SocketAddr, amount: u32) -> Option<u16> {
+        let order = json!({"charge": "ch_load", "customer": "cust_load", "amount": amount});
+        let params = json!({"name": "refund", "arguments": order});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+            .to_string();
+        let length = body.len();
+        let request = format!(
+            "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        let response = exchange(address, request.as_bytes()).ok()?;
+        Some(response.status).filter(|status| *status != 0)
+    }
 }
 
 #[test]
