@@ -95,9 +95,9 @@ fn commands_line_by_line_decide_what_the_desk_hears_of() {
     let lines = read_lines(&ledger).unwrap();
     let landed: Vec<_> = lines
         .iter()
-        .filter_map(|line| line["effect"]["refund"]["amount"].as_f64())
+        .filter_map(|line| line["effect"]["refund"]["amount"].as_str())
         .collect();
-    assert_eq!(landed, [1.0, 4.0, 5.0]);
+    assert_eq!(landed, ["1.00", "4.00", "5.00"]);
 
     let counts = proxy.tell(r#""counts""#);
     assert_eq!(
