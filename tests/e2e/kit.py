@@ -25,6 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = pathlib.Path(os.environ.get("TOOLGATE_E2E_DIR", ROOT / "target"))
 TOOLGATE = pathlib.Path(os.environ.get("TOOLGATE_BIN", ROOT / "target/debug/toolgate"))
+PROXY = pathlib.Path(os.environ.get("FAULTY_PROXY_BIN", TOOLGATE.parent / "faulty-proxy"))
 DESK = pathlib.Path(os.environ.get("REFUND_DESK_BIN", TOOLGATE.parent / "refund-desk"))
 VENV = TARGET / "e2e-venv"
 NODE = TARGET / "e2e-node"
@@ -217,6 +218,37 @@ class Desk:
 
     def stop(self):
         self.process.kill()
+        self.process.child.stdout.close()
+
+
+class Proxy:
+    """A proxy that loses answers, in front of whatever listens at a port of this machine."""
+
+    def __init__(self, home, to, **plan):
+        check(PROXY.exists(), f"there is no binary `{PROXY}`: `cargo build -p toolgate-testkit --bins` makes it")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        command = [PROXY, "--to", f"127.0.0.1:{to}", "--plan", json.dumps(plan)]
+        self.process = Process(command, pathlib.Path(home) / "proxy.log", **pipes)
+        line = self.process.child.stdout.readline()
+        check(line, f"the proxy did not start: {self.process.command}")
+        self.port = int(json.loads(line)["listening"].rsplit(":", 1)[1])
+        self.url = f"http://127.0.0.1:{self.port}/mcp"
+
+    def tell(self, command):
+        """Obeys, and says what it has done so far."""
+        self.process.child.stdin.write(json.dumps(command) + "\n")
+        self.process.child.stdin.flush()
+        said = json.loads(self.process.child.stdout.readline())
+        check("error" not in said, f"the proxy did not understand {command}: {said}")
+        return said
+
+    @property
+    def counts(self):
+        return self.tell("counts")
+
+    def stop(self):
+        self.process.kill()
+        self.process.child.stdin.close()
         self.process.child.stdout.close()
 
 

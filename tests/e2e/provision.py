@@ -30,26 +30,31 @@ def provide():
 
 
 def python():
-    wanted = stamp("requirements.txt")
-    if current(VENV, wanted):
+    environment(VENV, HERE / "requirements.txt", "the Python MCP client")
+
+
+def environment(place, requirements, what):
+    """A virtual environment with exactly what a file of requirements names, made once."""
+    wanted = stamp(requirements)
+    if current(place, wanted):
         return
-    say(f"installing the Python MCP client into {VENV}")
-    shutil.rmtree(VENV, ignore_errors=True)
-    if not makes_venv():
-        shutil.rmtree(VENV, ignore_errors=True)
+    say(f"installing {what} into {place}")
+    shutil.rmtree(place, ignore_errors=True)
+    if not makes_venv(place):
+        shutil.rmtree(place, ignore_errors=True)
         apt("python3-venv")
-        if not makes_venv():
+        if not makes_venv(place):
             raise Missing("`python3 -m venv` does not work: install Debian's `python3-venv`")
-    run([VENV / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         "-r", HERE / "requirements.txt"], "the Python packages")
-    (VENV / "stamp").write_text(wanted)
+    run([place / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+         "-r", requirements], f"{what} (`pip install -r {requirements}`)")
+    (place / "stamp").write_text(wanted)
 
 
-def makes_venv():
+def makes_venv(place):
     # The interpreter outside any virtual environment: this one may be about to be replaced.
     python = pathlib.Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}"
-    done = subprocess.run([python, "-m", "venv", VENV], capture_output=True)
-    return done.returncode == 0 and (VENV / "bin/pip").exists()
+    done = subprocess.run([python, "-m", "venv", place], capture_output=True)
+    return done.returncode == 0 and (place / "bin/pip").exists()
 
 
 def node():
