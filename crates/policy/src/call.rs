@@ -19,7 +19,9 @@ use crate::schema::{Admission, Shape};
 use crate::value::{Answer, Got};
 
 pub(crate) struct Call<'s, 'c> {
-    pub(crate) facts: &'s Facts<'c>,
+    /// What is known of the call; nothing where an expectation is judged, which sees its locals
+    /// alone.
+    pub(crate) facts: Option<&'s Facts<'c>>,
     pub(crate) meter: Meter,
     /// The time zone of the document whose rules are being read.
     pub(crate) zone: &'s TimeZone,
@@ -38,22 +40,33 @@ pub(crate) struct Local<'c> {
 
 impl<'s, 'c> Call<'s, 'c> {
     pub(crate) fn new(facts: &'s Facts<'c>, needles: &'s Needles, budget: Budget) -> Self {
+        Self {
+            facts: Some(facts),
+            ..Self::over(Vec::new(), needles, budget)
+        }
+    }
+
+    /// No call, but these elements, each under its own name.
+    pub(crate) fn over(locals: Vec<Local<'c>>, needles: &'s Needles, budget: Budget) -> Self {
         const UTC: &TimeZone = &TimeZone::UTC;
         Self {
-            facts,
+            facts: None,
             meter: Meter::new(budget),
             zone: UTC,
             needles,
             found: None,
             unknown: Vec::new(),
-            locals: Vec::new(),
+            locals,
         }
     }
 
     /// The value of an attribute that is a fact.
     pub(crate) fn attribute(&self, attribute: &Attribute) -> Got<'c> {
+        let Some(facts) = self.facts else {
+            return Got::Unknown;
+        };
         let reading = Reading {
-            facts: self.facts,
+            facts,
             zone: self.zone,
         };
         match attribute.source {
@@ -66,13 +79,16 @@ impl<'s, 'c> Call<'s, 'c> {
 
     /// The argument at the end of `steps`.
     pub(crate) fn argument(&self, steps: &[Step]) -> Got<'c> {
-        let args = self.facts.args;
-        reached(args, steps, || self.input_shape())
+        match self.facts {
+            Some(facts) => reached(facts.args, steps, || self.input_shape()),
+            None => Got::Unknown,
+        }
     }
 
     /// What the tool's schema says of its arguments.
     pub(crate) fn input_shape(&self) -> Shape<'c> {
-        Shape::of(self.facts.descriptor.map(|tool| &tool.input_schema))
+        let tool = self.facts.and_then(|facts| facts.descriptor);
+        Shape::of(tool.map(|tool| &tool.input_schema))
     }
 
     /// What is at the end of `steps` in the element that `slot` stands for.
@@ -104,8 +120,8 @@ impl<'s, 'c> Call<'s, 'c> {
     /// Whether the texts of the arguments contain the needle. The first question searches for the
     /// needles of all rules.
     pub(crate) fn body_contains(&mut self, needle: NeedleId) -> Result<Answer, Fault> {
-        if self.found.is_none() {
-            self.found = Some(self.needles.search(self.facts.args, &mut self.meter)?);
+        if let (None, Some(facts)) = (&self.found, self.facts) {
+            self.found = Some(self.needles.search(facts.args, &mut self.meter)?);
         }
         Ok(match &self.found {
             Some(Some(found)) => Answer::known(found.has(needle)),

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use toolgate_model::{ApprovalTerms, MatchedRule, Obligation, RuleRef, Truth, Verdict};
+use toolgate_model::{ApprovalTerms, MatchedRule, Obligation, RuleRef, ToolId, Truth, Verdict};
 
 use crate::call::Call;
 use crate::checked::{Policy, Rule};
@@ -49,7 +49,7 @@ pub(crate) fn decide(
     explanation: Option<&mut Explanation>,
 ) -> Result<Ruling, Fault> {
     let mut call = Call::new(facts, &set.needles, budget);
-    let judged = judge_all(set, &mut call, explanation.is_some())?;
+    let judged = judge_all(set, facts.tool, &mut call, explanation.is_some())?;
     let exempted = exempted(&judged);
     if let Some(explanation) = explanation {
         explanation.rules_elsewhere = set.rules.len() - judged.len();
@@ -69,12 +69,13 @@ pub(crate) fn decide(
 /// Judges every rule that can be about the call, in the order of documents and places.
 fn judge_all<'s: 'c, 'c>(
     set: &'s PolicySet,
+    tool: &ToolId,
     call: &mut Call<'s, 'c>,
     traced: bool,
 ) -> Result<Vec<Judged<'s>>, Fault> {
     let mut judged = Vec::new();
     let mut selected: Option<Selected> = None;
-    for number in set.rule_index.candidates(call.facts.tool) {
+    for number in set.rule_index.candidates(tool) {
         let at = usize::try_from(number)
             .ok()
             .and_then(|number| set.rules.get(number));

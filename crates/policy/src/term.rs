@@ -249,7 +249,7 @@ fn mapped<'t>(
     mappings: &'t Mappings,
     call: &Call<'_, '_>,
 ) -> Option<Option<&'t Term>> {
-    let text = call.facts.descriptor?.attributes.get(&path.text)?;
+    let text = call.facts?.descriptor?.attributes.get(&path.text)?;
     Some(mappings.get(text))
 }
 

@@ -23,7 +23,7 @@ use crate::term::{Literal, Term};
 impl Checker<'_, '_> {
     pub(super) fn relation(&mut self, op: Operator, left: &Expr, right: &Expr) -> Option<NodeKind> {
         if let ExprKind::Name(name) = &left.kind
-            && name == "body"
+            && self.is_body(name)
         {
             return self.body(op, left, right);
         }

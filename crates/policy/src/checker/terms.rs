@@ -52,6 +52,8 @@ pub(crate) struct Checker<'r, 't> {
     pub(crate) uses: Vec<ArgumentUse>,
     pub(super) place: Option<(Offsets, String)>,
     pub(super) locals: Vec<String>,
+    /// Whether names stand for locals and nothing else.
+    locals_only: bool,
 }
 
 impl<'r, 't> Checker<'r, 't> {
@@ -67,6 +69,16 @@ impl<'r, 't> Checker<'r, 't> {
             uses: Vec::new(),
             place: None,
             locals: Vec::new(),
+            locals_only: false,
+        }
+    }
+
+    /// The same checker for an expression that sees nothing but these names.
+    pub(crate) fn over(self, roots: &[&str]) -> Self {
+        Self {
+            locals: roots.iter().map(|root| (*root).to_owned()).collect(),
+            locals_only: true,
+            ..self
         }
     }
 
@@ -151,7 +163,10 @@ impl<'r, 't> Checker<'r, 't> {
     }
 
     fn warn_of_attribute(&mut self, word: &str, expr: &Expr) {
-        let dotted = word.contains('.') && facts::attribute(word).is_some();
+        let head = word.split(['.', '[']).next().unwrap_or_default();
+        let local = |local: &String| local == word || local == head;
+        let known = facts::attribute(word).is_some() || self.locals.iter().any(local);
+        let dotted = known && word.contains('.');
         if dotted || word.starts_with("args.") {
             let message = format!("`{}` is a text here, not the attribute", shown(word));
             let help = format!("write `${}` for the attribute, or quote it", shown(word));
@@ -161,9 +176,18 @@ impl<'r, 't> Checker<'r, 't> {
 
     fn name(&mut self, name: &str, expr: &Expr) -> Option<Term> {
         let head = name.split(['.', '[']).next().unwrap_or_default();
-        if let Some(slot) = self.locals.iter().rposition(|local| local == head) {
-            let path = self.path(name, expr)?;
+        let local = |local: &String| local == name || local == head;
+        if let Some(slot) = self.locals.iter().rposition(local) {
+            let mut path = self.path(name, expr)?;
+            if head != name && self.locals.get(slot).is_some_and(|local| local == name) {
+                // A local with a dot in its name is one step.
+                path.steps.truncate(1);
+            }
             return Some(Term::Local { slot, path });
+        }
+        if self.locals_only {
+            self.not_a_local(name, expr);
+            return None;
         }
         if let Some(attribute) = facts::attribute(name) {
             return self.attribute(attribute, expr);
@@ -190,6 +214,20 @@ impl<'r, 't> Checker<'r, 't> {
         let path = self.path(name, expr)?;
         self.note_use(&path, expr);
         Some(self.mapped(path))
+    }
+
+    fn not_a_local(&mut self, name: &str, expr: &Expr) {
+        let message = format!("there is no `{}` here", shown(name));
+        let help = format!(
+            "names begin with {}; texts are quoted",
+            self.locals.join(", ")
+        );
+        self.complain(UNKNOWN_ATTRIBUTE, expr, &message, &help);
+    }
+
+    /// Whether the name stands for the searchable texts of the call.
+    pub(super) fn is_body(&self, name: &str) -> bool {
+        name == "body" && !self.locals_only
     }
 
     fn attribute(&mut self, attribute: &'static Attribute, expr: &Expr) -> Option<Term> {

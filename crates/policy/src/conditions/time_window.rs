@@ -41,7 +41,9 @@ struct Window {
 impl Test for Window {
     fn answer<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<Answer, Fault> {
         let zone = self.zone.as_ref().unwrap_or(call.zone);
-        let Ok(instant) = jiff::Timestamp::from_millisecond(call.facts.now.as_millis()) else {
+        let now = call.facts.map(|facts| facts.now.as_millis());
+        let instant = now.and_then(|now| jiff::Timestamp::from_millisecond(now).ok());
+        let Some(instant) = instant else {
             call.note_unknown("time");
             return Ok(Answer::UNKNOWN);
         };

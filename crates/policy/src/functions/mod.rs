@@ -1,6 +1,6 @@
 //! The registry of functions of the `when` language: sorted, one entry a function.
 //!
-//! `lower`, `host`, `domain` and `count` turn a value into another, each in its own file. `exists`,
+//! `lower`, `host`, `domain`, `number` and `count` turn a value into another, each in its own file. `exists`,
 //! `default`, `any` and `all` are forms: they look at where a value comes from, so the checker
 //! builds them. The others read what this version does not have, and are refused at load.
 //!
@@ -10,6 +10,7 @@ mod count;
 mod domain;
 mod host;
 mod lower;
+mod number;
 
 use crate::facts::Type;
 use crate::value::Datum;
@@ -129,6 +130,13 @@ pub const FUNCTIONS: &[Function] = &[
         "the text in lower case",
         TEXT,
         lower::lower,
+    ),
+    value(
+        "number",
+        "number(text)",
+        "the decimal that a text writes, `50.00`; a number is itself",
+        (Type::Text, Type::Number),
+        number::number,
     ),
     form(
         "rate",

@@ -58,7 +58,10 @@ fn read(checker: &mut Checker<'_, '_>, item: &Item<'_>) -> Option<Box<dyn Test>>
 
 impl Test for Operations {
     fn answer<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<Answer, Fault> {
-        let mut answer = matches_any(&self.names, call.facts.tool.operation(), call)?;
+        let mut answer = match call.facts {
+            Some(facts) => matches_any(&self.names, facts.tool.operation(), call)?,
+            None => Answer::UNKNOWN,
+        };
         for patterns in [&self.methods, &self.categories].into_iter().flatten() {
             answer = answer.or(patterns.answer(call)?);
         }
