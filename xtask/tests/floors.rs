@@ -25,6 +25,7 @@ mod house {
         ("store", 4),
         ("testkit", 4),
         ("tools", 4),
+        ("simulation", 5),
         ("toolgate", 5),
     ];
 
