@@ -48,6 +48,9 @@ pub(crate) struct Envelope {
     /// The earlier identical call that this one joined.
     #[schema(value_type = Option<String>)]
     duplicate_of: Option<InvocationId>,
+    /// Whether live state told what became of the call, because its answer was lost; `data` is then
+    /// what was read.
+    reconciled: bool,
     /// How many attempts were admitted.
     attempts: u32,
     /// The records of it.
@@ -157,6 +160,7 @@ impl Envelope {
             status: invocation.status(),
             replayed: outcome.replayed,
             duplicate_of: outcome.duplicate_of.clone(),
+            reconciled: settlement(&outcome.invocation.state).is_some_and(|end| end.reconciled),
             attempts: invocation.attempts,
             evidence_ids: outcome.evidence.clone(),
             started_at: started_at(invocation),

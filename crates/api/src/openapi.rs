@@ -94,9 +94,14 @@ pub fn openapi() -> OpenApi {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put]
-        .into_iter()
-        .flatten()
+    [
+        &mut item.get,
+        &mut item.patch,
+        &mut item.post,
+        &mut item.put,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// An operation that says nothing about security needs a token; any may answer with a problem.

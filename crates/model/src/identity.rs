@@ -153,6 +153,9 @@ pub struct Operator {
     pub tenant: TenantId,
     /// What they may do.
     pub role: Role,
+    /// The groups they belong to, ordered by name: what a policy's `approvers` may name.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Disabled people authenticate nobody.
     #[serde(default)]
     pub disabled: bool,

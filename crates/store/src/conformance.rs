@@ -33,6 +33,7 @@ mod guards;
 mod invocations;
 mod lists;
 mod log;
+pub mod outbox;
 mod races;
 
 /// What a store is made with.

@@ -9,6 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use toolgate_execution::{Invocation, Status};
+use toolgate_gate::outbox::{Delivery, DeliveryFilter, Outbox, Standing};
 use toolgate_gate::port::{
     BoxFuture, ClaimKey, Clock, Commit, CommitError, Committed, InvocationFilter, PolicyDraft,
     RecordFilter, Store, Stored, Unavailable,
@@ -20,13 +21,16 @@ use toolgate_record::{Record, Signer};
 
 use crate::failure::unavailable;
 use crate::log::Notary;
+use outbox::Book;
 use world::World;
 
+mod outbox;
 mod world;
 
 /// A store that lives as long as the process.
 pub struct MemoryStore {
     world: Mutex<World>,
+    book: Mutex<Book>,
     notary: Notary,
     clock: Arc<dyn Clock>,
 }
@@ -36,6 +40,7 @@ impl MemoryStore {
     pub fn new(signer: Signer, clock: Arc<dyn Clock>) -> Self {
         Self {
             world: Mutex::new(World::default()),
+            book: Mutex::default(),
             notary: Notary::new(signer),
             clock,
         }
@@ -46,6 +51,12 @@ impl MemoryStore {
         self.world
             .lock()
             .map_err(|_| unavailable("the store in memory was left half written: restart"))
+    }
+
+    fn book(&self) -> Result<MutexGuard<'_, Book>, Unavailable> {
+        self.book
+            .lock()
+            .map_err(|_| unavailable("the outbox in memory was left half written: restart"))
     }
 }
 
@@ -141,5 +152,29 @@ impl Store for MemoryStore {
 
     fn verifier_key(&self) -> String {
         self.notary.verifier_key()
+    }
+}
+
+impl Outbox for MemoryStore {
+    fn standings(&self) -> BoxFuture<'_, Result<Vec<Standing>, Unavailable>> {
+        Box::pin(async move { Ok(self.book()?.standings()) })
+    }
+
+    fn note(
+        &self,
+        standing: Option<Standing>,
+        delivery: Option<Delivery>,
+    ) -> BoxFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.book()?.note(standing, delivery);
+            Ok(())
+        })
+    }
+
+    fn deliveries(
+        &self,
+        filter: DeliveryFilter,
+    ) -> BoxFuture<'_, Result<Vec<Delivery>, Unavailable>> {
+        Box::pin(async move { Ok(self.book()?.deliveries(&filter)) })
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _};
 use toolgate_execution::{Invocation, Status};
+use toolgate_gate::outbox::{Delivery, DeliveryFilter, Outbox, Standing};
 use toolgate_gate::port::{
     BoxFuture, ClaimKey, Clock, Commit, CommitError, Committed, InvocationFilter, PolicyDraft,
     RecordFilter, Store, Stored, Unavailable,
@@ -31,6 +32,7 @@ mod backup;
 mod commit;
 pub(crate) mod directory;
 mod group;
+mod outbox;
 mod read;
 mod readers;
 mod schema;
@@ -397,5 +399,29 @@ impl Store for SqliteStore {
 
     fn verifier_key(&self) -> String {
         self.notary.verifier_key()
+    }
+}
+
+impl Outbox for SqliteStore {
+    fn standings(&self) -> BoxFuture<'_, Result<Vec<Standing>, Unavailable>> {
+        Box::pin(self.readers.run(outbox::standings))
+    }
+
+    fn note(
+        &self,
+        standing: Option<Standing>,
+        delivery: Option<Delivery>,
+    ) -> BoxFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.writer.note((standing, delivery)))
+    }
+
+    fn deliveries(
+        &self,
+        filter: DeliveryFilter,
+    ) -> BoxFuture<'_, Result<Vec<Delivery>, Unavailable>> {
+        Box::pin(
+            self.readers
+                .run(move |connection| outbox::deliveries(connection, &filter)),
+        )
     }
 }

@@ -82,6 +82,14 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Changes something.
+    pub(crate) fn patch(path: impl Into<String>, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::of(Method::PATCH, path)
+        }
+    }
+
     fn of(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,

@@ -46,7 +46,10 @@ impl Renderer<'_> {
     pub(super) fn result(&self, outcome: &Outcome) -> String {
         let meta = self.meta(outcome);
         let answer = match &outcome.invocation.state {
-            State::Succeeded { settlement } | State::Failed { settlement, .. } => {
+            // What live state shows is no answer of the tool, and is not passed off as one.
+            State::Succeeded { settlement } | State::Failed { settlement, .. }
+                if !settlement.reconciled =>
+            {
                 settlement.result.as_deref()
             }
             _ => None,
@@ -90,9 +93,17 @@ impl Renderer<'_> {
             State::PendingApproval { frozen, .. } | State::Approved { frozen, .. } => {
                 self.pending(outcome, frozen)
             }
-            State::Succeeded { .. } => format!(
-                "This call was executed ({id}): its effect was confirmed, but its answer was lost. Do not repeat it."
-            ),
+            State::Succeeded { settlement } => {
+                let seen = settlement
+                    .result
+                    .as_deref()
+                    .filter(|_| settlement.reconciled);
+                let shown =
+                    seen.map_or_else(String::new, |seen| format!("\nLive state shows: {seen}"));
+                format!(
+                    "This call was executed ({id}): its effect was confirmed, but its answer was lost. Do not repeat it.{shown}"
+                )
+            }
             State::Failed { failure, .. } => format!(
                 "Failed with {}: {}\nInvocation {id}.",
                 failure.code,

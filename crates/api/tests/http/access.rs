@@ -33,6 +33,7 @@ fn filled(path: &str, world: &Things) -> String {
         _ if path.starts_with("/v1/keys") => &world.key,
         _ if path.starts_with("/v1/approvals") => &world.approval,
         _ if path.starts_with("/v1/records") => &world.record,
+        _ if path.starts_with("/v1/users") => "vi@acme.com",
         _ => &world.invocation,
     };
     path.replace("{id}", id).replace("{name}", "refunds")
@@ -194,6 +195,13 @@ fn needs(things: &Things) -> Vec<(Method, &'static str, Permission, Value)> {
         ),
         (get.clone(), "/v1/users", View, none.clone()),
         (post.clone(), "/v1/users", ManagePeople, user),
+        (get.clone(), "/v1/users/{id}", View, none.clone()),
+        (
+            Method::PATCH,
+            "/v1/users/{id}",
+            ManagePeople,
+            json!({"groups": ["finance"]}),
+        ),
         (get.clone(), "/v1/policies", View, none.clone()),
         (post.clone(), "/v1/policies/check", View, document),
         (get.clone(), "/v1/policies/{name}", View, none.clone()),
@@ -241,7 +249,7 @@ async fn status(
     body: &Value,
 ) -> StatusCode {
     let mut sending = world.request(method.clone(), path).token(token);
-    if method == Method::PUT {
+    if matches!(*method, Method::PUT | Method::PATCH) {
         sending = sending.header("if-match", "*");
     }
     if !body.is_null() {

@@ -19,6 +19,7 @@ mod agents;
 mod approvals;
 mod bad_input;
 mod description;
+mod duties;
 mod faults;
 mod front;
 mod invocations;

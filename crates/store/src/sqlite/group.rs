@@ -15,11 +15,13 @@ use toolgate_model::{KeyId, Timestamp};
 
 use crate::log::{Log, Notary};
 use crate::sqlite::commit::{self, Head, Prepared};
+use crate::sqlite::outbox::{self, Note};
 
 /// One thing to write, its outcome, and whoever waits for it.
 pub(super) enum Job {
     Commit(Box<Prepared>, Reply<Result<Committed, CommitError>>),
     Touch(Vec<(KeyId, Timestamp)>, Reply<Result<(), Unavailable>>),
+    Note(Box<Note>, Reply<Result<(), Unavailable>>),
     Checkpoint(Reply<Result<String, Unavailable>>),
     /// Nothing comes after this one.
     Close,
@@ -80,6 +82,7 @@ impl Job {
         match self {
             Self::Commit(_, reply) => reply.deliver(),
             Self::Touch(_, reply) => reply.deliver(),
+            Self::Note(_, reply) => reply.deliver(),
             Self::Checkpoint(reply) => reply.deliver(),
             Self::Close => {}
         }
@@ -91,7 +94,7 @@ impl Job {
         match self {
             Self::Checkpoint(_) => true,
             Self::Close => log.size() > 0,
-            Self::Commit(..) | Self::Touch(..) => false,
+            Self::Commit(..) | Self::Touch(..) | Self::Note(..) => false,
         }
     }
 }
@@ -166,6 +169,10 @@ fn perform(
         }
         Job::Touch(used, reply) => {
             commit::touch(connection, used)?;
+            reply.outcome = Some(Ok(()));
+        }
+        Job::Note(note, reply) => {
+            outbox::note(connection, note)?;
             reply.outcome = Some(Ok(()));
         }
         Job::Checkpoint(_) | Job::Close => {}

@@ -36,11 +36,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "first",
-    sql: include_str!("../../migrations/sqlite/0001_first.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "first",
+        sql: include_str!("../../migrations/sqlite/0001_first.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "deliveries",
+        sql: include_str!("../../migrations/sqlite/0002_deliveries.sql"),
+    },
+];
 
 /// Opens the one connection that writes, and brings the schema up to this build's.
 pub(super) fn open_writer(path: &Path, now: Timestamp) -> Result<Connection, OpenError> {

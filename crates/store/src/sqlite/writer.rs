@@ -23,6 +23,7 @@ use crate::failure::unavailable;
 use crate::sqlite::OpenError;
 use crate::sqlite::commit::Prepared;
 use crate::sqlite::group::{Desk, Job, Lost, Reply};
+use crate::sqlite::outbox::Note;
 
 /// Commits in one transaction.
 // LIMIT: measured; beyond it the flush is no longer what costs.
@@ -77,6 +78,11 @@ impl Writer {
 
     pub(super) async fn touch(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), Unavailable> {
         self.ask(|reply| Job::Touch(used, reply)).await?
+    }
+
+    pub(super) async fn note(&self, note: Note) -> Result<(), Unavailable> {
+        let note = Box::new(note);
+        self.ask(|reply| Job::Note(note, reply)).await?
     }
 
     pub(super) async fn checkpoint(&self) -> Result<String, Unavailable> {
