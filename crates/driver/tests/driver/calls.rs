@@ -1,20 +1,11 @@
 //! Calls through the whole driver, with what reached the tool and what went on the record.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on stops here and says where"
-)]
-
-mod world;
-
+use crate::world::{self, Act, World, key, publish};
 use serde_json::json;
 use toolgate_driver::{Failed, Landed, Watch};
 use toolgate_execution::{Choice, LossCause, Status};
 use toolgate_gate::port::RecordFilter;
 use toolgate_model::{Call, Code, Duration, Glob, Scope, Timestamp};
-use world::{Act, World, key, publish};
 
 fn code(outcome: &toolgate_driver::Outcome) -> Option<Code> {
     match &outcome.invocation.state {
@@ -369,7 +360,7 @@ async fn whoever_only_looks_decides_nothing() {
     let pending = world.call("stripe.refund", json!({"amount": 640})).await;
     let frozen = pending.invocation.state.frozen().unwrap().clone();
     for role in [toolgate_model::Role::Viewer, toolgate_model::Role::Author] {
-        let person = (world::id(role.as_str()), role);
+        let person = (world::id(&format!("{role}@acme.com")), role);
         let (_, issued) = world
             .driver
             .put_operator(&world.owner, person, None)

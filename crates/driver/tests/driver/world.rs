@@ -41,6 +41,13 @@ impl HandClock {
     }
 }
 
+impl HandClock {
+    /// Time goes on while nobody looks: whoever sleeps is not woken.
+    pub(crate) fn sleep_through(&self, span: Duration) {
+        self.now.fetch_add(span.as_millis(), Ordering::SeqCst);
+    }
+}
+
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now.load(Ordering::SeqCst))
@@ -95,6 +102,8 @@ pub(crate) enum Act {
     Refuse,
     Lose(toolgate_execution::LossCause),
     Hang,
+    /// Answers once the tools are released.
+    HangUntilReleased,
 }
 
 impl Act {
@@ -114,7 +123,7 @@ impl Act {
                 cause,
                 detail: "told to".to_owned(),
             },
-            Act::Hang => std::future::pending().await,
+            Act::Hang | Act::HangUntilReleased => std::future::pending().await,
         }
     }
 }
@@ -129,6 +138,10 @@ pub(crate) struct Puppets {
     pub(crate) sights: Mutex<VecDeque<Act>>,
     /// Who was asked, and with which arguments.
     pub(crate) looked: Mutex<Vec<(String, Value)>>,
+    /// Whether looks, once no sight is left, find the invocation that they are about.
+    pub(crate) finding: std::sync::atomic::AtomicBool,
+    /// Lets what hangs go on.
+    pub(crate) release: tokio::sync::Notify,
 }
 
 impl Tools for Puppets {
@@ -148,17 +161,25 @@ impl Tools for Puppets {
         );
         self.reached.lock().unwrap().push(seen);
         let act = self.acts.lock().unwrap().pop_front();
-        Box::pin(
-            act.unwrap_or(Act::Return(json!({"ok": true})))
-                .into_answer(),
-        )
+        let act = act.unwrap_or(Act::Return(json!({"ok": true})));
+        Box::pin(async move {
+            if let Act::HangUntilReleased = act {
+                self.release.notified().await;
+                return Act::Return(json!({"ok": true})).into_answer().await;
+            }
+            act.into_answer().await
+        })
     }
 
     fn look(&self, look: Look) -> BoxFuture<'_, Answer> {
         let seen = (look.tool().to_string(), look.arguments().clone());
         self.looked.lock().unwrap().push(seen);
         let act = self.sights.lock().unwrap().pop_front();
-        Box::pin(act.unwrap_or(Act::Refuse).into_answer())
+        let found = look
+            .invocation()
+            .filter(|_| self.finding.load(Ordering::SeqCst))
+            .map(|id| Act::Return(json!({"data": [{"invocation": id}]})));
+        Box::pin(act.or(found).unwrap_or(Act::Refuse).into_answer())
     }
 }
 
@@ -270,6 +291,88 @@ impl World {
 
     pub(crate) fn next(&self, act: Act) {
         self.tools.acts.lock().unwrap().push_back(act);
+    }
+
+    /// Another node on the same store and by the same clock, with tools of its own.
+    pub(crate) async fn beside(first: &Self) -> Self {
+        let tools = Arc::new(Puppets::default());
+        *tools.catalogue.lock().unwrap() = first.tools.catalogue();
+        let ports = Ports {
+            store: first.store.clone(),
+            tools: tools.clone(),
+            clock: first.clock.clone(),
+            entropy: Arc::new(Counter::starting_at(1 << 32)),
+            tasks: Arc::new(Runtime),
+        };
+        let driver = Driver::open(ports, Settings::default()).await.unwrap();
+        Self {
+            driver,
+            clock: first.clock.clone(),
+            tools,
+            store: first.store.clone(),
+            owner: first.owner.clone(),
+            approver: first.approver.clone(),
+            agent: first.agent.clone(),
+        }
+    }
+
+    /// From now on the tool's descriptor says this of its checks.
+    pub(crate) fn describe(&self, tool: &str, checks: toolgate_model::Checks) {
+        let catalogue = self.tools.catalogue();
+        let changed = catalogue.iter().map(|known| {
+            let mut described = known.as_ref().clone();
+            if described.id.as_str() == tool {
+                described.checks = checks.clone();
+            }
+            described
+        });
+        let catalogue = Arc::new(Catalogue::new(changed.collect::<Vec<_>>()));
+        *self.tools.catalogue.lock().unwrap() = catalogue.clone();
+        self.driver.set_catalogue(catalogue);
+    }
+
+    /// What the next look sees.
+    pub(crate) fn sees(&self, act: Act) {
+        self.tools.sights.lock().unwrap().push_back(act);
+    }
+
+    /// Looks that nobody told what to see find the invocation that they are about.
+    pub(crate) fn looks_find_the_invocation(&self) {
+        self.tools.finding.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lets every task go as far as it can without time passing.
+    pub(crate) async fn settle_tasks(&self) {
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets time run, from one timer to the next, until nothing waits for it.
+    pub(crate) async fn rest(&self) {
+        for _ in 0..100 {
+            self.settle_tasks().await;
+            let Some(at) = self.driver.fire_timers().await else {
+                break;
+            };
+            self.clock.advance(at.since(self.now()));
+        }
+        self.settle_tasks().await;
+    }
+
+    /// The one invocation that the store holds.
+    pub(crate) async fn only_invocation(&self) -> toolgate_execution::Invocation {
+        let filter = toolgate_gate::port::InvocationFilter {
+            limit: 2,
+            ..Default::default()
+        };
+        let mut all = self.store.invocations(filter).await.unwrap();
+        assert_eq!(all.len(), 1);
+        all.remove(0)
     }
 
     pub(crate) fn reached(&self) -> usize {
