@@ -1,0 +1,258 @@
+"""One trial: many calls of one real system through the gate, with lost answers and kills.
+
+Callers send each call under a key of its own and repeat it, unchanged, when the gate dies under
+them. A proxy between gate and adapter loses answers before, after and late; the gate is killed with
+`kill -9` and started again on the same data. When every invocation has ended or waits for a person,
+the system itself says how often each call's mark is in it, and that is held against what the gate
+says of the call:
+
+    succeeded           exactly one effect
+    failed, denied      none
+    needs a person      at most one
+
+Must not know: which system it is.
+"""
+
+import collections
+import datetime
+import json
+import random
+import sqlite3
+import statistics
+import threading
+import time
+
+from kit import Gate, Proxy, equal, folder, wait_for
+
+SHARES = {"before": 0.4, "after": 0.5, "late": 0.1}  # Of the lost answers.
+DELAY_MILLIS = (50, 1500)  # How late a late request lands: well within `lands_within` of the descriptors.
+FORBIDDEN_EVERY = 10  # One call in so many is one that the gate must stop.
+KILL_JITTER_SECONDS = 0.1
+SETTLE_SECONDS = 180  # LIMIT: looks, their backoff and `lands_within` are over in a tenth of it.
+ENDED = {"succeeded", "failed", "denied", "needs_operator"}
+
+
+class Trial:
+    """The calls, the faults, and what became of both."""
+
+    def __init__(self, system_class, calls, lost, kills, seed):
+        self.calls, self.lost, self.kills, self.seed = calls, lost, kills, seed
+        self.home = folder(system_class.name)
+        self.system = system_class(self.home, calls)
+        self.gate = self.proxy = None
+        self.lock, self.next, self.answered = threading.Lock(), 0, 0
+        self.envelopes, self.surprises, self.killed = {}, [], 0
+
+    def run(self):
+        """Everything, from installation to verdict; what was started is stopped."""
+        try:
+            self.prepare()
+            self.fight()
+            self.settle()
+            return Verdict(self)
+        finally:
+            self.stop()
+
+    def prepare(self):
+        system = self.system
+        system.install()
+        system.start()
+        rates = {fault: share * self.lost for fault, share in SHARES.items()}
+        self.proxy = Proxy(self.home, system.adapter_port, aim={"tools": list(system.tools)}, rates=rates,
+                           delay_millis=DELAY_MILLIS, seed=self.seed)
+        source = f"""
+[[source]]
+name = "{system.name}"
+mcp = {{ url = "{self.proxy.url}" }}
+"""
+        policy = {"name": system.name, "rules": system.rules()}
+        self.gate = Gate(source + system.descriptors(), {"policy.json": policy}, self.home)
+        self.gate.start()
+        names = [f"{system.name}.{tool}" for tool in system.tools]
+        self.agent = self.gate.agent("caller", *(word for name in names for word in ("--tool", name)))
+        self.gate.wait_tools(self.agent, *names)
+
+    def stop(self):
+        if self.gate and self.gate.process:
+            self.gate.process.kill()
+        if self.proxy:
+            self.proxy.stop()
+        self.system.stop()
+
+    def fight(self):
+        callers = [threading.Thread(target=self.call_all) for _ in range(self.system.callers)]
+        [caller.start() for caller in callers]
+        dice = random.Random(self.seed)
+        moments = sorted(dice.sample(range(1, self.calls), min(self.kills, self.calls - 1)))
+        for moment in moments:
+            wait_for(f"call {moment} to be answered", lambda: self.answered >= moment, SETTLE_SECONDS)
+            # The moment of a kill is the one thing here that is a time and not a condition.
+            time.sleep(dice.uniform(0, KILL_JITTER_SECONDS))
+            self.gate.kill()
+            self.killed += 1
+            self.gate.start()
+        [caller.join() for caller in callers]
+        equal(self.surprises[:3], [], "answers that are no envelope")
+
+    def call_all(self):
+        while (number := self.take()) is not None:
+            mark = f"m-{self.seed}-{number}"
+            call = self.system.call(number, mark)
+            if number % FORBIDDEN_EVERY == FORBIDDEN_EVERY - 1:
+                call = self.system.forbidden(call)
+            self.call_one(call, mark)
+
+    def take(self):
+        with self.lock:
+            number = self.next
+            self.next += 1
+            return number if number < self.calls else None
+
+    def call_one(self, call, mark):
+        """Sends one call until the gate has said something about it: the same call each time."""
+        tool, arguments = call
+        body = {"tool": tool, "arguments": arguments, "correlation_id": mark}
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                answer = self.gate.http("POST", "/v1/invocations", body, self.agent, {"Idempotency-Key": mark})
+            except Exception:
+                time.sleep(0.02)  # The gate was killed under it, or is not back yet.
+                continue
+            with self.lock:
+                if answer.status == 200:
+                    self.envelopes[mark] = answer.json
+                    self.answered += 1
+                    return
+                if answer.status != 503:
+                    self.surprises.append(f"{mark}: {answer}")
+                    self.answered += 1
+                    return
+        self.surprises.append(f"{mark}: no answer within {SETTLE_SECONDS} s")
+
+    def settle(self):
+        wait_for("the late requests to land", lambda: self.proxy.counts["late_waiting"] == 0, SETTLE_SECONDS)
+        wait_for("every invocation to have ended or to wait for a person", lambda: not self.unsettled(), SETTLE_SECONDS)
+
+    def unsettled(self):
+        return {id: status for id, status in self.statuses().items() if status not in ENDED}
+
+    def statuses(self):
+        return dict(self.rows("SELECT id, status FROM invocations"))
+
+    def records(self):
+        return [json.loads(text) for (text,) in self.rows("SELECT bytes FROM records ORDER BY idx")]
+
+    def rows(self, statement):
+        database = sqlite3.connect(f"file:{self.gate.data}/toolgate.db?mode=ro", uri=True, timeout=30)
+        try:
+            return database.execute(statement).fetchall()
+        finally:
+            database.close()
+
+
+class Verdict:
+    """The system's own count beside the gate's record, call by call."""
+
+    def __init__(self, trial):
+        self.name, self.calls, self.killed = trial.system.name, trial.calls, trial.killed
+        self.faults = trial.proxy.counts
+        self.effects = trial.system.effects()
+        self.statuses = trial.statuses()
+        self.by_invocation = collections.defaultdict(list)
+        self.by_mark = collections.defaultdict(set)
+        for record in trial.records():
+            if record.get("invocation"):
+                self.by_invocation[record["invocation"]].append(record)
+                self.by_mark[record["correlation"]].add(record["invocation"])
+        self.envelopes = trial.envelopes
+        self.violations = [*self.calls_that_differ(), *self.strangers(), *self.broken_words()]
+
+    def calls_that_differ(self):
+        """Calls whose effects are not as many as what the gate says of them allows."""
+        self.double = self.missing = self.unwanted = 0
+        for mark, invocations in self.by_mark.items():
+            said = sorted(self.statuses.get(invocation, "denied") for invocation in invocations)
+            count = self.effects[mark]
+            least = said.count("succeeded")
+            most = least + said.count("needs_operator")
+            if least <= count <= most and len(said) == 1:
+                continue
+            self.double += count > max(most, 1)
+            self.missing += count < least
+            self.unwanted += most == 0 and count > 0
+            yield f"{mark}: {count} effects, and the gate says {', '.join(said)} ({', '.join(sorted(invocations))})"
+
+    def strangers(self):
+        """Effects of which the gate has no record, and calls that left none."""
+        known = set(self.by_mark)
+        yield from (f"{mark}: an effect without a record" for mark in self.effects if mark not in known)
+        yield from (f"{mark}: answered, and not on record" for mark in self.envelopes if mark not in known)
+        if len(self.envelopes) != self.calls:
+            yield f"{len(self.envelopes)} of {self.calls} calls were answered"
+
+    def broken_words(self):
+        """What a caller was told for good and the gate does not say any more."""
+        for mark, envelope in self.envelopes.items():
+            said, now = envelope["status"], self.statuses.get(envelope["invocation_id"], "denied")
+            if said in ENDED - {"needs_operator"} and said != now:
+                yield f"{mark}: the caller was told {said}, and it is {now}"
+
+    def blind_retries(self):
+        """Further attempts that were admitted without a look since the answer was lost."""
+        blind = []
+        for invocation, records in self.by_invocation.items():
+            looked = True
+            for record in records:
+                match record["kind"]:
+                    case "invocation.unknown_effect":
+                        looked = False
+                    case "invocation.probed":
+                        looked = looked or not record["data"]["look"].get("unclear")
+                    case "invocation.admitted" if not looked:
+                        blind.append(invocation)
+        return blind
+
+    @property
+    def retries(self):
+        """Invocations that were sent more than once."""
+        admitted = [[r for r in records if r["kind"] == "invocation.admitted"] for records in self.by_invocation.values()]
+        return sum(len(records) > 1 for records in admitted)
+
+    @property
+    def reconciled(self):
+        done = [r for records in self.by_invocation.values() for r in records if r["kind"] == "invocation.succeeded"]
+        return sum(bool(record["data"].get("reconciled")) for record in done)
+
+    def settling_seconds(self):
+        """From each lost answer to the end of its call, by the times on the record."""
+        took = []
+        for invocation, records in self.by_invocation.items():
+            lost = [moment(r) for r in records if r["kind"] == "invocation.unknown_effect"]
+            if lost and self.statuses.get(invocation) in {"succeeded", "failed"}:
+                took.append((moment(records[-1]) - lost[0]).total_seconds())
+        return took
+
+    def row(self):
+        said = collections.Counter(self.statuses.get(i, "denied") for marks in self.by_mark.values() for i in marks)
+        took = self.settling_seconds()
+        return {
+            "system": self.name, "calls": self.calls,
+            "lost before": self.faults["before"], "after": self.faults["after"], "late": self.faults["late"],
+            "kills": self.killed, "success": said["succeeded"], "reconciled": self.reconciled, "sent again": self.retries,
+            "failed": said["failed"], "denied": said["denied"], "needs operator": said["needs_operator"],
+            "double": self.double, "missing": self.missing, "unwanted": self.unwanted,
+            "settled in": f"{statistics.median(took):.1f} s" if took else "-",
+        }
+
+
+def moment(record):
+    return datetime.datetime.fromisoformat(record["at"])
+
+
+def table(rows):
+    """Columns as wide as what stands in them."""
+    heads = list(rows[0])
+    cells = [heads, *([str(row[head]) for head in heads] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in cells)
