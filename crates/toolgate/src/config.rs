@@ -279,6 +279,12 @@ impl Reading<'_, '_> {
                 defaults.approval_expires_in,
             ),
             idempotency_ttl: reader.value(&mut idempotency, "ttl", defaults.idempotency_ttl),
+            duplicate_window: reader.value(
+                &mut idempotency,
+                "duplicate_window",
+                defaults.duplicate_window,
+            ),
+            escalation: escalation(reader, &mut approvals),
             capture: capture(reader, &mut record),
             ..defaults
         };
@@ -388,6 +394,28 @@ impl Reading<'_, '_> {
         match taken.map(|effective| &effective.origin) {
             Some(Origin::File(_)) => self.base.join(value),
             _ => value,
+        }
+    }
+}
+
+/// `escalate_after` and `escalate_to`, which mean something only together.
+fn escalation(reader: &mut Reader<'_>, approvals: &mut Section) -> Option<(Duration, Vec<String>)> {
+    let place = ["escalate_after", "escalate_to"]
+        .into_iter()
+        .find_map(|key| approvals.peek(key).map(|node| node.origin.clone()));
+    let after: Option<Duration> = reader.optional(approvals, "escalate_after");
+    let to: Option<Vec<String>> = reader.optional(approvals, "escalate_to");
+    match (after, to.filter(|to| !to.is_empty())) {
+        (Some(after), Some(to)) => Some((after, to)),
+        (None, None) => None,
+        _ => {
+            let message = "an approval escalates after a time and to somebody".to_owned();
+            let help = Some("write both, or leave both out".to_owned());
+            if let Some(origin) = &place {
+                let place = ("approvals.escalate_after", origin);
+                reader.complain(Problem::Value, place, message, help);
+            }
+            None
         }
     }
 }

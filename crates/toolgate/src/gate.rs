@@ -180,6 +180,9 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         .loop_until_stopped("timers", upkeep::timers(driver.clone(), clock.clone()));
     groups
         .upkeep
+        .loop_until_stopped("sweeps", upkeep::sweeps(driver.clone(), clock.clone()));
+    groups
+        .upkeep
         .loop_until_stopped("uses", upkeep::uses(driver.clone(), clock.clone()));
     groups
         .upkeep

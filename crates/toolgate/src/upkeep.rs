@@ -27,6 +27,20 @@ pub(crate) async fn timers(driver: Arc<Driver>, clock: Arc<dyn Clock>) {
     }
 }
 
+/// How often what others left behind is looked for.
+// LIMIT: half a minute; timers carry what this process armed, so this finds only what they missed.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// Picks up what no timer of this process carries, forever.
+pub(crate) async fn sweeps(driver: Arc<Driver>, clock: Arc<dyn Clock>) {
+    loop {
+        clock.sleep_until(clock.now().plus(SWEEP_EVERY)).await;
+        if let Err(unavailable) = driver.sweep().await {
+            tracing::error!(%unavailable, "what is unfinished could not be looked through");
+        }
+    }
+}
+
 /// Writes down when credentials were last used, forever.
 pub(crate) async fn uses(driver: Arc<Driver>, clock: Arc<dyn Clock>) {
     loop {

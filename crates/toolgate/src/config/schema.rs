@@ -19,8 +19,15 @@ pub(crate) fn json_schema() -> Value {
         "hosts": texts("Host names that requests may name beside loopback ones"),
         "origins": texts("Origins that browsers may call from"),
         "posture": posture(),
-        "approvals": object(json!({"expires_in": duration("How long approvers have")})),
-        "idempotency": object(json!({"ttl": duration("How long a caller's key is kept")})),
+        "approvals": object(json!({
+            "expires_in": duration("How long approvers have"),
+            "escalate_after": duration("After how long others may decide too"),
+            "escalate_to": texts("People, roles or groups who may decide from then on"),
+        })),
+        "idempotency": object(json!({
+            "ttl": duration("How long a caller's key is kept"),
+            "duplicate_window": duration("How long the same call without a key is answered from the first"),
+        })),
         "record": object(json!({"capture": {
             "enum": ["digest", "full"], "description": "What the record keeps of arguments",
         }})),

@@ -119,6 +119,7 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         approvals.expires_in = "1d"  # default
         data = "./toolgate-data"  # etc/toolgate.toml:3
         hosts = ["gate.example","other.example"]  # TOOLGATE_HOSTS
+        idempotency.duplicate_window = "10m"  # default
         idempotency.ttl = "1d"  # default
         limits.body_bytes = 1048576  # default
         limits.json_depth = 32  # TOOLGATE_LIMITS__JSON_DEPTH
@@ -550,8 +551,8 @@ public_url = "http://gate.example"
 hosts = []
 origins = []
 posture = { low = "deny", medium = "deny", high = "deny", critical = "deny" }
-approvals = { expires_in = "1h" }
-idempotency = { ttl = "1h" }
+approvals = { expires_in = "1h", escalate_after = "1h", escalate_to = ["owner"] }
+idempotency = { ttl = "1h", duplicate_window = "1h" }
 record = { capture = "full" }
 limits = { body_bytes = 1, json_depth = 1, string_bytes = 1, wait = "1s" }
 mcp = { hold = "1s", own_tools = false }
