@@ -410,6 +410,8 @@ fn facts<'c>(
         chain: &[],
         resource: judged.resource.as_ref(),
         trigger: call.trigger.as_ref(),
+        entity: judged.established.entity.as_ref(),
+        trigger_confirmed: judged.established.trigger_confirmed,
         allow_duplicate: call.allow_duplicate,
         now,
     }

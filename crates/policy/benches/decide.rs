@@ -94,6 +94,8 @@ impl Bench {
             chain: &[],
             resource: None,
             trigger: None,
+            entity: None,
+            trigger_confirmed: None,
             allow_duplicate: false,
             now: Timestamp::from_millis(1_781_622_862_104),
         }

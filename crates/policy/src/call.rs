@@ -9,7 +9,7 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::facts::{Attribute, Reading, Source};
+use crate::facts::{self, Attribute, Reading, Source};
 use crate::input::Facts;
 use crate::meter::Meter;
 use crate::needles::{Found, NeedleId, Needles};
@@ -83,6 +83,12 @@ impl<'s, 'c> Call<'s, 'c> {
             Some(facts) => reached(facts.args, steps, || self.input_shape()),
             None => Got::Unknown,
         }
+    }
+
+    /// What is at the end of `steps` in the live entity.
+    pub(crate) fn entity(&self, steps: &[Step]) -> Got<'c> {
+        self.facts
+            .map_or(Got::Unknown, |facts| facts::entity(facts, steps))
     }
 
     /// What the tool's schema says of its arguments.

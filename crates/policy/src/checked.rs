@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use toolgate_model::{ApprovalTerms, Digest, Glob};
 
-use crate::checker::{ArgumentUse, Checker, Written};
+use crate::checker::{Checker, Use, Written};
 use crate::diagnostics::{EXEMPT_CHAIN, GRANT_WITHOUT_TOOLS, UNKNOWN_EXEMPT};
 use crate::effects::Effect;
 use crate::facts::attribute;
@@ -61,7 +61,7 @@ pub(crate) struct Rule {
 pub(crate) struct CheckedRule {
     pub(crate) rule: Option<Rule>,
     pub(crate) scope: Scope,
-    pub(crate) uses: Vec<ArgumentUse>,
+    pub(crate) uses: Vec<Use>,
 }
 
 /// The selectors of a document as parts.

@@ -164,6 +164,9 @@ codes! {
     WORD_IS_ATTRIBUTE "P075" Warning "word on the right of an operator":
         "On the right of an operator a bare word is a text. Write `$user.id` to mean the \
          attribute, or quote it to mean the text.";
+    NO_ENTITY "P076" Warning "no entity to read":
+        "The rule reads a field of the live entity, and no tool that it can be about says in its \
+         descriptor how its entity is looked up (`entity`), so the comparison is always false.";
 }
 
 #[cfg(test)]

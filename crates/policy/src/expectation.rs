@@ -221,7 +221,7 @@ mod tests {
             ("args.lines[1].sku == a", Unknown),
             ("not args.lines[1].sku == a", Unknown),
             ("result.body contains $invocation.id", True),
-            ("invocation.id in result.refs", True),
+            ("invocation.id in $result.refs", True),
             ("count(result.list) > 2", False),
             ("all(result.list, n, n > 0)", True),
             ("exists(result.nothing)", False),

@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use toolgate_model::{Descriptor, Resource, Verb};
 
 use crate::input::Facts;
+use crate::path::{self, Step};
 use crate::value::{Datum, Got};
 
 /// What kind of value an attribute has.
@@ -247,6 +248,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
         DETECTOR,
         "SECRETS, PII, PHI, INTERNAL: found in the arguments",
     ),
+    facts(
+        "entity",
+        Type::Object,
+        "what the call is about, as read live before deciding; `entity.total` is one of its fields",
+        |r| entity(r.facts, &[]),
+    ),
     facts("env", Type::Text, "the environment", |r| {
         Got::optional(r.facts.env)
     }),
@@ -416,11 +423,14 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "the event that the agent says it acts on",
         |r| present(r.facts.trigger.is_some()),
     ),
-    not_yet(
+    facts(
         "trigger.confirmed",
         Type::Bool,
-        "triggers with a source of truth",
-        "whether the event's source of truth confirmed it",
+        "whether the event's source of truth confirmed it; false where nothing was asked",
+        |r| match r.facts.trigger {
+            Some(_) => Got::Value(Datum::Bool(r.facts.trigger_confirmed == Some(true))),
+            None => Got::Missing,
+        },
     ),
     facts("trigger.id", Type::Text, "the event's id", |r| {
         Got::optional(r.facts.trigger.map(|trigger| trigger.id.as_str()))
@@ -480,6 +490,16 @@ fn descriptor<'c>(
     match reading.facts.descriptor {
         Some(tool) => get(tool).map_or(Got::Impossible, Got::text),
         None => Got::Missing,
+    }
+}
+
+/// A field of the live entity. A tool whose descriptor says nothing of an entity has none; where
+/// one is declared, what is not in it is merely missing.
+pub(crate) fn entity<'c>(facts: &Facts<'c>, steps: &[Step]) -> Got<'c> {
+    match (facts.entity, facts.descriptor) {
+        (Some(entity), _) => path::find(entity, steps).map_or(Got::Missing, Got::json),
+        (None, Some(tool)) if tool.checks.entity.is_none() => Got::Impossible,
+        (None, _) => Got::Missing,
     }
 }
 

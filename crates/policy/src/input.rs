@@ -48,6 +48,10 @@ pub struct Facts<'c> {
     pub resource: Option<&'c Resource>,
     /// The event that the agent says it acts on.
     pub trigger: Option<&'c Trigger>,
+    /// The entity that the call is about, as read live before deciding.
+    pub entity: Option<&'c serde_json::Value>,
+    /// Whether the event's source of truth confirmed it; none where nobody asked.
+    pub trigger_confirmed: Option<bool>,
     /// That a second identical call is meant.
     pub allow_duplicate: bool,
     /// The instant of the decision.

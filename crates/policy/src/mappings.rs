@@ -68,7 +68,7 @@ fn term(text: &str) -> Result<Term, String> {
 fn over_arguments(term: &Term) -> bool {
     match term {
         Term::Argument(_) | Term::Mapped { .. } | Term::Literal(_) => true,
-        Term::Attribute(_) | Term::Local { .. } => false,
+        Term::Attribute(_) | Term::Entity(_) | Term::Local { .. } => false,
         Term::Default(inner, _) | Term::Apply { to: inner, .. } => over_arguments(inner),
         Term::Arithmetic { left, right, .. } => over_arguments(left) && over_arguments(right),
     }

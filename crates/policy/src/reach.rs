@@ -9,9 +9,8 @@ use std::ops::Range;
 
 use toolgate_model::{Catalogue, Descriptor, Glob, ToolId};
 
-use crate::checker::ArgumentUse;
-use crate::diagnostics::{TOOL_NOT_IN_CATALOGUE, UNCHECKED_ARGUMENTS, UNKNOWN_ARGUMENT};
-use crate::path::Path;
+use crate::checker::{Root, Use};
+use crate::diagnostics::{NO_ENTITY, TOOL_NOT_IN_CATALOGUE, UNCHECKED_ARGUMENTS, UNKNOWN_ARGUMENT};
 use crate::reading::Placed;
 use crate::schema::{Admission, Shape};
 use crate::scope::Scope;
@@ -34,11 +33,11 @@ impl Reach<'_> {
         }
     }
 
-    /// Checks the arguments that a rule reads.
+    /// Checks the arguments and fields that a rule reads.
     pub(crate) fn check_rule(
         &self,
         scope: &Scope,
-        uses: &[ArgumentUse],
+        uses: &[Use],
         rule: (&Range<usize>, &str),
         report: &mut Report<'_>,
     ) {
@@ -65,8 +64,11 @@ impl Reach<'_> {
             if report.is_full() {
                 return;
             }
-            if !tools.iter().any(|tool| could_have(tool, &used.argument)) {
-                report.push(unknown_argument(used, &tools));
+            if !tools.iter().any(|tool| could_have(tool, used)) {
+                report.push(match used.root {
+                    Root::Argument => unknown_argument(used, &tools),
+                    Root::Entity => no_entity(used),
+                });
             }
         }
     }
@@ -103,8 +105,13 @@ impl Reach<'_> {
     }
 }
 
-/// Whether a call of the tool could have the argument, or its descriptor maps the name.
-fn could_have(tool: &Descriptor, argument: &Path) -> bool {
+/// Whether a call of the tool could have the argument, or its descriptor maps the name; or, for a
+/// field of the entity, whether its descriptor says how that is looked up.
+fn could_have(tool: &Descriptor, used: &Use) -> bool {
+    let argument = &used.path;
+    if used.root == Root::Entity {
+        return tool.checks.entity.is_some();
+    }
     if tool.attributes.contains_key(&argument.text) {
         return true;
     }
@@ -116,8 +123,8 @@ fn could_have(tool: &Descriptor, argument: &Path) -> bool {
     })
 }
 
-fn unknown_argument(used: &ArgumentUse, tools: &[&Descriptor]) -> Complaint {
-    let name = &used.argument.text;
+fn unknown_argument(used: &Use, tools: &[&Descriptor]) -> Complaint {
+    let name = &used.path.text;
     let whose = match tools {
         [tool] => format!("`{}` has no argument `{}`", tool.id, shown(name)),
         _ => format!(
@@ -144,6 +151,14 @@ fn unknown_argument(used: &ArgumentUse, tools: &[&Descriptor]) -> Complaint {
         }
         None => complaint.help("`toolgate tool ls` shows the arguments of every tool"),
     }
+}
+
+fn no_entity(used: &Use) -> Complaint {
+    let name = shown(&used.path.text);
+    let message = format!("`entity.{name}` is of no tool that the rule can be about");
+    Complaint::new(NO_ENTITY, message)
+        .at(&used.at, &used.pointer)
+        .help("say in the tool's descriptor how its entity is looked up, in `entity`")
 }
 
 fn warn_unknown(name: &str, at: &Range<usize>, path: &str, report: &mut Report<'_>) {

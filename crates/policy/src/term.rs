@@ -39,6 +39,8 @@ pub(crate) enum Term {
     Attribute(&'static Attribute),
     /// `args.x`.
     Argument(Path),
+    /// `entity.x`, of the entity as read live.
+    Entity(Path),
     /// A name that a descriptor may map, and that is an argument where it does not.
     Mapped {
         path: Path,
@@ -97,7 +99,9 @@ impl Term {
         match self {
             Self::Literal(literal) => literal.kind(),
             Self::Attribute(attribute) => attribute.kind,
-            Self::Argument(_) | Self::Mapped { .. } | Self::Local { .. } => Type::Any,
+            Self::Argument(_) | Self::Entity(_) | Self::Mapped { .. } | Self::Local { .. } => {
+                Type::Any
+            }
             Self::Default(inner, _) => inner.kind(),
             Self::Apply { gives, .. } => *gives,
             Self::Arithmetic { .. } => Type::Number,
@@ -110,6 +114,7 @@ impl Term {
             Self::Literal(_) => None,
             Self::Attribute(attribute) => Some(attribute.name.to_owned()),
             Self::Argument(path) => Some(format!("args.{}", path.text)),
+            Self::Entity(path) => Some(format!("entity.{}", path.text)),
             Self::Mapped { path, .. } => Some(format!("args.{}", path.text)),
             Self::Local { path, .. } => Some(path.text.clone()),
             Self::Default(inner, _) => inner.subject(),
@@ -128,6 +133,7 @@ impl Term {
             Self::Literal(literal) => return Ok(Got::Value(literal.datum())),
             Self::Attribute(attribute) => call.attribute(attribute),
             Self::Argument(path) => call.argument(&path.steps),
+            Self::Entity(path) => call.entity(&path.steps),
             Self::Mapped { path, mappings } => match mapped(path, mappings, call) {
                 Some(Some(term)) => return term.value(call),
                 Some(None) => Got::Unknown,
@@ -162,6 +168,7 @@ impl Term {
             },
             Self::Attribute(attribute) => call.attribute(attribute),
             Self::Argument(path) => call.argument(&path.steps),
+            Self::Entity(path) => call.entity(&path.steps),
             Self::Local { slot, path } => call.local(*slot, path.tail()),
             Self::Default(..) | Self::Literal(_) => return Ok(true),
             Self::Apply { to, .. } => return to.exists(call),

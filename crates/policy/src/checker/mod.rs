@@ -13,4 +13,4 @@ mod relations;
 
 mod conditions;
 
-pub(crate) use terms::{ArgumentUse, Checker, Written};
+pub(crate) use terms::{Checker, Root, Use, Written};

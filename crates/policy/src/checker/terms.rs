@@ -34,10 +34,18 @@ pub(crate) struct Written {
     pub(crate) path: String,
 }
 
-/// A place that reads an argument.
+/// What a name reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    Argument,
+    Entity,
+}
+
+/// A place that reads an argument or a field of the entity.
 #[derive(Clone, Debug)]
-pub(crate) struct ArgumentUse {
-    pub(crate) argument: Path,
+pub(crate) struct Use {
+    pub(crate) root: Root,
+    pub(crate) path: Path,
     pub(crate) at: Range<usize>,
     pub(crate) pointer: String,
 }
@@ -48,8 +56,8 @@ pub(crate) struct Checker<'r, 't> {
     pub(crate) needles: &'r mut NeedleList,
     /// What descriptors map, by attribute.
     pub(crate) mappings: &'r BTreeMap<String, Arc<Mappings>>,
-    /// The arguments that were read.
-    pub(crate) uses: Vec<ArgumentUse>,
+    /// The arguments and fields that were read.
+    pub(crate) uses: Vec<Use>,
     pub(super) place: Option<(Offsets, String)>,
     pub(super) locals: Vec<String>,
     /// Whether names stand for locals and nothing else.
@@ -167,7 +175,8 @@ impl<'r, 't> Checker<'r, 't> {
         let local = |local: &String| local == word || local == head;
         let known = facts::attribute(word).is_some() || self.locals.iter().any(local);
         let dotted = known && word.contains('.');
-        if dotted || word.starts_with("args.") {
+        let rooted = word.starts_with("args.") || word.starts_with("entity.");
+        if dotted || rooted {
             let message = format!("`{}` is a text here, not the attribute", shown(word));
             let help = format!("write `${}` for the attribute, or quote it", shown(word));
             self.complain(WORD_IS_ATTRIBUTE, expr, &message, &help);
@@ -194,8 +203,13 @@ impl<'r, 't> Checker<'r, 't> {
         }
         if let Some(argument) = name.strip_prefix("args.") {
             let path = self.path(argument, expr)?;
-            self.note_use(&path, expr);
+            self.note_use(Root::Argument, &path, expr);
             return Some(Term::Argument(path));
+        }
+        if let Some(field) = name.strip_prefix("entity.") {
+            let path = self.path(field, expr)?;
+            self.note_use(Root::Entity, &path, expr);
+            return Some(Term::Entity(path));
         }
         let parts = facts::parts_of(head);
         if !parts.is_empty() || facts::attribute(head).is_some() {
@@ -212,7 +226,7 @@ impl<'r, 't> Checker<'r, 't> {
             return None;
         }
         let path = self.path(name, expr)?;
-        self.note_use(&path, expr);
+        self.note_use(Root::Argument, &path, expr);
         Some(self.mapped(path))
     }
 
@@ -278,11 +292,12 @@ impl<'r, 't> Checker<'r, 't> {
         path
     }
 
-    fn note_use(&mut self, argument: &Path, expr: &Expr) {
+    fn note_use(&mut self, root: Root, path: &Path, expr: &Expr) {
         let (at, pointer) = self.place_of(expr);
-        let argument = argument.clone();
-        self.uses.push(ArgumentUse {
-            argument,
+        let path = path.clone();
+        self.uses.push(Use {
+            root,
+            path,
             at,
             pointer,
         });

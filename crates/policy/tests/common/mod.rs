@@ -14,13 +14,13 @@ use std::str::FromStr as _;
 
 use serde_json::{Value, json};
 use toolgate_model::{
-    AgentId, Catalogue, Descriptor, Effect, Lifecycle, Resource, ResourceTemplate, Risk, RiskScore,
-    Role, Timestamp, ToolId, Trigger, User, Verb,
+    AgentId, Catalogue, Checks, Descriptor, Effect, EntityCheck, Lifecycle, Probe, Resource,
+    ResourceTemplate, Risk, RiskScore, Role, Template, Timestamp, ToolId, Trigger, User, Verb,
 };
 use toolgate_policy::{Budget, Document, Facts, Loaded, PolicySet, Ruling, load};
 
 /// A descriptor from `{"id", "input_schema", "risk", "verb", "category", "method", "resource",
-/// "attributes"}`.
+/// "attributes", "looks_up"}`; `looks_up` names the tool that its entity is looked up with.
 pub(crate) fn tool(spec: &Value) -> Descriptor {
     let text = |key: &str| spec.get(key).and_then(Value::as_str).map(str::to_owned);
     let id = ToolId::from_str(&text("id").unwrap()).unwrap();
@@ -42,8 +42,24 @@ pub(crate) fn tool(spec: &Value) -> Descriptor {
         timeout: "20s".parse().unwrap(),
         lifecycle: Lifecycle::Active,
         attributes: serde_json::from_value(attributes).unwrap(),
-        checks: Default::default(),
+        checks: checks(text("looks_up")),
         id,
+    }
+}
+
+fn checks(looks_up: Option<String>) -> Checks {
+    let entity = |tool: String| EntityCheck {
+        probe: Probe {
+            tool: tool.parse().unwrap(),
+            arguments: Template::parse(json!({})).unwrap(),
+        },
+        list: None,
+        matches: Default::default(),
+        pin: Vec::new(),
+    };
+    Checks {
+        entity: looks_up.map(entity),
+        ..Checks::default()
     }
 }
 
@@ -69,6 +85,8 @@ pub(crate) struct Call {
     pub(crate) chain: Vec<AgentId>,
     pub(crate) resource: Option<Resource>,
     pub(crate) trigger: Option<Trigger>,
+    pub(crate) entity: Option<Value>,
+    pub(crate) trigger_confirmed: Option<bool>,
     pub(crate) allow_duplicate: bool,
     pub(crate) now: Timestamp,
 }
@@ -94,6 +112,8 @@ impl Call {
             user: part("user").map(|user| serde_json::from_value(user).unwrap()),
             chain: part("chain").map_or(vec![], |chain| serde_json::from_value(chain).unwrap()),
             trigger: part("trigger").map(|trigger| serde_json::from_value(trigger).unwrap()),
+            entity: part("entity"),
+            trigger_confirmed: part("trigger_confirmed").and_then(|value| value.as_bool()),
             allow_duplicate: spec.get("allow_duplicate") == Some(&json!(true)),
             now: text("now")
                 .unwrap_or("2026-06-16T15:14:22.104Z")
@@ -122,6 +142,8 @@ impl Call {
             chain: &self.chain,
             resource: self.resource.as_ref(),
             trigger: self.trigger.as_ref(),
+            entity: self.entity.as_ref(),
+            trigger_confirmed: self.trigger_confirmed,
             allow_duplicate: self.allow_duplicate,
             now: self.now,
         }
