@@ -174,6 +174,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--to", type=int, required=True, help="the downstream's port on loopback")
     downstream.port = parser.parse_args().to
+    serve()
+
+
+def serve():
+    """Says where it listens, and serves until its input ends."""
     server = Server(("127.0.0.1", 0), Face)
     print(json.dumps({"listening": server.server_port}), flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
