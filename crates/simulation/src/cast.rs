@@ -118,14 +118,14 @@ pub(crate) struct Shelf {
     pub(crate) edition: u32,
 }
 
-/// The catalogue as a node sees it.
+/// The catalogue as a node sees it, with this bound, in seconds, where one is stated.
 ///
 /// # Errors
 /// Where a name or template of the cast does not parse.
-pub(crate) fn catalogue(shelf: Shelf) -> Result<Catalogue, String> {
+pub(crate) fn catalogue(shelf: Shelf, bound: u32) -> Result<Catalogue, String> {
     let mut all = Vec::new();
     for (place, part) in PARTS.iter().enumerate() {
-        let mut descriptor = descriptor(part, shelf.edition)?;
+        let mut descriptor = descriptor(part, (shelf.edition, bound))?;
         if shelf.disabled == Some(place) {
             descriptor.lifecycle = Lifecycle::Disabled;
         }
@@ -136,12 +136,12 @@ pub(crate) fn catalogue(shelf: Shelf) -> Result<Catalogue, String> {
             tool: CHARGE,
             ..part("", Habit::Reads, false, None)
         },
-        0,
+        (0, bound),
     )?);
     Ok(Catalogue::new(all))
 }
 
-fn descriptor(part: &Part, edition: u32) -> Result<Descriptor, String> {
+fn descriptor(part: &Part, (edition, bound): (u32, u32)) -> Result<Descriptor, String> {
     let (risk, verb, effect) = if part.acts() {
         (Risk::Medium, Verb::Write, Effect::Some)
     } else {
@@ -168,11 +168,11 @@ fn descriptor(part: &Part, edition: u32) -> Result<Descriptor, String> {
         timeout: Duration::from_secs(20),
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
-        checks: checks(part)?,
+        checks: checks(part, bound)?,
     })
 }
 
-fn checks(part: &Part) -> Result<Checks, String> {
+fn checks(part: &Part, bound: u32) -> Result<Checks, String> {
     if !part.acts() {
         return Ok(Checks::default());
     }
@@ -188,7 +188,7 @@ fn checks(part: &Part) -> Result<Checks, String> {
             .keyed()
             .then(|| KeyPlace::Header("Idempotency-Key".to_owned())),
         look: part.readable.then_some(look),
-        lands_within: part.lands_within.map(Duration::from_secs),
+        lands_within: part.lands_within.map(|_| Duration::from_secs(bound)),
         tries: 3,
         backoff: Backoff {
             first: Duration::from_secs(1),
@@ -292,12 +292,12 @@ pub(crate) const APPROVERS: [&str; 3] = ["bo@acme.com", "cy@acme.com", "di@acme.
 
 #[cfg(test)]
 mod tests {
-    use super::{PARTS, Policy, Shelf, catalogue};
+    use super::{LANDS_WITHIN, PARTS, Policy, Shelf, catalogue};
     use toolgate_model::Recovery;
 
     #[test]
     fn every_descriptor_is_as_honest_as_its_part() {
-        let catalogue = catalogue(Shelf::default()).unwrap();
+        let catalogue = catalogue(Shelf::default(), LANDS_WITHIN).unwrap();
         for part in PARTS {
             let recovery = catalogue
                 .get(&part.tool.parse().unwrap())

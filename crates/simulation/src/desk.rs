@@ -18,6 +18,7 @@ use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Answer, BoxFuture, Tools};
 use toolgate_model::{Catalogue, Code, SourceStatus, json::Raw};
 
+use crate::bug::Bug;
 use crate::cast::{CHARGE, FIND, Habit, LATE_BOUNDED_MAX, LATE_UNBOUNDED_MAX, Part};
 use crate::executor::{Process, WORLD};
 use crate::faults::Fault;
@@ -218,12 +219,16 @@ impl Tools for NodeTools {
                 .unwrap_or_default(),
         };
         let cancelled = dispatch.take_cancelled();
-        let (sender, receiver) = oneshot::channel();
-        self.world.desk.depart(&request.invocation);
-        let way = travel(self.world.clone(), request, sender);
-        self.world.executor.spawn(WORLD, "request", Box::pin(way));
+        let world = self.world.clone();
+        let receiver = depart(&world, request.clone());
         Box::pin(async move {
             match select(receiver, cancelled).await {
+                Either::Left((Ok(Answer::Lost { .. }), _))
+                    if world.bug == Bug::RetryWithoutProbe =>
+                {
+                    let again = depart(&world, request).await;
+                    again.unwrap_or_else(|_| lost(LossCause::Disconnected))
+                }
                 Either::Left((Ok(answer), _)) => answer,
                 Either::Left((Err(_), cancelled)) => {
                     // Nobody will answer; only the driver's own patience ends this.
@@ -259,6 +264,15 @@ impl Tools for NodeTools {
             answered(&seen, false)
         })
     }
+}
+
+/// Sends a request on its way, which it goes whatever becomes of its sender.
+fn depart(world: &Arc<World>, request: Request) -> oneshot::Receiver<Answer> {
+    let (sender, receiver) = oneshot::channel();
+    world.desk.depart(&request.invocation);
+    let way = travel(world.clone(), request, sender);
+    world.executor.spawn(WORLD, "request", Box::pin(way));
+    receiver
 }
 
 async fn travel(world: Arc<World>, request: Request, sender: oneshot::Sender<Answer>) {

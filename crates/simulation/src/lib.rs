@@ -7,6 +7,7 @@
 //!
 //! Must not know: anything that the product could be told by it. The binary never links this.
 
+mod bug;
 mod dice;
 mod executor;
 mod faults;
@@ -24,6 +25,7 @@ mod world;
 
 mod run;
 
+pub use bug::Bug;
 pub use judge::Violation;
-pub use run::{Run, simulate};
+pub use run::{Run, simulate, simulate_with};
 pub use trace::Keep;

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use toolgate_driver::Driver;
 
+use crate::bug::Bug;
 use crate::dice::Dice;
 use crate::director::{direct, rest_by, set_up};
 use crate::executor::WORLD;
@@ -50,10 +51,18 @@ pub struct Run {
 /// # Errors
 /// Where the world cannot be set up; that is a defect of the simulation.
 pub fn simulate(seed: u64, keep: Keep) -> Result<Run, String> {
+    simulate_with(seed, keep, Bug::None)
+}
+
+/// Runs the same world with a bug in it that is to be found.
+///
+/// # Errors
+/// As for [`simulate`].
+pub fn simulate_with(seed: u64, keep: Keep, bug: Bug) -> Result<Run, String> {
     let shape = Dice::named(seed, "shape");
     let nodes = if shape.thousandth(400) { 1 } else { 2 };
     let events = 10 + shape.below(50);
-    let world = World::new(seed, nodes, keep)?;
+    let world = World::new((seed, bug), nodes, keep)?;
     let played = Stage::new(&world).play(events);
     let run = played.map(|steps| Run {
         seed,

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use toolgate_execution::{Invocation, Status};
+use toolgate_execution::{Grounds, Invocation, State, Status};
 use toolgate_gate::port::{
     BoxFuture, ClaimKey, Commit, CommitError, Committed, InvocationFilter, PolicyDraft,
     RecordFilter, Store, Stored, Unavailable,
@@ -18,6 +18,7 @@ use toolgate_model::{
 };
 use toolgate_record::Record;
 
+use crate::bug::Bug;
 use crate::executor::Process;
 use crate::faults::Fault;
 use crate::world::World;
@@ -76,6 +77,10 @@ impl NodeStore {
         if faults.strikes(Fault::CrashBefore) {
             self.die().await;
         }
+        if let Some(promised) = self.promise(&commit) {
+            return Ok(promised);
+        }
+        let commit = self.weaken(commit);
         let shown = commit.clone();
         let committed = self.world.store.commit(commit).await?;
         // Nothing runs between the two: the judge sees writes in the order in which they are made.
@@ -88,6 +93,55 @@ impl NodeStore {
             return Err(unavailable().into());
         }
         Ok(committed)
+    }
+}
+
+/// The bugs that a store commits on purpose.
+impl NodeStore {
+    /// What is acknowledged before it is written, or instead of it.
+    fn promise(&self, commit: &Commit) -> Option<Committed> {
+        let status = commit
+            .invocation
+            .as_ref()
+            .map(|write| write.next.status())?;
+        let early = self.world.bug == Bug::CommitAfterDispatch && status == Status::Executing;
+        let never = self.world.bug == Bug::ForgottenOutcome && status == Status::Succeeded;
+        if early {
+            let (world, by, commit) = (
+                self.world.clone(),
+                (self.node, self.process),
+                commit.clone(),
+            );
+            let late = async move {
+                world.time.rest(30).await;
+                if world.store.commit(commit.clone()).await.is_ok() {
+                    world.committed(by, &commit);
+                }
+            };
+            self.world
+                .executor
+                .spawn(self.process, "late write", Box::pin(late));
+        }
+        (early || never).then(|| Committed {
+            epoch: commit.epoch.unwrap_or_default(),
+            records: Vec::new(),
+        })
+    }
+
+    /// A commit that is no longer held to the epoch it was decided at.
+    fn weaken(&self, mut commit: Commit) -> Commit {
+        let state = commit.invocation.as_ref().map(|write| &write.next.state);
+        let thawed = matches!(
+            state,
+            Some(State::Executing {
+                grounds: Grounds::Approved { .. },
+                ..
+            })
+        );
+        if self.world.bug == Bug::CheckBeforeThawOnly && thawed {
+            commit.epoch = None;
+        }
+        commit
     }
 }
 

@@ -24,6 +24,7 @@ use toolgate_model::{Catalogue, Duration, ToolId};
 use toolgate_record::Signer;
 use toolgate_store::MemoryStore;
 
+use crate::bug::Bug;
 use crate::cast::{self, Part, Shelf};
 use crate::desk::{Desk, NodeTools};
 use crate::dice::Dice;
@@ -47,6 +48,7 @@ const UPKEEP: [i64; 2] = [1_000, 5_000];
 /// Everything there is.
 pub(crate) struct World {
     pub(crate) seed: u64,
+    pub(crate) bug: Bug,
     pub(crate) executor: Arc<Executor>,
     pub(crate) time: Arc<Time>,
     pub(crate) trace: Trace,
@@ -77,7 +79,11 @@ impl World {
     ///
     /// # Errors
     /// Where the cast or the signing key cannot be made.
-    pub(crate) fn new(seed: u64, nodes: usize, keep: Keep) -> Result<Arc<Self>, String> {
+    pub(crate) fn new(
+        (seed, bug): (u64, Bug),
+        nodes: usize,
+        keep: Keep,
+    ) -> Result<Arc<Self>, String> {
         let time = Arc::new(Time::default());
         let clock = Arc::new(NodeClock {
             time: time.clone(),
@@ -85,7 +91,7 @@ impl World {
         });
         let signer = Signer::from_seed("toolgate.simulation/log", [7; 32])
             .map_err(|error| error.to_string())?;
-        let catalogue = Arc::new(cast::catalogue(Shelf::default())?);
+        let catalogue = Arc::new(cast::catalogue(Shelf::default(), bound(bug))?);
         let node = || Node {
             process: WORLD,
             driver: None,
@@ -97,6 +103,7 @@ impl World {
         let nodes = (0..nodes.min(NODES_MAX)).map(|_| node()).collect();
         let world = Arc::new_cyclic(|me| Self {
             seed,
+            bug,
             executor: Arc::default(),
             trace: Trace::new(keep),
             faults: Faults::drawn(seed),
@@ -282,7 +289,7 @@ impl World {
 
     /// A node hears that the tools have changed.
     pub(crate) fn restock(&self, node: usize, shelf: Shelf) {
-        let Ok(catalogue) = cast::catalogue(shelf) else {
+        let Ok(catalogue) = cast::catalogue(shelf, bound(self.bug)) else {
             return;
         };
         let (catalogue, now) = (Arc::new(catalogue), self.time.now());
@@ -398,6 +405,14 @@ impl World {
 
     fn nodes(&self) -> MutexGuard<'_, Vec<Node>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What descriptors state as the bound on how late an effect may land, in seconds.
+const fn bound(bug: Bug) -> u32 {
+    match bug {
+        Bug::RetryTooEarly => 1,
+        _ => cast::LANDS_WITHIN,
     }
 }
 
