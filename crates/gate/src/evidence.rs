@@ -9,8 +9,10 @@
 
 use serde_json::{Map, Value};
 use toolgate_model::{
-    Call, Code, Denial, Descriptor, EntityCheck, Filling, Template, TriggerCheck, json,
+    Call, Code, Denial, Descriptor, EffectLook, EntityCheck, Filling, Template, TriggerCheck,
+    Truth, json,
 };
+use toolgate_policy::{Expectation, Sight};
 
 /// What a look came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -196,10 +198,15 @@ fn pins(check: &EntityCheck, entity: &Value) -> Value {
 }
 
 /// Whether a look found the effect of this invocation.
-pub fn landed(
-    _look: &toolgate_model::EffectLook,
-    (_args, _invocation): (&Value, &str),
-    _seen: &Value,
-) -> toolgate_model::Truth {
-    toolgate_model::Truth::Unknown
+pub fn landed(look: &EffectLook, (args, invocation): (&Value, &str), seen: &Value) -> Truth {
+    let sight = Sight {
+        result: seen,
+        args,
+        invocation,
+    };
+    match Expectation::compile(&look.landed) {
+        Ok(expectation) => expectation.holds(&sight),
+        // What does not compile was refused at load; here it tells nothing.
+        Err(_) => Truth::Unknown,
+    }
 }

@@ -24,6 +24,8 @@ pub struct Standing {
     pub next: u64,
     /// How often the event at hand was tried.
     pub attempts: u32,
+    /// How many of these attempts the endpoint answered and refused.
+    pub refusals: u32,
     /// Not before this instant again.
     pub due_at: Option<Timestamp>,
     /// Why nothing is sent to it any more, until a person says otherwise.

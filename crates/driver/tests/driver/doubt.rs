@@ -86,11 +86,7 @@ fn sees(world: &World, refunds: Value) {
 /// Calls, loses the first answer, and lets time run until nothing moves any more.
 async fn lose(world: &World) -> Invocation {
     world.next(Act::Lose(LOSS));
-    let call = tokio::spawn({
-        let (driver, agent) = (world.driver.clone(), world.agent.clone());
-        let call = Call::new("stripe.refund".parse().unwrap(), refund());
-        async move { driver.submit(&agent, call, Watch::default()).await }
-    });
+    let call = world.start(Call::new("stripe.refund".parse().unwrap(), refund()));
     world.rest().await;
     let outcome: Outcome = call.await.unwrap();
     now(world, &outcome).await
@@ -278,9 +274,7 @@ async fn what_may_not_run_any_more_is_not_sent_again() {
         }
         world.next(Act::Lose(LOSS));
         let call = Call::new("stripe.refund".parse().unwrap(), refund());
-        let (driver, agent) = (world.driver.clone(), world.agent.clone());
-        let running =
-            tokio::spawn(async move { driver.submit(&agent, call, Watch::default()).await });
+        let running = world.start(call);
         world.settle_tasks().await;
         match change {
             "policy" => {
@@ -428,8 +422,7 @@ async fn a_node_that_lost_its_lease_changes_nothing() {
     let slow = world(Contract::LOOK).await;
     slow.next(Act::HangUntilReleased);
     let call = Call::new("stripe.refund".parse().unwrap(), refund());
-    let (driver, agent) = (slow.driver.clone(), slow.agent.clone());
-    let running = tokio::spawn(async move { driver.submit(&agent, call, Watch::default()).await });
+    let running = slow.start(call);
     slow.settle_tasks().await;
     let id = slow.only_invocation().await.id;
 
@@ -477,8 +470,7 @@ async fn a_gate_that_starts_again_settles_what_was_running() {
     let first = world(Contract::BOTH).await;
     first.next(Act::Hang);
     let call = Call::new("stripe.refund".parse().unwrap(), refund());
-    let (driver, agent) = (first.driver.clone(), first.agent.clone());
-    let running = tokio::spawn(async move { driver.submit(&agent, call, Watch::default()).await });
+    let running = first.start(call);
     first.settle_tasks().await;
     running.abort();
     let id = first.only_invocation().await.id;

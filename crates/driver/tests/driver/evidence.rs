@@ -235,7 +235,7 @@ async fn whoever_cannot_reach_a_tool_cannot_make_the_gate_look() {
 async fn a_rule_can_read_the_live_entity() {
     let world = world(entity(None)).await;
     let rule = r#"{"name": "refunds", "rules": [
-        {"rule_id": "over", "when": "amount > entity.amount", "effect": "deny"}]}"#;
+        {"rule_id": "over", "when": "amount > $entity.amount", "effect": "deny"}]}"#;
     world::publish(&world.driver, &world.owner, rule).await;
     sees(&world, charge("cust_1", 50, false));
     assert_eq!(

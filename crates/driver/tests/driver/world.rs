@@ -289,6 +289,13 @@ impl World {
             .await
     }
 
+    /// The same, made in a task of its own.
+    #[expect(clippy::disallowed_methods, reason = "the tests' own place for tasks")]
+    pub(crate) fn start(&self, call: Call) -> tokio::task::JoinHandle<toolgate_driver::Outcome> {
+        let (driver, agent) = (self.driver.clone(), self.agent.clone());
+        tokio::spawn(async move { driver.submit(&agent, call, Watch::default()).await })
+    }
+
     pub(crate) fn next(&self, act: Act) {
         self.tools.acts.lock().unwrap().push_back(act);
     }
