@@ -1,8 +1,8 @@
 //! The steps of `cargo xtask ci`, in order, cheapest first.
 //!
-//! Format, lints, tests of the workspace (the floors of the house among them), the debug
-//! binaries, and then the binary from outside: real MCP clients and servers, bad input, kills.
-//! The e2e runner installs what it needs below `target/` and says so.
+//! Format, lints, tests of the workspace (the floors of the house among them), three hundred
+//! simulated worlds, the debug binaries, and then the binary from outside: real MCP clients and
+//! servers, bad input, kills. The e2e runner installs what it needs below `target/` and says so.
 //!
 //! Must not know: what a step means; a step is a command.
 
@@ -44,6 +44,22 @@ const STEPS: &[Step] = &[
         name: "tests",
         program: "cargo",
         args: &["test", "--workspace", "--locked"],
+    },
+    Step {
+        name: "worlds",
+        program: "cargo",
+        args: &[
+            "run",
+            "-q",
+            "--locked",
+            "-p",
+            "toolgate-simulation",
+            "--bin",
+            "sim",
+            "--",
+            "--seeds",
+            "300",
+        ],
     },
     Step {
         name: "binaries",
@@ -165,7 +181,8 @@ fn binaries() -> Result<Vec<(&'static str, OsString)>, String> {
     ])
 }
 
-fn root() -> PathBuf {
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().map_or(here.clone(), PathBuf::from)
 }
