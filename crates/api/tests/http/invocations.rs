@@ -25,47 +25,48 @@ async fn an_allowed_call_runs_and_its_answer_is_in_the_envelope() {
     check(
         body,
         expect![[r#"
-        200
-        {
-          "invocation_id": "inv_1",
-          "capability_id": "desk.refund",
-          "capability_version": "1.0.0",
-          "correlation": {
-            "correlation_id": "c-1"
-          },
-          "outcome": "success",
-          "success": true,
-          "data": {
-            "echo": {
-              "amount": 64.01,
-              "customer": "cust_1"
+            200
+            {
+              "invocation_id": "inv_1",
+              "capability_id": "desk.refund",
+              "capability_version": "1.0.0",
+              "correlation": {
+                "correlation_id": "c-1"
+              },
+              "outcome": "success",
+              "success": true,
+              "data": {
+                "echo": {
+                  "amount": 64.01,
+                  "customer": "cust_1"
+                }
+              },
+              "error": null,
+              "denial": null,
+              "decision": {
+                "verdict": "allow",
+                "policy_version": "sha256_1",
+                "rules": [],
+                "matched": [],
+                "obligations": [],
+                "risk": "medium",
+                "risk_score": 0.4,
+                "sanitized": [],
+                "evaluated_at": "2026-06-16T15:14:22.000Z"
+              },
+              "status": "succeeded",
+              "replayed": false,
+              "duplicate_of": null,
+              "reconciled": false,
+              "attempts": 1,
+              "evidence_ids": [
+                "evt_1",
+                "evt_2"
+              ],
+              "started_at": "2026-06-16T15:14:22.000Z",
+              "completed_at": "2026-06-16T15:14:22.000Z"
             }
-          },
-          "error": null,
-          "denial": null,
-          "decision": {
-            "verdict": "allow",
-            "policy_version": "sha256_1",
-            "rules": [],
-            "matched": [],
-            "obligations": [],
-            "risk": "medium",
-            "risk_score": 0.4,
-            "sanitized": [],
-            "evaluated_at": "2026-06-16T15:14:22.000Z"
-          },
-          "status": "succeeded",
-          "replayed": false,
-          "duplicate_of": null,
-          "attempts": 1,
-          "evidence_ids": [
-            "evt_1",
-            "evt_2"
-          ],
-          "started_at": "2026-06-16T15:14:22.000Z",
-          "completed_at": "2026-06-16T15:14:22.000Z"
-        }
-    "#]],
+        "#]],
     )
     .await;
 }
@@ -79,62 +80,63 @@ async fn a_call_that_needs_approval_is_pending() {
     check(
         body,
         expect![[r#"
-        200
-        {
-          "invocation_id": "inv_1",
-          "capability_id": "desk.refund",
-          "capability_version": "1.0.0",
-          "correlation": {
-            "correlation_id": null
-          },
-          "outcome": "denied",
-          "success": false,
-          "data": null,
-          "error": null,
-          "denial": {
-            "code": "approval_required",
-            "message": "`refunds/big` requires approval: amount > 500",
-            "retryable": true,
-            "details": {
-              "policy": "refunds",
-              "rule": "big",
-              "approval_id": "apr_1",
-              "digest": "sha256_1",
-              "expires_at": "2026-06-17T15:14:22.000Z",
-              "url": "http://127.0.0.1:8787/approvals/apr_1"
+            200
+            {
+              "invocation_id": "inv_1",
+              "capability_id": "desk.refund",
+              "capability_version": "1.0.0",
+              "correlation": {
+                "correlation_id": null
+              },
+              "outcome": "denied",
+              "success": false,
+              "data": null,
+              "error": null,
+              "denial": {
+                "code": "approval_required",
+                "message": "`refunds/big` requires approval: amount > 500",
+                "retryable": true,
+                "details": {
+                  "policy": "refunds",
+                  "rule": "big",
+                  "approval_id": "apr_1",
+                  "digest": "sha256_1",
+                  "expires_at": "2026-06-17T15:14:22.000Z",
+                  "url": "http://127.0.0.1:8787/approvals/apr_1"
+                }
+              },
+              "decision": {
+                "verdict": "require_approval",
+                "policy_version": "sha256_2",
+                "rules": [
+                  "refunds/big"
+                ],
+                "matched": [
+                  {
+                    "policy": "refunds",
+                    "rule": "big",
+                    "effect": "require_approval",
+                    "truth": "true"
+                  }
+                ],
+                "obligations": [],
+                "risk": "medium",
+                "risk_score": 0.4,
+                "sanitized": [],
+                "evaluated_at": "2026-06-16T15:14:22.000Z"
+              },
+              "status": "pending_approval",
+              "replayed": false,
+              "duplicate_of": null,
+              "reconciled": false,
+              "attempts": 0,
+              "evidence_ids": [
+                "evt_1"
+              ],
+              "started_at": null,
+              "completed_at": null
             }
-          },
-          "decision": {
-            "verdict": "require_approval",
-            "policy_version": "sha256_2",
-            "rules": [
-              "refunds/big"
-            ],
-            "matched": [
-              {
-                "policy": "refunds",
-                "rule": "big",
-                "effect": "require_approval",
-                "truth": "true"
-              }
-            ],
-            "obligations": [],
-            "risk": "medium",
-            "risk_score": 0.4,
-            "sanitized": [],
-            "evaluated_at": "2026-06-16T15:14:22.000Z"
-          },
-          "status": "pending_approval",
-          "replayed": false,
-          "duplicate_of": null,
-          "attempts": 0,
-          "evidence_ids": [
-            "evt_1"
-          ],
-          "started_at": null,
-          "completed_at": null
-        }
-    "#]],
+        "#]],
     )
     .await;
 }
