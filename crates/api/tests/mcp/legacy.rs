@@ -189,7 +189,9 @@ async fn going_away_means_nothing_and_cancelling_is_said() {
         ]
     "#]]
     .assert_debug_eq(&world.records("invocation.").await);
-    let calling = world.legacy(&session, "tools/call", call).await_stream();
+    let mut meant = call;
+    meant["_meta"]["dev.toolgate/allow-duplicate"] = json!(true);
+    let calling = world.legacy(&session, "tools/call", meant).await_stream();
     let (mut stream, ()) = tokio::join!(calling, world.desk.arrival());
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1, "reason": "no"}});
     let said = world
