@@ -11,14 +11,11 @@ that the desk's ledger, the answers that callers got and the gate's log can be l
 """
 
 import collections
-import json
 import random
-import sqlite3
-import threading
-import time
 
 import kit
 from kit import Desk, Gate, at_end, check, desk_source, effects, equal, folder, stage, test, wait_for
+from war import Load, War
 
 POLICY = {
     "name": "desk",
@@ -27,7 +24,6 @@ POLICY = {
         {"rule_id": "blocked", "when": "tool == desk.refund and charge == ch_2", "effect": "deny"},
     ],
 }
-CALLERS = 8
 LOAD_SECONDS = (0.02, 0.4)  # How long a gate lives under load before it is killed.
 UNFINISHED = {"proposed", "executing"}  # What nothing may be in once a gate has started again.
 AFTER_ADMISSION = {"succeeded", "failed", "unknown_effect", "reconciling", "needs_operator"}
@@ -38,37 +34,22 @@ def configure(options):
     OPTIONS.update(kills=options.kills, seed=options.seed)
 
 
-class Load:
-    """The callers and the approver of one life of the gate."""
+class Killing(War):
+    """Kills at random moments under a load of every kind of call."""
 
-    def __init__(self, war):
-        self.war, self.ended, self.threads = war, threading.Event(), []
-        for number in range(CALLERS):
-            self.threads.append(threading.Thread(target=self.call, args=(number,)))
-        self.threads.append(threading.Thread(target=self.approve))
-        [thread.start() for thread in self.threads]
-
-    def join(self):
-        self.ended.set()
-        [thread.join() for thread in self.threads]
-
-    def call(self, number):
-        dice = random.Random(f"{OPTIONS['seed']}/{self.war.lives}/{number}")
-        count = 0
-        while not self.ended.is_set():
-            count += 1
-            mark = f"m-{self.war.lives}-{number}-{count}"
-            body = self.proposal(dice, mark)
-            try:
-                answer = self.war.gate.http("POST", "/v1/invocations", body, self.war.agent, timeout=20)
-            except OSError:
-                continue  # The gate was killed under it: nothing was acknowledged.
-            except Exception:
-                continue  # Half an answer is none.
-            if answer.status == 200:
-                self.war.answered(mark, answer.json)
-            elif not self.ended.is_set():
-                self.war.surprises.append(f"{answer}")
+    def __init__(self):
+        super().__init__(OPTIONS["seed"])
+        home = folder("kill")
+        self.desk = Desk(home)
+        at_end(self.desk.stop)
+        self.gate = Gate(desk_source("desk", self.desk), {"desk.json": POLICY}, home)
+        at_end(lambda: self.gate.process and self.gate.process.kill())
+        self.gate.start()
+        self.agent = self.gate.agent("helper", "--tool", "desk.refund", "--tool", "desk.send_message")
+        self.approver = self.gate.person("bo@acme.com")
+        self.gate.wait_tools(self.agent, "desk.refund")
+        self.left_unfinished = 0
+        self.fight()
 
     @staticmethod
     def proposal(dice, mark):
@@ -83,49 +64,6 @@ class Load:
                 return {**call, "arguments": {**refund, "amount": 600}}
             case _:
                 return {**call, "tool": "desk.send_message", "arguments": {"to": "a@example.com", "text": mark}}
-
-    def approve(self):
-        while not self.ended.is_set():
-            pending = self.war.next_pending()
-            if pending is None:
-                time.sleep(0.005)
-                continue
-            try:
-                answer = self.war.gate.decide(pending, self.war.approver)
-            except Exception:
-                continue
-            if answer.status == 200:
-                self.war.approved += 1
-
-
-class War:
-    """All lives of one gate, and what was seen of them."""
-
-    def __init__(self):
-        home = folder("kill")
-        self.desk = Desk(home)
-        at_end(self.desk.stop)
-        self.gate = Gate(desk_source("desk", self.desk), {"desk.json": POLICY}, home)
-        at_end(lambda: self.gate.process and self.gate.process.kill())
-        self.gate.start()
-        self.agent = self.gate.agent("helper", "--tool", "desk.refund", "--tool", "desk.send_message")
-        self.approver = self.gate.person("bo@acme.com")
-        self.gate.wait_tools(self.agent, "desk.refund")
-        self.lock = threading.Lock()
-        self.lives, self.approved, self.surprises = 0, 0, []
-        self.envelopes, self.pending = {}, collections.deque()
-        self.left_unfinished = 0
-        self.fight()
-
-    def answered(self, mark, envelope):
-        with self.lock:
-            self.envelopes[mark] = envelope
-            if envelope["status"] == "pending_approval":
-                self.pending.append(envelope)
-
-    def next_pending(self):
-        with self.lock:
-            return self.pending.popleft() if self.pending else None
 
     def fight(self):
         dice = random.Random(OPTIONS["seed"])
@@ -143,21 +81,6 @@ class War:
         self.ledger = self.desk.lines()
         self.log = self.records()
 
-    @staticmethod
-    def ended_by_clock(seconds):
-        # The moment of a kill is the one thing here that is a time and not a condition.
-        time.sleep(seconds)
-
-    def rows(self, statement):
-        database = sqlite3.connect(f"file:{self.gate.data}/toolgate.db?mode=ro", uri=True)
-        try:
-            return database.execute(statement).fetchall()
-        finally:
-            database.close()
-
-    def records(self):
-        return [json.loads(text) for (text,) in self.rows("SELECT bytes FROM records ORDER BY idx")]
-
     def count_executing(self):
         """How many invocations the dead gate left between admission and outcome."""
         return self.rows("SELECT count(*) FROM invocations WHERE status = 'executing'")[0][0]
@@ -174,7 +97,7 @@ class War:
         return collections.Counter(refunds + [sent["text"] for sent in effects(self.ledger, "message")])
 
 
-war = stage(War)
+war = stage(Killing)
 
 
 @test("the gate was killed under load, and each time something was under way")

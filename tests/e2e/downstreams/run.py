@@ -19,7 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import kit  # noqa: E402
 import provision  # noqa: E402
 from systems import SYSTEMS  # noqa: E402
-from trial import Trial, table  # noqa: E402
+from trial import Trial  # noqa: E402
+from verdict import table  # noqa: E402
 
 SHOWN = 10  # Violations of one system that are printed in full.
 
@@ -31,12 +32,12 @@ def main():
         started = time.monotonic()
         print(f"{name}: {options.calls} calls, {options.lost:.0%} lost, {options.kills} kills, seed {options.seed}", flush=True)
         try:
-            verdict = Trial(SYSTEMS[name], options.calls, options.lost, options.kills, options.seed).run()
+            trial = Trial(SYSTEMS[name], options.calls, options.lost, options.kills, options.seed).run()
         except (kit.Failed, provision.Missing) as error:
             failed.append(f"{name}: {error}")
             continue
-        rows.append({**verdict.row(), "took": f"{time.monotonic() - started:.0f} s"})
-        violations = [*verdict.violations, *blind(verdict)]
+        rows.append({**trial.row(), "took": f"{time.monotonic() - started:.0f} s"})
+        violations = trial.violations
         failed += [f"{name}: {violation}" for violation in violations[:SHOWN]]
         failed += [f"{name}: and {len(violations) - SHOWN} more"] if len(violations) > SHOWN else []
     if rows:
@@ -49,13 +50,6 @@ def main():
         kit.forget()
         print("\neach success has one effect, each failure and denial none, counted in the systems themselves")
     return 1 if failed else 0
-
-
-def blind(verdict):
-    """Where no key is honoured, nothing may be sent again without a look."""
-    if "idempotency" in SYSTEMS[verdict.name].descriptors(None):
-        return []
-    return [f"{invocation}: sent again without a look" for invocation in verdict.blind_retries()]
 
 
 def parsed():

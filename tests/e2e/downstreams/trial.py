@@ -3,26 +3,20 @@
 Callers send each call under a key of its own and repeat it, unchanged, when the gate dies under
 them. A proxy between gate and adapter loses answers before, after and late; the gate is killed with
 `kill -9` and started again on the same data. When every invocation has ended or waits for a person,
-the system itself says how often each call's mark is in it, and that is held against what the gate
-says of the call:
-
-    succeeded           exactly one effect
-    failed, denied      none
-    needs a person      at most one
+the system itself says how often each call's mark is in it: verdict.py holds that against what the
+gate says of the call.
 
 Must not know: which system it is.
 """
 
-import collections
-import datetime
 import json
 import random
 import sqlite3
-import statistics
 import threading
 import time
 
 from kit import Gate, Proxy, equal, folder, wait_for
+from verdict import Verdict
 
 SHARES = {"before": 0.4, "after": 0.5, "late": 0.1}  # Of the lost answers.
 DELAY_MILLIS = (50, 1500)  # How late a late request lands: well within `lands_within` of the descriptors.
@@ -49,7 +43,8 @@ class Trial:
             self.prepare()
             self.fight()
             self.settle()
-            return Verdict(self)
+            self.judge()
+            return self
         finally:
             self.stop()
 
@@ -150,109 +145,25 @@ mcp = {{ url = "{self.proxy.url}" }}
         finally:
             database.close()
 
-
-class Verdict:
-    """The system's own count beside the gate's record, call by call."""
-
-    def __init__(self, trial):
-        self.name, self.calls, self.killed = trial.system.name, trial.calls, trial.killed
-        self.faults = trial.proxy.counts
-        self.effects = trial.system.effects()
-        self.statuses = trial.statuses()
-        self.by_invocation = collections.defaultdict(list)
-        self.by_mark = collections.defaultdict(set)
-        for record in trial.records():
-            if record.get("invocation"):
-                self.by_invocation[record["invocation"]].append(record)
-                self.by_mark[record["correlation"]].add(record["invocation"])
-        self.envelopes = trial.envelopes
-        self.violations = [*self.calls_that_differ(), *self.strangers(), *self.broken_words()]
-
-    def calls_that_differ(self):
-        """Calls whose effects are not as many as what the gate says of them allows."""
-        self.double = self.missing = self.unwanted = 0
-        for mark, invocations in self.by_mark.items():
-            said = sorted(self.statuses.get(invocation, "denied") for invocation in invocations)
-            count = self.effects[mark]
-            least = said.count("succeeded")
-            most = least + said.count("needs_operator")
-            if least <= count <= most and len(said) == 1:
-                continue
-            self.double += count > max(most, 1)
-            self.missing += count < least
-            self.unwanted += most == 0 and count > 0
-            yield f"{mark}: {count} effects, and the gate says {', '.join(said)} ({', '.join(sorted(invocations))})"
-
-    def strangers(self):
-        """Effects of which the gate has no record, and calls that left none."""
-        known = set(self.by_mark)
-        yield from (f"{mark}: an effect without a record" for mark in self.effects if mark not in known)
-        yield from (f"{mark}: answered, and not on record" for mark in self.envelopes if mark not in known)
+    def judge(self):
+        self.faults = self.proxy.counts
+        self.verdict = Verdict(self.system.effects(), self.statuses(), self.records(), self.envelopes)
+        self.violations = list(self.verdict.violations)
         if len(self.envelopes) != self.calls:
-            yield f"{len(self.envelopes)} of {self.calls} calls were answered"
-
-    def broken_words(self):
-        """What a caller was told for good and the gate does not say any more."""
-        for mark, envelope in self.envelopes.items():
-            said, now = envelope["status"], self.statuses.get(envelope["invocation_id"], "denied")
-            if said in ENDED - {"needs_operator"} and said != now:
-                yield f"{mark}: the caller was told {said}, and it is {now}"
-
-    def blind_retries(self):
-        """Further attempts that were admitted without a look since the answer was lost."""
-        blind = []
-        for invocation, records in self.by_invocation.items():
-            looked = True
-            for record in records:
-                match record["kind"]:
-                    case "invocation.unknown_effect":
-                        looked = False
-                    case "invocation.probed":
-                        looked = looked or not record["data"]["look"].get("unclear")
-                    case "invocation.admitted" if not looked:
-                        blind.append(invocation)
-        return blind
-
-    @property
-    def retries(self):
-        """Invocations that were sent more than once."""
-        admitted = [[r for r in records if r["kind"] == "invocation.admitted"] for records in self.by_invocation.values()]
-        return sum(len(records) > 1 for records in admitted)
-
-    @property
-    def reconciled(self):
-        done = [r for records in self.by_invocation.values() for r in records if r["kind"] == "invocation.succeeded"]
-        return sum(bool(record["data"].get("reconciled")) for record in done)
-
-    def settling_seconds(self):
-        """From each lost answer to the end of its call, by the times on the record."""
-        took = []
-        for invocation, records in self.by_invocation.items():
-            lost = [moment(r) for r in records if r["kind"] == "invocation.unknown_effect"]
-            if lost and self.statuses.get(invocation) in {"succeeded", "failed"}:
-                took.append((moment(records[-1]) - lost[0]).total_seconds())
-        return took
+            self.violations.append(f"{len(self.envelopes)} of {self.calls} calls were answered")
+        if "idempotency" not in self.system.descriptors():
+            # Where no key is honoured, nothing may go out again without a look.
+            blind = self.verdict.blind_retries()
+            self.violations += [f"{invocation}: sent again without a look" for invocation in blind]
 
     def row(self):
-        said = collections.Counter(self.statuses.get(i, "denied") for marks in self.by_mark.values() for i in marks)
-        took = self.settling_seconds()
+        verdict, faults, took = self.verdict, self.faults, self.verdict.settled_in()
+        said = verdict.states()
         return {
-            "system": self.name, "calls": self.calls,
-            "lost before": self.faults["before"], "after": self.faults["after"], "late": self.faults["late"],
-            "kills": self.killed, "success": said["succeeded"], "reconciled": self.reconciled, "sent again": self.retries,
+            "system": self.system.name, "calls": self.calls,
+            "lost before": faults["before"], "after": faults["after"], "late": faults["late"], "kills": self.killed,
+            "success": said["succeeded"], "reconciled": verdict.reconciled(), "sent again": verdict.sent_again(),
             "failed": said["failed"], "denied": said["denied"], "needs operator": said["needs_operator"],
-            "double": self.double, "missing": self.missing, "unwanted": self.unwanted,
-            "settled in": f"{statistics.median(took):.1f} s" if took else "-",
+            "double": verdict.double, "missing": verdict.missing, "unwanted": verdict.unwanted,
+            "settled in": "-" if took is None else f"{took:.1f} s",
         }
-
-
-def moment(record):
-    return datetime.datetime.fromisoformat(record["at"])
-
-
-def table(rows):
-    """Columns as wide as what stands in them."""
-    heads = list(rows[0])
-    cells = [heads, *([str(row[head]) for head in heads] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in cells)
