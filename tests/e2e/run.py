@@ -21,7 +21,7 @@ import traceback
 import kit
 import provision
 
-SCENARIOS = ["policy_spec", "http_api", "interop", "bad_input", "tamper", "kill"]
+SCENARIOS = ["policy_spec", "http_api", "interop", "bad_input", "tamper", "kill", "crash", "downstreams"]
 
 
 def main():
@@ -50,7 +50,9 @@ def parsed():
     parser.add_argument("--only", action="append", choices=SCENARIOS, help="one scenario; may be repeated")
     parser.add_argument("--match", help="only tests whose name contains this")
     parser.add_argument("--kills", type=int, default=100, help="how often the gate is killed")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="of the kills")
+    parser.add_argument("--crashes", type=int, default=3, help="how often after each durable step")
+    parser.add_argument("--calls", type=int, default=60, help="of each real downstream")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="of kills and faults")
     return parser.parse_args()
 
 

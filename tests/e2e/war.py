@@ -90,8 +90,12 @@ class War:
         # The moment of a kill is the one thing here that is a time and not a condition.
         time.sleep(seconds)
 
+    def open(self):
+        """The gate's store, to be read only."""
+        return sqlite3.connect(f"file:{self.gate.data}/toolgate.db?mode=ro", uri=True, timeout=30)
+
     def rows(self, statement, *values):
-        database = sqlite3.connect(f"file:{self.gate.data}/toolgate.db?mode=ro", uri=True, timeout=30)
+        database = self.open()
         try:
             return database.execute(statement, values).fetchall()
         finally:

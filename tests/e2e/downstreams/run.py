@@ -9,8 +9,10 @@ where localstripe, which honours no key, was sent anything again without a look.
 """
 
 import argparse
+import os
 import pathlib
 import random
+import subprocess
 import sys
 import time
 
@@ -27,6 +29,10 @@ SHOWN = 10  # Violations of one system that are printed in full.
 
 def main():
     options = parsed()
+    if "TOOLGATE_BIN" not in os.environ:
+        # What is tried is what stands in the sources, not what was built from them some time ago.
+        packages = ["-p", "toolgate", "-p", "toolgate-testkit"]
+        subprocess.run(["cargo", "build", "--quiet", "--locked", *packages, "--bins"], cwd=kit.ROOT, check=True)
     failed, rows = [], []
     for name in options.only or SYSTEMS:
         started = time.monotonic()

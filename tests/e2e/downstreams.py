@@ -1,0 +1,60 @@
+"""Real systems behind the gate, with lost answers and kills, counted in the systems themselves.
+
+A short form of `downstreams/run.py`: the four that are installed and started in seconds. Each is
+tried once, with as many calls as `--calls` says; pretix, which takes minutes to install, is only in
+the long form (`cargo xtask sim --downstreams`).
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "downstreams"))
+
+from kit import check, equal, test  # noqa: E402
+from systems import SYSTEMS  # noqa: E402
+from trial import Trial  # noqa: E402
+
+LOST = 0.2
+KILLS = 3
+OPTIONS = {}
+
+
+def configure(options):
+    OPTIONS.update(calls=options.calls, seed=options.seed)
+
+
+def sound(name):
+    """Each success is one effect, each failure and denial none; some answers were lost."""
+    trial = Trial(SYSTEMS[name], OPTIONS["calls"], LOST, KILLS, OPTIONS["seed"]).run()
+    row = trial.row()
+    print("     " + ", ".join(f"{value} {key}" for key, value in row.items() if key != "system"))
+    equal(trial.violations[:5], [], f"seed {OPTIONS['seed']}: where the gate and {name} differ")
+    check(row["lost before"] and row["after"], f"seed {OPTIONS['seed']}: no answer was lost: it proves nothing")
+    equal(trial.killed, KILLS, "kills")
+    return trial, row
+
+
+@test("Radicale, which refuses a second event of a name: one event for each success")
+def radicale():
+    _, row = sound("radicale")
+    equal(row["needs operator"], 0, "calls that wait for a person")
+
+
+@test("moto, which refuses a second item and swallows a second message: one of each success")
+def moto():
+    _, row = sound("moto")
+    equal(row["needs operator"], 0, "calls that wait for a person")
+
+
+@test("localstripe, which ignores the key: one refund for each success, and nothing sent again without a look")
+def localstripe():
+    trial, row = sound("localstripe")
+    check(row["reconciled"] > 0, "nothing was settled by a look: it proves nothing")
+    denied = [record for records in trial.verdict.by_invocation.values() for record in records
+              if record["kind"] == "invocation.denied"]
+    check(denied, "no refund of more than was paid was stopped: there was none")
+
+
+@test("Roundup, whose single-use links know nothing of the gate: one issue for each success")
+def roundup():
+    sound("roundup")
