@@ -22,6 +22,7 @@ mod house {
         ("api", 4),
         ("console", 4),
         ("driver", 4),
+        ("notify", 4),
         ("store", 4),
         ("testkit", 4),
         ("tools", 4),

@@ -6,6 +6,7 @@ CREATE TABLE endpoints (
     name     TEXT    NOT NULL PRIMARY KEY,
     next     INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
+    refusals INTEGER NOT NULL,
     due_at   INTEGER,
     disabled TEXT
 ) STRICT, WITHOUT ROWID;

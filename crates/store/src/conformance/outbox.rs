@@ -31,6 +31,7 @@ fn standing(endpoint: &str, next: u64) -> Standing {
         endpoint: endpoint.to_owned(),
         next,
         attempts: 2,
+        refusals: 1,
         due_at: Some(START),
         disabled: Some("it is gone".to_owned()),
     }

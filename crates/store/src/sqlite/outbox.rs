@@ -26,13 +26,14 @@ pub(super) fn note(connection: &Connection, note: &Note) -> rusqlite::Result<()>
 fn stand(connection: &Connection, standing: &Standing) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO endpoints (name, next, attempts, due_at, disabled)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO endpoints (name, next, attempts, refusals, due_at, disabled)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             standing.endpoint,
             standing.next.cast_signed(),
             standing.attempts,
+            standing.refusals,
             standing.due_at.map(Timestamp::as_millis),
             standing.disabled,
         ])
@@ -56,15 +57,16 @@ fn append(connection: &Connection, delivery: &Delivery) -> rusqlite::Result<()> 
 pub(super) fn standings(connection: &Connection) -> rusqlite::Result<Vec<Standing>> {
     connection
         .prepare_cached(
-            "SELECT name, next, attempts, due_at, disabled FROM endpoints ORDER BY name",
+            "SELECT name, next, attempts, refusals, due_at, disabled FROM endpoints ORDER BY name",
         )?
         .query_map([], |row| {
             Ok(Standing {
                 endpoint: row.get(0)?,
                 next: row.get::<_, i64>(1)?.cast_unsigned(),
                 attempts: row.get(2)?,
-                due_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
-                disabled: row.get(4)?,
+                refusals: row.get(3)?,
+                due_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+                disabled: row.get(5)?,
             })
         })?
         .collect()

@@ -78,6 +78,7 @@ async fn where_an_endpoint_stands_survives_a_restart() {
         endpoint: "pager".to_owned(),
         next: 41,
         attempts: 3,
+        refusals: 2,
         due_at: None,
         disabled: None,
     };
