@@ -89,6 +89,9 @@ fn call(invocation: &Invocation, capture: Capture) -> Value {
         "workflow": proposal.workflow,
         "session": proposal.session,
         "trigger": proposal.trigger,
+        "entity": proposal.entity.as_ref().map(|entity| {
+            commitment(&proposal.salt, canonical::canonical(entity).as_bytes())
+        }),
         "idempotency_key": proposal.idempotency_key.as_ref().map(|key| {
             commitment(&proposal.salt, key.as_bytes())
         }),

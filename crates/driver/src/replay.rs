@@ -34,7 +34,7 @@ impl Driver {
         if !reaches(judged) {
             return Ok(Earlier::None);
         }
-        if let Some(key) = claim_key(proposal)
+        if let Some(key) = claim_key(&self.configuration(), proposal)
             && let Some((id, fingerprint)) = self.ports.store.claimed(&key).await?
         {
             if fingerprint != proposal.fingerprint {

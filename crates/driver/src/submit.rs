@@ -16,7 +16,7 @@ use toolgate_gate::port::{Claim, ClaimKey, Commit, CommitError, Unavailable};
 use toolgate_gate::{Configuration, Evidence, Judged, bound, decide, freeze, looks};
 use toolgate_model::{
     ApprovalId, Call, Code, Denial, Digest, Duration, Effect, Identity, InvocationId, Mode,
-    RecordId, Timestamp, ToolId, Verdict,
+    RecordId, Timestamp, ToolId, Verb, Verdict,
 };
 
 use crate::driver::{Driver, With};
@@ -299,7 +299,7 @@ impl Driver {
             Some(_) => configuration.settings.idempotency_ttl,
             None => duplicate_window(&configuration, &proposal.tool),
         };
-        claim_key(proposal).map(|key| Claim {
+        claim_key(&configuration, proposal).map(|key| Claim {
             key,
             fingerprint: proposal.fingerprint,
             expires_at: self.now().plus(ttl),
@@ -371,9 +371,12 @@ impl Round {
 }
 
 /// The scope and key that a proposal claims: the caller's own, and without one the call itself
-/// where a second one like it would be a second effect (3-execution, 2).
-pub(crate) fn claim_key(proposal: &Proposal) -> Option<ClaimKey> {
+/// where a second one like it would be a second effect (3-execution, 2). What only claims to read
+/// is not retried by the gate, but an agent that asks it again wants to know how it is now.
+pub(crate) fn claim_key(configuration: &Configuration, proposal: &Proposal) -> Option<ClaimKey> {
+    let tool = configuration.catalogue.get(&proposal.tool);
     let guarded = proposal.effect == Effect::Some
+        && tool.is_some_and(|tool| tool.verb != Verb::Read)
         && proposal.mode == Mode::Execute
         && !proposal.allow_duplicate;
     let own = || {
