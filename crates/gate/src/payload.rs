@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use jsonschema::Validator;
 use serde_json::Value;
-use toolgate_model::{Call, Catalogue, Code, Denial, Descriptor, Duration, ToolId};
+use toolgate_model::{
+    Call, Catalogue, Checks, Code, Denial, Descriptor, Duration, KeyPlace, ToolId,
+};
 
 /// Errors of one call that are reported; the rest is counted.
 // LIMIT: five, so that a hostile call cannot make a long answer.
@@ -39,6 +41,10 @@ impl Payloads {
                 "the arguments must be an object",
             ));
         }
+        if let Some(name) = gates_own(&tool.checks).filter(|name| arguments.get(name).is_some()) {
+            let message = format!("`{name}` is the gate's own idempotency key: leave it out");
+            return Err(Denial::new(Code::InvalidArguments, message));
+        }
         if tool.input_schema.is_null() {
             return Ok(());
         }
@@ -55,6 +61,15 @@ impl Payloads {
                 "the tool's schema is not loaded",
             )),
         }
+    }
+}
+
+/// The argument in which the downstream wants the gate's key: no caller may choose it, or one
+/// invocation could pass for another. The schema does not ask for it.
+fn gates_own(checks: &Checks) -> Option<&str> {
+    match checks.effect.as_ref()?.idempotency.as_ref()? {
+        KeyPlace::Argument(name) => Some(name),
+        KeyPlace::Header(_) | KeyPlace::Meta(_) => None,
     }
 }
 
@@ -154,4 +169,32 @@ pub(crate) fn timeout(
         return Err(Denial::new(Code::InvalidTimeout, message));
     }
     Ok(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gates_own;
+    use toolgate_model::{Checks, EffectCheck, KeyPlace};
+
+    #[test]
+    fn only_an_argument_can_be_the_gates_own() {
+        let place = |place| Checks {
+            effect: Some(EffectCheck {
+                idempotency: place,
+                ..EffectCheck::default()
+            }),
+            ..Checks::default()
+        };
+        let name = "key".to_owned();
+        let argument = place(Some(KeyPlace::Argument(name.clone())));
+        assert_eq!(gates_own(&argument), Some("key"));
+        for other in [
+            None,
+            Some(KeyPlace::Header(name.clone())),
+            Some(KeyPlace::Meta(name)),
+        ] {
+            assert_eq!(gates_own(&place(other)), None);
+        }
+        assert_eq!(gates_own(&Checks::default()), None);
+    }
 }

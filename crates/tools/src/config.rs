@@ -244,7 +244,7 @@ const OWN_HEADERS: [&str; 8] = [
     "transfer-encoding",
 ];
 
-fn header_problem(name: &str) -> Option<String> {
+pub(crate) fn header_problem(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let taken = OWN_HEADERS.contains(&lower.as_str()) || lower.starts_with("mcp-");
     let valid = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok();

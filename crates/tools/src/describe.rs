@@ -6,7 +6,7 @@
 //!
 //! Must not know: processes, sockets, time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use toolgate_model::{
@@ -14,7 +14,8 @@ use toolgate_model::{
     json::{self, Limits, Numbers, Raw},
 };
 
-use crate::config::{Overrides, SourceLimits, ToolOverride, WireNames};
+use crate::config::{Overrides, Secret, SourceLimits, ToolOverride, WireNames};
+use crate::key_place;
 use crate::names::{self, WIRE_NAME_CHARS_MAX, is_wire_name};
 use crate::risk::{self, Rating};
 
@@ -29,6 +30,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) limits: SourceLimits,
     /// The version that the server gives of itself.
     pub(crate) version: Option<&'a str>,
+    /// The headers that each request to it carries; none where it is not spoken to over HTTP.
+    pub(crate) headers: Option<&'a BTreeMap<String, Secret>>,
 }
 
 /// A tool with the name that its source calls it by.
@@ -182,6 +185,12 @@ fn descriptor(
             "its wire name `{wire}` begins like the gate's own tools; give it a `wire_name`"
         ));
     }
+    let schema = definition.get("inputSchema").cloned().unwrap_or_default();
+    let place = key_place::stated(&stated.checks);
+    if let Some(place) = place {
+        key_place::check(place, origin.headers, &schema)?;
+    }
+    let input_schema = key_place::callers_schema(place, schema);
     let rating = stated.risk.map_or_else(
         || risk::rate(&definition),
         |risk| Rating {
@@ -195,7 +204,7 @@ fn descriptor(
             .version
             .unwrap_or_else(|| version(&definition, origin.version)),
         wire_name: wire,
-        input_schema: definition.get("inputSchema").cloned().unwrap_or_default(),
+        input_schema,
         category: stated.category,
         method: None,
         verb: stated.verb.unwrap_or(rating.verb),
@@ -296,6 +305,7 @@ mod tests {
             message_bytes_max: 1_000,
         },
         version: Some("2.1"),
+        headers: None,
     };
 
     fn line(tool: &Offered) -> String {

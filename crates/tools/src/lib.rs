@@ -13,6 +13,8 @@ mod ports;
 mod source;
 mod sources;
 
+mod errand;
+mod key_place;
 mod session;
 mod verdict;
 
@@ -36,6 +38,7 @@ pub use config::{
     WireNames, source_problems,
 };
 pub use describe::UnavailableTool;
+pub use key_place::key_place_problem;
 pub use ports::Ports;
 pub use sources::{OnChange, Sources};
 pub use stdio::INHERITED_VARIABLES;

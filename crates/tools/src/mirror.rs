@@ -33,13 +33,15 @@ pub(crate) fn method(era: Era, method: &str) -> Vec<(String, String)> {
 pub(crate) fn call(
     era: Era,
     name: &str,
-    schema: &Value,
+    schema: Option<&Value>,
     arguments: &Value,
 ) -> Vec<(String, String)> {
     let mut headers = method(era, "tools/call");
     if era == Era::Modern {
         headers.push(("mcp-name".to_owned(), encoded(name)));
-        parameters(schema, arguments, DEPTH_MAX, &mut headers);
+        if let Some(schema) = schema {
+            parameters(schema, arguments, DEPTH_MAX, &mut headers);
+        }
     }
     headers
 }
@@ -103,7 +105,7 @@ mod tests {
             "inner": {"properties": {"flag": {"type": "boolean", "x-mcp-header": "Flag"}}},
             "plain": {"type": "string"},
         }});
-        let lines: Vec<String> = call(Era::Modern, name, &schema, &arguments)
+        let lines: Vec<String> = call(Era::Modern, name, Some(&schema), &arguments)
             .into_iter()
             .map(|(name, value)| format!("{name}: {value}"))
             .collect();
@@ -157,6 +159,6 @@ mod tests {
 
     #[test]
     fn a_legacy_server_gets_none() {
-        assert!(call(Era::Legacy("2025-11-25"), "x", &json!({}), &json!({})).is_empty());
+        assert!(call(Era::Legacy("2025-11-25"), "x", None, &json!({})).is_empty());
     }
 }

@@ -13,13 +13,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use toolgate_execution::LossCause;
-use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Answer, BoxFuture};
-use toolgate_model::{Duration, Timestamp, json::Raw};
+use toolgate_model::{Duration, KeyPlace, Timestamp, json::Raw};
 
 use crate::describe::Offered;
 use crate::era::{self, Era, Probed, Server};
+use crate::errand::Errand;
 use crate::exchange::{Exchange, Link, Request, Ticket};
+use crate::key_place;
 use crate::message::{self, RpcError};
 use crate::mirror;
 use crate::ports::Ports;
@@ -250,15 +251,15 @@ impl Session {
             .await
     }
 
-    /// Sends one call, once, and waits for its answer until the deadline, or until the caller
+    /// Sends one errand, once, and waits for its answer until the deadline, or until the caller
     /// gives up. An answer that is already there wins over both.
     pub(crate) async fn call(
         &self,
         tool: &Offered,
-        dispatch: Dispatch,
+        errand: Errand,
         (deadline, cancelled): (Timestamp, BoxFuture<'static, ()>),
     ) -> Answer {
-        let request = self.call_request(tool, &dispatch);
+        let request = self.call_request(tool, &errand);
         let (id, ticket) = (request.id, request.ticket.clone());
         let mut exchange = self.link.request(request);
         let (cause, reason) = tokio::select! {
@@ -274,45 +275,36 @@ impl Session {
             return verdict::unavailable(&format!("{reason} while it waited to be sent"));
         }
         self.link.cancel(id, reason);
-        verdict::lost(cause, format!("{reason} ({})", dispatch.timeout()))
+        verdict::lost(cause, format!("{reason} ({})", errand.timeout()))
     }
 
-    fn call_request(&self, tool: &Offered, dispatch: &Dispatch) -> Request {
+    fn call_request(&self, tool: &Offered, errand: &Errand) -> Request {
         let era = self.server.era;
-        let headers = mirror::call(
-            era,
-            &tool.name,
-            &tool.descriptor.input_schema,
-            dispatch.arguments(),
-        );
+        let place = key_place::stated(&tool.descriptor.checks).zip(errand.key());
+        let arguments = key_place::with_key(place, errand.arguments());
+        // The server's own schema: the caller's lacks the argument that is the gate's.
+        let schema = tool.descriptor.definition.get("inputSchema");
+        let mut headers = mirror::call(era, &tool.name, schema, &arguments);
+        let mut meta = errand.meta();
+        match place {
+            Some((KeyPlace::Header(name), key)) => headers.push((name.clone(), key.to_owned())),
+            Some((KeyPlace::Meta(name), key)) => {
+                meta.insert(name.clone(), key.into());
+            }
+            Some((KeyPlace::Argument(_), _)) | None => {}
+        }
         let mut request = self.plain("tools/call", Raw::default(), headers);
-        request.progress = dispatch.progress().cloned();
+        if errand.progress().is_some() {
+            meta.insert("progressToken".to_owned(), request.id.into());
+        }
+        era.stamp(&mut meta);
+        request.progress = errand.progress().cloned();
         request.params = message::raw(&CallParams {
             name: &tool.name,
-            arguments: dispatch.arguments(),
-            meta: self.meta(dispatch, request.id),
+            arguments: &arguments,
+            meta,
         });
         request
-    }
-
-    /// What travels beside the arguments. The gate's own keys win over whatever a caller sent.
-    fn meta(&self, dispatch: &Dispatch, id: u64) -> Map<String, Value> {
-        let reserved = |key: &str| key == "progressToken" || era::is_protocols_own(key);
-        let mut meta: Map<String, Value> = dispatch
-            .meta()
-            .iter()
-            .filter(|(key, _)| !reserved(key))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        let invocation = dispatch.invocation().as_str();
-        meta.insert("dev.toolgate/invocation-id".to_owned(), invocation.into());
-        let key = dispatch.idempotency_key();
-        meta.insert("dev.toolgate/idempotency-key".to_owned(), key.into());
-        if dispatch.progress().is_some() {
-            meta.insert("progressToken".to_owned(), id.into());
-        }
-        self.server.era.stamp(&mut meta);
-        meta
     }
 }
 

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
-use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Answer, BoxFuture};
 use toolgate_model::{Duration, SourceHealth, SourceStatus, Timestamp, ToolId};
 
 use crate::config::{Overrides, SourceConfig, SourceKind};
 use crate::describe::{self, Offered, Origin, UnavailableTool};
+use crate::errand::Errand;
 use crate::exchange::{Exchange, Link};
 use crate::http::{Endpoint, HttpLink};
 use crate::ports::Ports;
@@ -135,20 +135,20 @@ impl Source {
         self.enter(SourceHealth::Down, Some(reason), None);
     }
 
-    /// Sends one call, once.
-    pub(crate) async fn call(&self, mut dispatch: Dispatch) -> Answer {
-        let deadline = self.ports.clock.now().plus(dispatch.timeout());
+    /// Sends one errand, once.
+    pub(crate) async fn send(&self, mut errand: Errand) -> Answer {
+        let deadline = self.ports.clock.now().plus(errand.timeout());
         let offer = self.offer();
-        let position = offer.positions.get(dispatch.tool());
+        let position = offer.positions.get(errand.tool());
         let Some(tool) = position.and_then(|position| offer.tools.get(*position)) else {
             return verdict::unavailable("the tool is not offered any more");
         };
         let Ok(_turn) = self.calls.try_acquire() else {
             return verdict::unavailable(&format!("{CALLS_MAX} calls are under way already"));
         };
-        let mut cancelled = dispatch.take_cancelled();
+        let mut cancelled = errand.take_cancelled();
         match self.ready(&mut cancelled, deadline).await {
-            Ok(session) => session.call(tool, dispatch, (deadline, cancelled)).await,
+            Ok(session) => session.call(tool, errand, (deadline, cancelled)).await,
             Err(why) => verdict::unavailable(&why),
         }
     }
@@ -349,6 +349,10 @@ impl Source {
             wire_names: self.config.wire_names,
             limits: self.config.limits,
             version: session.server.version.as_deref(),
+            headers: match &self.config.kind {
+                SourceKind::Http { headers, .. } => Some(headers),
+                SourceKind::Stdio { .. } => None,
+            },
         };
         let (tools, unavailable) = describe::describe(origin, &listing.tools, &self.overrides);
         for left_out in &unavailable {

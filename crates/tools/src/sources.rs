@@ -11,12 +11,14 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use toolgate_gate::Look;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Answer, BoxFuture, Tools};
 use toolgate_model::{Catalogue, Duration, SourceStatus};
 
 use crate::config::{Overrides, SourceConfig, source_problems};
 use crate::describe::{self, UnavailableTool};
+use crate::errand::Errand;
 use crate::ports::Ports;
 use crate::source::Source;
 use crate::verdict;
@@ -117,6 +119,23 @@ impl Sources {
     }
 }
 
+impl Sources {
+    fn send(&self, errand: Errand) -> BoxFuture<'_, Answer> {
+        let name = errand.tool().source();
+        let known = self
+            .sources
+            .iter()
+            .find(|source| source.config.name == name);
+        match known {
+            Some(source) => Box::pin(source.send(errand)),
+            None => {
+                let answer = verdict::unavailable("no such source is configured");
+                Box::pin(std::future::ready(answer))
+            }
+        }
+    }
+}
+
 impl Drop for Sources {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -135,24 +154,10 @@ impl Tools for Sources {
     }
 
     fn call(&self, dispatch: Dispatch) -> BoxFuture<'_, Answer> {
-        let name = dispatch.tool().source();
-        let known = self
-            .sources
-            .iter()
-            .find(|source| source.config.name == name);
-        match known {
-            Some(source) => Box::pin(source.call(dispatch)),
-            None => {
-                let answer = verdict::unavailable("no such source is configured");
-                Box::pin(std::future::ready(answer))
-            }
-        }
+        self.send(Errand::Call(dispatch))
     }
 
-    fn look(&self, _look: toolgate_gate::Look) -> BoxFuture<'_, Answer> {
-        Box::pin(std::future::ready(Answer::Refused {
-            code: toolgate_model::Code::UpstreamUnavailable,
-            message: "nothing to look at".to_owned(),
-        }))
+    fn look(&self, look: Look) -> BoxFuture<'_, Answer> {
+        self.send(Errand::Look(look))
     }
 }

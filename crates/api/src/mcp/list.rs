@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use toolgate_gate::{Configuration, visible};
-use toolgate_model::{Catalogue, Descriptor, Identity, Lifecycle, Timestamp};
+use toolgate_model::{Catalogue, Descriptor, Identity, KeyPlace, Lifecycle, Timestamp};
 
 use super::limits::PAGE_BYTES_MAX;
 use super::message::RpcError;
@@ -114,6 +114,7 @@ pub(super) fn looks_same(before: &[Arc<Descriptor>], after: &[Arc<Descriptor>]) 
             before.id == after.id
                 && before.wire_name == after.wire_name
                 && before.definition == after.definition
+                && before.input_schema == after.input_schema
         })
 }
 
@@ -130,6 +131,12 @@ fn entry(tool: &Descriptor) -> Entry {
         _ => Map::new(),
     };
     definition.insert("name".to_owned(), tool.wire_name.clone().into());
+    // The argument in which the downstream takes the gate's key is nobody else's to fill in.
+    let effect = tool.checks.effect.as_ref();
+    let place = effect.and_then(|effect| effect.idempotency.as_ref());
+    if matches!(place, Some(KeyPlace::Argument(_))) && !tool.input_schema.is_null() {
+        definition.insert("inputSchema".to_owned(), tool.input_schema.clone());
+    }
     // MCP wants a schema; a source that gives none takes any object.
     definition
         .entry("inputSchema")

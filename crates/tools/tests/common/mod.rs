@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
 use toolgate_execution::{Input, Invocation, Proposal, State};
-use toolgate_gate::permit::{Dispatch, Travel};
+use toolgate_gate::permit::{Clearance, Dispatch, Travel};
 use toolgate_gate::port::{
     Answer, BoxFuture, Clock, Committed, Entropy, PolicyDocument, Stored, Tasks, Tools, Unavailable,
 };
-use toolgate_gate::{Configuration, Posture, Settings, Stance, decide};
+use toolgate_gate::{Configuration, Judged, Posture, Settings, Stance, decide};
 use toolgate_model::{
     Agent, Call, Catalogue, Credential, Decision, Digest, Duration, Effect, Epoch, InvocationId,
     KeyId, Mode, Profile, Role, SourceHealth, Timestamp, Token, TokenKind, ToolId,
@@ -235,6 +235,7 @@ pub(crate) fn source(name: &str, kind: SourceKind) -> SourceConfig {
     }
 }
 
+/// The dispatch of a call that the gate allowed.
 pub(crate) fn dispatch(
     catalogue: &Arc<Catalogue>,
     tool: &str,
@@ -242,6 +243,30 @@ pub(crate) fn dispatch(
     travel: Travel,
 ) -> Dispatch {
     let now = Timestamp::from_millis(0);
+    let call = Call::new(tool.parse().unwrap(), arguments.clone());
+    let (judged, clearance) = judged(catalogue, &call);
+    let clearance = clearance.unwrap_or_else(|| panic!("denied: {:?}", judged.decision.denial));
+    let admitted = admitted(&call.tool, &arguments, judged.decision, now);
+    let durable = Committed {
+        epoch: Epoch(1),
+        records: Vec::new(),
+    };
+    let permit = clearance.permit(&admitted, &durable).unwrap();
+    permit.dispatch(now, arguments, travel).unwrap()
+}
+
+/// Why the gate denies this call, if it does.
+pub(crate) fn denial(
+    catalogue: &Arc<Catalogue>,
+    tool: &str,
+    arguments: Value,
+) -> Option<toolgate_model::Denial> {
+    let call = Call::new(tool.parse().unwrap(), arguments);
+    judged(catalogue, &call).0.decision.denial
+}
+
+/// What a gate that allows everything says of a call.
+fn judged(catalogue: &Arc<Catalogue>, call: &Call) -> (Judged, Option<Clearance>) {
     let (stored, identity) = everything_allowed();
     let allow = Stance::Allow;
     let posture = Posture {
@@ -255,21 +280,10 @@ pub(crate) fn dispatch(
         ..Settings::default()
     };
     let configuration = Configuration::build(stored, Arc::clone(catalogue), settings, None);
-    let call = Call::new(tool.parse().unwrap(), arguments.clone());
-    let (judged, clearance) = decide(
-        &configuration,
-        &identity(&configuration),
-        (&call, &toolgate_gate::Evidence::default()),
-        now,
-    );
-    let clearance = clearance.unwrap_or_else(|| panic!("denied: {:?}", judged.decision.denial));
-    let admitted = admitted(&call.tool, &arguments, judged.decision, now);
-    let durable = Committed {
-        epoch: Epoch(1),
-        records: Vec::new(),
-    };
-    let permit = clearance.permit(&admitted, &durable).unwrap();
-    permit.dispatch(now, arguments, travel).unwrap()
+    let identity = identity(&configuration);
+    let unread = toolgate_gate::Evidence::default();
+    let now = Timestamp::from_millis(0);
+    decide(&configuration, &identity, (call, &unread), now)
 }
 
 type IdentityOf = Box<dyn Fn(&Configuration) -> toolgate_model::Identity>;

@@ -3,6 +3,8 @@
 //! It speaks just enough HTTP/1.1 to be misused: one request a connection, answered by what the
 //! test's function gives back for it.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
