@@ -10,4 +10,5 @@
 mod calls;
 mod doubt;
 mod evidence;
+mod thaw;
 mod world;

@@ -238,14 +238,19 @@ impl World {
     /// A gate with `billing_agent`, owned by ana, who may call everything of `stripe`; bo may
     /// approve.
     pub(crate) async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    /// The same, where the operator set something else.
+    pub(crate) async fn with(settings: Settings) -> Self {
         let clock = Arc::new(HandClock::default());
         clock.advance(Duration::from_secs(1_000_000));
         let signer = Signer::from_seed("toolgate.test/log", [7; 32]).unwrap();
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(signer, clock.clone()));
-        Self::on(store, clock).await
+        Self::on(store, clock, settings).await
     }
 
-    pub(crate) async fn on(store: Arc<dyn Store>, clock: Arc<HandClock>) -> Self {
+    async fn on(store: Arc<dyn Store>, clock: Arc<HandClock>, settings: Settings) -> Self {
         let tools = Arc::new(Puppets::default());
         *tools.catalogue.lock().unwrap() = Arc::new(catalogue());
         let ports = Ports {
@@ -255,7 +260,7 @@ impl World {
             entropy: Arc::new(Counter::default()),
             tasks: Arc::new(Runtime),
         };
-        let driver = Driver::open(ports, Settings::default()).await.unwrap();
+        let driver = Driver::open(ports, settings).await.unwrap();
         let first = driver
             .renew_local(id("local@localhost"))
             .await
@@ -333,7 +338,13 @@ impl World {
             }
             described
         });
-        let catalogue = Arc::new(Catalogue::new(changed.collect::<Vec<_>>()));
+        let changed = changed.collect();
+        self.offer(changed);
+    }
+
+    /// From now on these are all tools.
+    pub(crate) fn offer(&self, tools: Vec<Descriptor>) {
+        let catalogue = Arc::new(Catalogue::new(tools));
         *self.tools.catalogue.lock().unwrap() = catalogue.clone();
         self.driver.set_catalogue(catalogue);
     }
