@@ -10,6 +10,7 @@
 mod envelope;
 mod state;
 
+mod deliveries;
 mod diagnostic;
 mod front;
 mod host;

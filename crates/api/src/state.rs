@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use toolgate_driver::Driver;
+use toolgate_gate::outbox::Notices;
 use toolgate_gate::port::Tasks;
 
 /// Bounds on what comes in (4-interfaces, 5).
@@ -34,6 +35,8 @@ impl Default for Limits {
 pub struct Api {
     /// Decides and runs.
     pub driver: Arc<Driver>,
+    /// Tells endpoints of what stands on the record.
+    pub notices: Arc<dyn Notices>,
     /// Holds what outlives a request.
     pub tasks: Arc<dyn Tasks>,
     /// Bounds.

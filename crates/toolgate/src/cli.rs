@@ -102,6 +102,8 @@ commands! {
     Man(commands::man::Man),
     /// Serve MCP on the standard streams
     Mcp(commands::mcp::Mcp),
+    /// See who is told of approvals, and what was sent
+    Notify(commands::notify::Notify),
     /// Print the OpenAPI document of the HTTP API
     Openapi(commands::openapi::Openapi),
     /// See or change policies

@@ -20,6 +20,7 @@ pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod mcp;
+pub(crate) mod notify;
 pub(crate) mod openapi;
 
 pub(crate) mod policy;

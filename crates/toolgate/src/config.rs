@@ -9,6 +9,8 @@
 //! Must not know: the file system, the environment, the clock. [`resolve`] is a function.
 
 mod agent;
+mod checks;
+mod notify;
 mod reader;
 mod schema;
 mod secret;
@@ -28,7 +30,8 @@ use toolgate_model::{Diagnostic, Duration, Severity, Span, TenantId};
 use toolgate_policy::Document;
 use toolgate_tools::Overrides;
 
-pub(crate) use schema::json_schema;
+pub(crate) use notify::DeclaredEndpoint;
+pub(crate) use schema::{descriptor_schema, json_schema};
 pub(crate) use show::Listing;
 pub(crate) use source::Source;
 pub(crate) use tree::Origin;
@@ -57,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) overrides: Overrides,
     /// Agents that the file declares.
     pub(crate) agents: Vec<DeclaredAgent>,
+    /// Who is told of what stands on the record.
+    pub(crate) endpoints: Vec<DeclaredEndpoint>,
     /// Bounds on what comes in.
     pub(crate) limits: Limits,
     /// The MCP face.
@@ -221,6 +226,7 @@ impl Reading<'_, '_> {
             sources: self.sources(root),
             overrides: self.overrides(root),
             agents: self.agents(root),
+            endpoints: self.endpoints(root),
             limits: self.limits(root),
             mcp: self.mcp(root),
             public_url: self.public_url(root),

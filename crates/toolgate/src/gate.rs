@@ -2,7 +2,7 @@
 //! the reverse order.
 //!
 //! ```text
-//! directory → key → store → sources → driver → faces → listener → timers and files
+//! directory → key → store → sources → driver → notifications → faces → listener → timers and files
 //! ```
 //!
 //! `serve`, `demo`, `mcp` and `mcp wrap` all start the same gate; they differ in the configuration
@@ -20,6 +20,7 @@ use toolgate_api::Api;
 use toolgate_driver::{Driver, Ports, Recovered};
 use toolgate_gate::port::{Clock, Entropy, Tasks, Tools as _};
 use toolgate_model::{Catalogue, Duration, SourceStatus};
+use toolgate_notify::{Facts, Notifier};
 use toolgate_store::{Options, SqliteStore, keys};
 use toolgate_tools::{OnChange, SourceConfig, Sources};
 
@@ -147,8 +148,10 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
+    let notifier = notifier(config, shell, (&store, &url)).await?;
     let api = Api {
         driver: driver.clone(),
+        notices: notifier.clone(),
         tasks,
         limits: config.limits,
         public_url: url.into(),
@@ -184,6 +187,10 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
     groups
         .upkeep
         .loop_until_stopped("uses", upkeep::uses(driver.clone(), clock.clone()));
+    for courier in notifier.couriers() {
+        let run = courier.clone().run();
+        groups.upkeep.loop_until_stopped("notifications", run);
+    }
     groups
         .upkeep
         .loop_until_stopped("policy files", reload::watch(driver, watched, clock));
@@ -306,6 +313,35 @@ fn source_configs(config: &Config, shell: &Shell) -> Result<Vec<SourceConfig>, F
             })
     });
     started.collect()
+}
+
+/// The notifications, each endpoint with its secret from where that is.
+async fn notifier(
+    config: &Config,
+    shell: &Shell,
+    (store, url): (&Arc<SqliteStore>, &str),
+) -> Result<Arc<Notifier>, Fault> {
+    let opened = config.endpoints.iter().map(|endpoint| {
+        let spec = endpoint.opened_with(&shell.variables);
+        spec.map_err(|why| {
+            let message = format!("the endpoint `{}` cannot sign: {why}", endpoint.name);
+            Fault::new(crate::exit::Exit::Invalid, message)
+        })
+    });
+    let specs = opened.collect::<Result<_, Fault>>()?;
+    let ports = toolgate_notify::Ports {
+        store: store.clone(),
+        outbox: store.clone(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let facts = Facts {
+        public_url: url.to_owned(),
+        capture: config.settings.capture,
+    };
+    Notifier::open(specs, (ports, facts))
+        .await
+        .map_err(|error| Fault::failed(error.to_string()))
 }
 
 async fn declare_agents(config: &Config, driver: &Driver) -> Result<(), Fault> {

@@ -36,7 +36,11 @@ fn filled(path: &str, world: &Things) -> String {
         _ if path.starts_with("/v1/users") => "vi@acme.com",
         _ => &world.invocation,
     };
-    path.replace("{id}", id).replace("{name}", "refunds")
+    let name = match path.starts_with("/v1/endpoints") {
+        true => "pager",
+        false => "refunds",
+    };
+    path.replace("{id}", id).replace("{name}", name)
 }
 
 /// Things that are there to be asked about.
@@ -45,6 +49,8 @@ struct Things {
     approval: String,
     digest: String,
     record: String,
+    /// The record that the approval was asked for.
+    asked: String,
     key: String,
 }
 
@@ -57,6 +63,7 @@ impl Things {
             approval: text(&envelope["denial"]["details"]["approval_id"]),
             digest: text(&envelope["denial"]["details"]["digest"]),
             record: text(&envelope["evidence_ids"][0]),
+            asked: text(&envelope["evidence_ids"][0]),
             key: format!("key_{}", world.other_agent.split('_').nth(1).unwrap()),
         }
     }
@@ -235,8 +242,28 @@ fn needs(things: &Things) -> Vec<(Method, &'static str, Permission, Value)> {
         (get.clone(), "/v1/records", View, none.clone()),
         (get.clone(), "/v1/records/{id}", View, none.clone()),
         (get.clone(), "/v1/checkpoints", View, none.clone()),
-        (post, "/v1/checkpoints", View, none.clone()),
+        (post.clone(), "/v1/checkpoints", View, none.clone()),
         (get.clone(), "/v1/export", View, none.clone()),
+        (get.clone(), "/v1/endpoints", View, none.clone()),
+        (
+            post.clone(),
+            "/v1/endpoints/{name}/test",
+            ManagePeople,
+            none.clone(),
+        ),
+        (
+            post.clone(),
+            "/v1/endpoints/{name}/redeliver",
+            ManagePeople,
+            json!({"event": things.asked}),
+        ),
+        (
+            post,
+            "/v1/endpoints/{name}/resume",
+            ManagePeople,
+            none.clone(),
+        ),
+        (get.clone(), "/v1/deliveries", View, none.clone()),
         (get, "/v1/events", View, none),
     ]
 }

@@ -18,6 +18,7 @@ mod afterwards;
 mod agents;
 mod approvals;
 mod bad_input;
+mod deliveries;
 mod description;
 mod duties;
 mod faults;

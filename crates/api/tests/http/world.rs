@@ -11,9 +11,11 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use toolgate_api::{Api, Limits, router};
 use toolgate_driver::{AgentSpec, Driver, KeySpec, Ports};
+use toolgate_gate::outbox::{Outbox as _, Standing};
 use toolgate_gate::port::Store;
-use toolgate_gate::{Caller, Settings};
+use toolgate_gate::{Caller, Capture, Settings};
 use toolgate_model::{AgentId, Duration, Glob, Grant, Profile, Role, Scope, TenantId};
+use toolgate_notify::{Address, EndpointSpec, Facts, Notifier, SigningSecrets};
 use toolgate_policy::Document;
 use toolgate_record::Signer;
 use toolgate_store::MemoryStore;
@@ -68,6 +70,7 @@ impl World {
 
     async fn on(store: Arc<dyn Store>, clock: Arc<HandClock>) -> Self {
         let desk = Arc::new(Desk::default());
+        let notices = pager(&store, &clock).await;
         let ports = Ports {
             store,
             tools: desk.clone(),
@@ -78,6 +81,7 @@ impl World {
         let driver = Driver::open(ports, Settings::default()).await.unwrap();
         let api = Api {
             driver,
+            notices,
             tasks: Arc::new(Runtime),
             limits: Limits::default(),
             public_url: "http://127.0.0.1:8787".into(),
@@ -214,6 +218,42 @@ impl World {
     pub(crate) fn person(&self, name: &str) -> &str {
         &self.people[name]
     }
+}
+
+/// Notifications with one endpoint, where nobody listens. It stands somewhere already, so that
+/// opening it costs no operation of a store whose operations are counted.
+async fn pager(store: &Arc<dyn Store>, clock: &Arc<HandClock>) -> Arc<Notifier> {
+    let ring = rustls::crypto::ring::default_provider();
+    let _installed = ring.install_default();
+    let signer = Signer::from_seed("toolgate.test/outbox", [7; 32]).unwrap();
+    let outbox = Arc::new(MemoryStore::new(signer, clock.clone()));
+    let standing = Standing {
+        endpoint: "pager".to_owned(),
+        next: 0,
+        attempts: 0,
+        refusals: 0,
+        due_at: None,
+        disabled: None,
+    };
+    outbox.note(Some(standing), None).await.unwrap();
+    let spec = EndpointSpec {
+        name: "pager".to_owned(),
+        address: Address::parse("http://127.0.0.1:9/hush").unwrap(),
+        secrets: SigningSecrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap(),
+        events: vec![Glob::new("approval.*")],
+        tenant: TenantId::default(),
+    };
+    let ports = toolgate_notify::Ports {
+        store: store.clone(),
+        outbox,
+        clock: clock.clone(),
+        entropy: Arc::new(Counter::default()),
+    };
+    let facts = Facts {
+        public_url: "http://127.0.0.1:8787".to_owned(),
+        capture: Capture::Digest,
+    };
+    Notifier::open(vec![spec], (ports, facts)).await.unwrap()
 }
 
 pub(crate) fn id(text: &str) -> AgentId {

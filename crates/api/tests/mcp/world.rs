@@ -111,17 +111,31 @@ impl World {
         });
         let desk = Arc::new(Desk::new(tools()));
         let signer = Signer::from_seed("toolgate.test/log", [7; 32]).unwrap();
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(signer, clock.clone()));
+        let memory = Arc::new(MemoryStore::new(signer, clock.clone()));
+        let entropy = Arc::new(Counter::default());
+        let notify = toolgate_notify::Ports {
+            store: memory.clone(),
+            outbox: memory.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        };
+        let facts = toolgate_notify::Facts {
+            public_url: "http://127.0.0.1:8787".to_owned(),
+            capture: toolgate_gate::Capture::Digest,
+        };
+        let nobody = toolgate_notify::Notifier::open(Vec::new(), (notify, facts)).await;
+        let store: Arc<dyn Store> = memory;
         let ports = Ports {
             store,
             tools: desk.clone(),
             clock,
-            entropy: Arc::new(Counter::default()),
+            entropy,
             tasks: Arc::new(Runtime),
         };
         let driver = Driver::open(ports, Settings::default()).await.unwrap();
         let api = Api {
             driver: driver.clone(),
+            notices: nobody.unwrap(),
             tasks: Arc::new(Runtime),
             limits: Limits::default(),
             public_url: "http://127.0.0.1:8787".into(),

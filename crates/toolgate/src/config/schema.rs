@@ -43,6 +43,7 @@ pub(crate) fn json_schema() -> Value {
         })),
         "source": list(source()),
         "agent": list(agent()),
+        "notify": list(endpoint()),
         "tools": {"type": "object", "additionalProperties": tool()},
     }));
     if let Some(map) = properties.as_object_mut() {
@@ -97,18 +98,98 @@ fn agent() -> Value {
     agent
 }
 
+fn endpoint() -> Value {
+    let mut endpoint = object(json!({
+        "name": text("The name that deliveries are kept under"),
+        "url": text("Where it is, over https"),
+        "secret": text("env:NAME or file:PATH, what signs: whsec_ and base64"),
+        "events": texts("Events it is told of, exact or pattern"),
+        "tenant": text("Whose record it is told of"),
+    }));
+    require(&mut endpoint, &["name", "url", "secret"]);
+    endpoint
+}
+
+/// The schema of one tool's descriptor, `[tools."source.operation"]`.
+pub(crate) fn descriptor_schema() -> Value {
+    let mut schema = tool();
+    if let Some(map) = schema.as_object_mut() {
+        let draft = "https://json-schema.org/draft/2020-12/schema";
+        map.insert("$schema".to_owned(), json!(draft));
+        map.insert(
+            "title".to_owned(),
+            json!("What an operator states about a tool"),
+        );
+    }
+    schema
+}
+
 fn tool() -> Value {
     object(json!({
         "risk": risk(),
         "verb": {"enum": ["READ", "WRITE", "DELETE", "ADMIN"]},
         "resource": text("A template such as customer:{args.customer}"),
         "timeout": duration("How long one attempt may take"),
-        "effect": {"enum": ["none", "some"], "description": "Whether a call may leave a trace"},
+        "effect": {
+            "anyOf": [{"enum": ["none", "some"]}, effect()],
+            "description": "Whether a call may leave a trace, and how to look for it",
+        },
+        "entity": entity(),
+        "trigger": trigger(),
+        "duplicate_window": duration("How long the same call without a key is answered from the first"),
         "lifecycle": {"enum": ["declared", "active", "deprecated", "disabled"]},
         "version": text("Its version"),
         "category": text("A tag such as issues"),
         "attributes": {"type": "object", "additionalProperties": {"type": "string"}},
         "wire_name": text("The name that MCP clients see"),
+    }))
+}
+
+fn entity() -> Value {
+    let mut entity = object(json!({
+        "probe": text("The tool that looks up what the call is about"),
+        "args": templates("Its arguments; {args.path}, {trigger.id} and {trigger.source} are filled in"),
+        "list": text("Where the candidates stand in its answer: a dotted path to a list"),
+        "match": templates("What must hold of it: dotted path to value"),
+        "pin": texts("What an approver sees and what must be the same when the call runs: dotted paths"),
+    }));
+    require(&mut entity, &["probe"]);
+    entity
+}
+
+fn trigger() -> Value {
+    let mut trigger = object(json!({
+        "probe": text("The tool that asks the event's source of truth"),
+        "args": templates("Its arguments; {args.path}, {trigger.id} and {trigger.source} are filled in"),
+        "match": templates("What must hold of the event: dotted path to value"),
+    }));
+    require(&mut trigger, &["probe"]);
+    trigger
+}
+
+fn effect() -> Value {
+    let mut place = object(json!({
+        "header": text("A header of the HTTP request"),
+        "argument": text("An argument of the tool; callers do not fill it in"),
+        "meta": text("An entry of the request's _meta"),
+    }));
+    if let Some(map) = place.as_object_mut() {
+        map.insert("minProperties".to_owned(), json!(1));
+        map.insert("maxProperties".to_owned(), json!(1));
+        let what = "Where the downstream takes the gate's key, if it knows a repeated one again";
+        map.insert("description".to_owned(), json!(what));
+    }
+    object(json!({
+        "idempotency": place,
+        "probe": text("The tool that finds the effect after an answer was lost"),
+        "args": templates("Its arguments; {invocation.id} too is filled in"),
+        "landed": text("True of its answer where the effect is there: over result, args, $invocation.id"),
+        "lands_within": duration("How late the effect may appear; without it, not finding it proves nothing"),
+        "tries": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5,
+            "description": "How often to look before a person is asked"},
+        "backoff": {"type": "string", "default": "1s..1m",
+            "pattern": "^[0-9]+(ms|s|m|h|d)\\.\\.[0-9]+(ms|s|m|h|d)$",
+            "description": "How long to wait between looks: the first and the longest"},
     }))
 }
 
@@ -135,6 +216,11 @@ fn text(description: &str) -> Value {
 
 fn texts(description: &str) -> Value {
     json!({"type": "array", "items": {"type": "string"}, "description": description})
+}
+
+fn templates(description: &str) -> Value {
+    let values = json!({"type": ["string", "integer", "boolean", "array", "object"]});
+    json!({"type": "object", "additionalProperties": values, "description": description})
 }
 
 fn count(description: &str) -> Value {

@@ -74,14 +74,22 @@ impl SecretPlace {
     /// # Errors
     /// A sentence that names the place and the fix.
     pub(crate) fn fetch(&self, variables: &BTreeMap<String, String>) -> Result<Secret, String> {
+        self.text(variables).map(Secret::new)
+    }
+
+    /// The same for what reads the secret's form at once.
+    ///
+    /// # Errors
+    /// As for [`SecretPlace::fetch`].
+    pub(crate) fn text(&self, variables: &BTreeMap<String, String>) -> Result<String, String> {
         match self {
-            Self::Plain(text) => Ok(Secret::new(text.clone())),
+            Self::Plain(text) => Ok(text.clone()),
             Self::Variable(name) => variables
                 .get(name)
                 .filter(|text| !text.is_empty())
-                .map(|text| Secret::new(text.clone()))
+                .cloned()
                 .ok_or_else(|| format!("the variable `{name}` is not set: export it")),
-            Self::File(path) => read(path).map(Secret::new),
+            Self::File(path) => read(path),
         }
     }
 }

@@ -289,7 +289,7 @@ impl Reading<'_, '_> {
         places
     }
 
-    fn place(&mut self, path: &str, name: &str, node: &Node) -> Option<SecretPlace> {
+    pub(super) fn place(&mut self, path: &str, name: &str, node: &Node) -> Option<SecretPlace> {
         let Value::Text(text) = &node.value else {
             self.reader.misfit(path, node, "a text in quotes");
             return None;

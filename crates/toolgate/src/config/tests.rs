@@ -279,12 +279,6 @@ capture = "redacted"
 [[source]]
 name = "stripe"
 openapi = { file = "specs/stripe.json", base_url = "http://127.0.0.1:8420" }
-[tools."stripe.refund"]
-risk = "high"
-[tools."stripe.refund".entity]
-probe = "stripe.get_charge"
-[tools."stripe.refund".effect]
-probe = "stripe.list_refunds"
 "#;
     check(
         text,
@@ -319,23 +313,7 @@ probe = "stripe.list_refunds"
         8 | openapi = { file = "specs/stripe.json", base_url = "http://127.0.0.1:8420" }
           |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           |
-        help: serve the tools over MCP and write `mcp = { … }` instead
-
-        error[C004]: `tools.stripe.refund.entity` is not available yet
-          --> etc/toolgate.toml:11:1
-           |
-        11 | [tools."stripe.refund".entity]
-           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-           |
-        help: the gate cannot probe yet; leave the table out, and a lost answer waits for a person
-
-        error[C004]: `tools.stripe.refund.effect` is not available yet
-          --> etc/toolgate.toml:13:1
-           |
-        13 | [tools."stripe.refund".effect]
-           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-           |
-        help: the gate cannot probe yet; leave the table out, and a lost answer waits for a person"#]],
+        help: serve the tools over MCP and write `mcp = { … }` instead"#]],
     );
 }
 
@@ -487,7 +465,7 @@ resource = "customer:{customer}"
         16 | effect = "maybe"
            |          ^^^^^^^
            |
-        help: it takes "none" for a tool that only reads, or "some"
+        help: it takes "none" for a tool that only reads, "some", or a table that says how to look for it
 
         error[C003]: `tools.crm.update.resource` cannot be `customer:{customer}`
           --> etc/toolgate.toml:17:12
@@ -532,11 +510,11 @@ fn a_variable_that_resembles_no_key_is_a_warning() {
         "",
         &[("TOOLGATE_DEPLOYMENT", "blue")],
         expect![[r#"
-        usable
-        warning[C002]: `deployment` is not a key of the configuration (from `TOOLGATE_DEPLOYMENT`)
-        --> environment
-         |
-        help: known here: `agent`, `approvals`, `data`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `origins`, `own_domains`, `policies`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tools`"#]],
+            usable
+            warning[C002]: `deployment` is not a key of the configuration (from `TOOLGATE_DEPLOYMENT`)
+            --> environment
+             |
+            help: known here: `agent`, `approvals`, `data`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `notify`, `origins`, `own_domains`, `policies`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tools`"#]],
     );
 }
 
@@ -575,6 +553,12 @@ tenant = "t"
 runtime = "r"
 project = "p"
 profile = { tools = [], resources = [], actions = [], envs = [], workflows = [], max_risk = "low" }
+[[notify]]
+name = "n"
+url = "https://h/in"
+secret = "env:N"
+events = []
+tenant = "t"
 [tools."a.b"]
 risk = "low"
 verb = "READ"
@@ -586,12 +570,30 @@ version = "1"
 category = "c"
 attributes = { amount = "args.cents / 100" }
 wire_name = "w"
+duplicate_window = "1m"
+entity = { probe = "a.c", args = { A = 1 }, list = "l", match = { A = 1 }, pin = ["p"] }
+trigger = { probe = "a.c", args = { A = 1 }, match = { A = 1 } }
+[tools."a.d".effect]
+idempotency = { header = "h" }
+probe = "a.c"
+args = { A = 1 }
+landed = "result.ok"
+lands_within = "1s"
+tries = 1
+backoff = "1s..2s"
+[tools."a.e"]
+effect = { idempotency = { argument = "a" } }
+[tools."a.f"]
+effect = { idempotency = { meta = "m" } }
 "#;
 
 /// The paths of a schema's leaves, in the form of the listing.
 fn leaves(schema: &serde_json::Value, path: &str, found: &mut Vec<String>) {
     if let Some(options) = schema.get("oneOf") {
         return leaves(&options[0], path, found);
+    }
+    if let Some(forms) = schema.get("anyOf").and_then(serde_json::Value::as_array) {
+        return forms.iter().for_each(|form| leaves(form, path, found));
     }
     if let Some(items) = schema
         .get("items")
@@ -628,8 +630,17 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
         let path = path
             .replace("[0]", "[]")
             .replace("[1]", "[]")
-            .replace("tools.a.b", "tools.*");
-        for map in [".env.A", ".headers.A", ".attributes.amount"] {
+            .replace("tools.a.b", "tools.*")
+            .replace("tools.a.d", "tools.*")
+            .replace("tools.a.e", "tools.*")
+            .replace("tools.a.f", "tools.*");
+        for map in [
+            ".env.A",
+            ".headers.A",
+            ".attributes.amount",
+            ".args.A",
+            ".match.A",
+        ] {
             if let Some(start) = path.strip_suffix(map) {
                 let name = map.rsplit_once('.').map_or("", |(name, _)| name);
                 return format!("{start}{name}.*");
@@ -645,4 +656,88 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
     read.sort();
     read.dedup();
     assert_eq!(published, read);
+}
+
+#[test]
+fn an_endpoint_is_read_strictly() {
+    check(
+        r#"
+[[notify]]
+name = "pager"
+url = "http://hooks.acme.com/in"
+secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+[[notify]]
+name = "two words"
+url = "https://169.254.169.254/latest"
+[[notify]]
+name = "chat"
+url = "https://hooks.acme.com/services/T0/secret"
+secret = "env:CHAT"
+[[notify]]
+name = "chat"
+url = "https://hooks.acme.com/"
+secret = "file:chat"
+event = ["approval.*"]
+"#,
+        expect![[r#"
+            error[C003]: `notify[0].url` cannot be told anything: plain http is only for this machine: write an https URL
+             --> etc/toolgate.toml:4:7
+              |
+            4 | url = "http://hooks.acme.com/in"
+              |       ^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+            error[C005]: `notify[0].secret` holds a secret in the open
+            --> etc/toolgate.toml:5:10
+             |
+            help: put it into a variable or a file and write `env:NAME` or `file:PATH`
+
+            error[C007]: `notify[1].name` is no name of an endpoint
+             --> etc/toolgate.toml:6:1
+              |
+            6 | [[notify]]
+              | ^^^^^^^^^^
+              |
+            help: write 1 to 64 letters, digits and `_ - .`
+
+            error[C006]: `notify[1].secret` is missing
+             --> etc/toolgate.toml:6:1
+              |
+            6 | [[notify]]
+              | ^^^^^^^^^^
+              |
+            help: add `secret = …`: a text in quotes
+
+            error[C003]: `notify[1].url` cannot be told anything: `169.254.169.254` is an address that no endpoint is on
+             --> etc/toolgate.toml:8:7
+              |
+            8 | url = "https://169.254.169.254/latest"
+              |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+            error[C007]: there are two endpoints `chat`
+              --> etc/toolgate.toml:13:1
+               |
+            13 | [[notify]]
+               | ^^^^^^^^^^
+               |
+            help: the name is what deliveries are kept under: choose another
+
+            error[C002]: `notify[3].event` is not a key of the configuration
+              --> etc/toolgate.toml:17:1
+               |
+            17 | event = ["approval.*"]
+               | ^^^^^
+               |
+            help: did you mean `events`?"#]],
+    );
+}
+
+#[test]
+fn the_path_of_an_endpoint_is_not_shown() {
+    let resolved = good(
+        "[[notify]]\nname = \"chat\"\nurl = \"https://hooks.acme.com/T0/hush\"\n\
+         secret = \"env:CHAT\"\n",
+    );
+    let shown = format!("{:?}", resolved.effective);
+    assert!(shown.contains("https://hooks.acme.com/…") && shown.contains("env:CHAT"));
+    assert!(!shown.contains("hush"), "{shown}");
 }
