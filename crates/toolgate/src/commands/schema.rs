@@ -23,6 +23,8 @@ enum Of {
     Policy,
     /// Of toolgate.toml
     Config,
+    /// Of one tool in it, `[tools."source.operation"]`
+    Descriptor,
 }
 
 impl Run for Schema {
@@ -30,6 +32,7 @@ impl Run for Schema {
         let schema = match self.of {
             Of::Policy => toolgate_policy::json_schema(),
             Of::Config => crate::config::json_schema(),
+            Of::Descriptor => crate::config::descriptor_schema(),
         };
         shell.print_raw(&pretty(&schema))?;
         Ok(Exit::Done)

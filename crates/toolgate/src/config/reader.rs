@@ -14,7 +14,7 @@ use serde_json::json;
 use toolgate_gate::Stance;
 use toolgate_model::{
     AgentId, Diagnostic, Duration, Effect, Glob, Lifecycle, ResourceTemplate, Risk, Role, Severity,
-    Span, TenantId, Verb, nearest,
+    Span, TenantId, ToolId, Verb, nearest,
 };
 
 use super::tree::{Entry, Node, Origin, Value};
@@ -318,6 +318,29 @@ impl<'t> Reader<'t> {
         });
     }
 
+    /// The place of one character of a text, where the file has the text as it is; else the
+    /// place of the whole.
+    pub(super) fn inside(&self, node: &Node, text: &str, column: usize) -> Origin {
+        let Origin::File(range) = &node.origin else {
+            return node.origin.clone();
+        };
+        let raw = self.file.and_then(|file| file.text.get(range.clone()));
+        let plain = raw
+            .and_then(|raw| raw.get(1..raw.len().checked_sub(1)?))
+            .is_some_and(|inner| inner == text);
+        if !plain {
+            return node.origin.clone();
+        }
+        let before: usize = text
+            .chars()
+            .take(column.saturating_sub(1))
+            .map(char::len_utf8)
+            .sum();
+        let start = range.start + 1 + before;
+        let one = text.get(before..).and_then(|rest| rest.chars().next());
+        Origin::File(start..start + one.map_or(1, char::len_utf8))
+    }
+
     fn read<T: Setting>(&mut self, path: &str, node: &Node) -> Option<T> {
         let value = T::read(node);
         if value.is_none() {
@@ -423,7 +446,7 @@ macro_rules! texts {
 texts! {
     AgentId: "a name of 1 to 128 letters, digits and `_ - . @ + :`", |text| text.parse().ok();
     Duration: "a duration such as 250ms, 20s, 5m, 24h or 30d", |text| text.parse().ok();
-    Effect: "\"none\" for a tool that only reads, or \"some\"", |text| match text {
+    Effect: "\"none\" for a tool that only reads, \"some\", or a table that says how to look for it", |text| match text {
         "none" => Some(Self::None),
         "some" => Some(Self::Some),
         _ => None,
@@ -450,6 +473,7 @@ texts! {
         "deny" => Some(Self::Deny),
         _ => None,
     };
+    ToolId: "a tool's full name, \"source.operation\"", |text| text.parse().ok();
     TenantId: "a name of 1 to 128 letters, digits and `_ - . @ + :`", |text| text.parse().ok();
     Verb: "\"READ\", \"WRITE\", \"DELETE\" or \"ADMIN\"", |text| Self::parse(text);
 }

@@ -6,8 +6,7 @@
 //! resource = "customer:{args.customer}"
 //! ```
 //!
-//! The tables that name probes (`entity`, `trigger`, `effect`) are refused until they work: a
-//! probe that is read and not run would be a false promise.
+//! The tables that name probes (`entity`, `trigger`, `effect`) are read in [`super::checks`].
 //!
 //! Must not know: which tools there are.
 
@@ -46,17 +45,7 @@ impl Reading<'_, '_> {
     }
 
     fn stated(&mut self, mut section: Section) -> ToolOverride {
-        let reserved = "the gate cannot probe yet; leave the table out, and a lost answer waits \
-                        for a person";
-        for table in ["entity", "trigger"] {
-            self.reader.unavailable(&mut section, table, reserved);
-        }
-        if section
-            .peek("effect")
-            .is_some_and(|node| matches!(node.value, Value::Table(_)))
-        {
-            self.reader.unavailable(&mut section, "effect", reserved);
-        }
+        let (effect, checks) = self.checks(&mut section);
         let attributes = self.attributes(&mut section);
         let reader = &mut *self.reader;
         let stated = ToolOverride {
@@ -64,12 +53,12 @@ impl Reading<'_, '_> {
             verb: reader.optional(&mut section, "verb"),
             resource: reader.optional(&mut section, "resource"),
             timeout: reader.optional(&mut section, "timeout"),
-            effect: reader.optional(&mut section, "effect"),
+            effect,
             lifecycle: reader.optional(&mut section, "lifecycle"),
             version: reader.optional(&mut section, "version"),
             category: reader.optional(&mut section, "category"),
             attributes,
-            checks: toolgate_model::Checks::default(),
+            checks,
             wire_name: reader.optional(&mut section, "wire_name"),
         };
         reader.finish(section);
