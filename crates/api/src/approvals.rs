@@ -14,7 +14,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toolgate_execution::{
-    Choice, Frozen, Grounds, Invocation, Refusal, State as Stage, Status, Vote,
+    Choice, Drift, Escalation, Frozen, Grounds, Invocation, Refusal, State as Stage, Status, Vote,
 };
 use toolgate_gate::Caller;
 use toolgate_gate::port::InvocationFilter;
@@ -115,6 +115,40 @@ struct ApprovalView {
     expires_at: Option<Timestamp>,
     /// How often a changed target has sent it back.
     requeues: u32,
+    /// What changed since the snapshot that was approved before, field by field.
+    drift: Vec<DriftView>,
+    /// The pinned facts of what it is about, as read live when it was frozen.
+    #[schema(value_type = Option<Object>)]
+    entity: Option<Value>,
+    /// Who else may decide once nobody has for a while.
+    escalation: Option<EscalationView>,
+}
+
+/// One pinned field that changed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Drift)]
+struct DriftView {
+    /// Its name: `entity.customer`.
+    field: String,
+    /// What was approved.
+    #[schema(value_type = Object)]
+    before: Value,
+    /// What is there now.
+    #[schema(value_type = Object)]
+    after: Value,
+}
+
+/// What happens when nobody decides.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Escalation)]
+struct EscalationView {
+    /// From when on others may decide too.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Who: groups, roles or people.
+    to: Vec<String>,
+    /// Whether that time has come and they were told.
+    told: bool,
 }
 
 /// Who must decide and how many.
@@ -341,6 +375,16 @@ fn view(invocation: &Invocation, asked: Option<&ApprovalId>) -> Option<ApprovalV
         frozen_at: frozen.map(|frozen| frozen.frozen_at),
         expires_at: frozen.map(|frozen| frozen.expires_at),
         requeues: frozen.map_or(0, |frozen| frozen.requeues),
+        drift: frozen.map_or_else(Vec::new, |frozen| {
+            frozen.drift.iter().map(DriftView::from).collect()
+        }),
+        entity: frozen
+            .and_then(|frozen| frozen.snapshot.get("entity"))
+            .filter(|entity| !entity.is_null())
+            .cloned(),
+        escalation: frozen
+            .and_then(|frozen| frozen.escalation.as_ref())
+            .map(EscalationView::from),
     })
 }
 
@@ -432,6 +476,26 @@ impl From<&Vote> for VoteView {
             digest: vote.digest,
             reason: vote.reason.clone(),
             at: vote.at,
+        }
+    }
+}
+
+impl From<&Drift> for DriftView {
+    fn from(drift: &Drift) -> Self {
+        Self {
+            field: drift.field.clone(),
+            before: drift.before.clone(),
+            after: drift.after.clone(),
+        }
+    }
+}
+
+impl From<&Escalation> for EscalationView {
+    fn from(escalation: &Escalation) -> Self {
+        Self {
+            at: escalation.at,
+            to: escalation.to.clone(),
+            told: escalation.told,
         }
     }
 }

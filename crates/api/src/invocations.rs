@@ -4,7 +4,7 @@
 //! POST /v1/invocations                     → 200 with the envelope, denials too
 //! GET  /v1/invocations?status=needs_operator
 //! GET  /v1/invocations/{id}?wait_ms=20000  → waits for an end, then the same envelope
-//! POST /v1/invocations/{id}/cancel · POST …/resolve · GET …/receipt
+//! POST /v1/invocations/{id}/cancel · POST …/reconcile · POST …/resolve · GET …/receipt
 //! ```
 //!
 //! An agent sees its own, a person those of their tenant. A caller who goes away does not cancel
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toolgate_driver::{Landed, Outcome, Watch};
 use toolgate_execution::{Invocation, Status};
+use toolgate_gate::Caller;
 use toolgate_gate::port::{InvocationFilter, RecordFilter};
 use toolgate_model::{
     AgentId, Duration, InvocationId, KeyId, Mode, RecordId, Risk, Timestamp, ToolId, Verdict,
@@ -27,6 +28,7 @@ use utoipa_axum::routes;
 use crate::auth::{AgentCaller, AnyCaller, PersonCaller};
 use crate::body::{Asked, Given, Maybe, Nothing};
 use crate::call::InvocationRequest;
+use crate::doubt::DoubtView;
 use crate::envelope::{self, Envelope};
 use crate::named::Named;
 use crate::problem::Problem;
@@ -43,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(propose, list))
         .routes(routes!(show))
         .routes(routes!(cancel))
+        .routes(routes!(reconcile))
         .routes(routes!(resolve))
 }
 
@@ -131,6 +134,8 @@ struct InvocationDetail {
     envelope: Envelope,
     /// What was called, by whom.
     call: CallView,
+    /// What is known of a lost answer, while the call is in doubt; for people.
+    doubt: Option<DoubtView>,
 }
 
 /// What was called, by whom.
@@ -173,7 +178,7 @@ struct CallView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Resolution {
-    /// Whether the effect is there.
+    /// Whether the effect is there, or that it is to be sent again.
     finding: Finding,
     /// How you know.
     reason: String,
@@ -187,6 +192,8 @@ enum Finding {
     Landed,
     /// It is not, and will not come.
     NotLanded,
+    /// It is not; send the same request once more, if the gate would still allow it.
+    Retry,
 }
 
 /// Propose a call
@@ -289,8 +296,17 @@ async fn show(
         invocation = api.driver.wait(&id, until).await?;
     }
     let call = CallView::from(&invocation);
+    let doubt = match caller {
+        Caller::Person { .. } => DoubtView::of(&api, &invocation).await?,
+        // What to do about a doubt is nothing for whoever made the call.
+        Caller::Agent(_) => None,
+    };
     let envelope = stored(&api, invocation).await?;
-    Ok(Reply::ok(InvocationDetail { envelope, call }))
+    Ok(Reply::ok(InvocationDetail {
+        envelope,
+        call,
+        doubt,
+    }))
 }
 
 /// Withdraw a call that waits
@@ -315,9 +331,33 @@ async fn cancel(
     Ok(Reply::ok(Envelope::of(&outcome, &api.public_url)))
 }
 
+/// Look for the effect of a call in doubt now
+///
+/// By a person who may approve. Answers once that is durable; follow it with
+/// `GET /v1/invocations/{id}?wait_ms=`. Refused where the tool's descriptor names no way to look.
+#[utoipa::path(
+    post, path = "/v1/invocations/{id}/reconcile", tag = "invocations",
+    operation_id = "reconcile_invocation",
+    params(("id" = String, Path, description = "`inv_…`")),
+    request_body = Option<Nothing>,
+    responses((status = 200, description = "How it stands.", body = Envelope)),
+)]
+async fn reconcile(
+    State(api): State<Api>,
+    person: PersonCaller,
+    Named(id): Named<InvocationId>,
+    Maybe(Nothing {}): Maybe<Nothing>,
+) -> Answer<Envelope> {
+    let driver = api.driver.clone();
+    let work = async move { driver.reconcile(&person.caller, &id).await };
+    let outcome = carried(&api, "http-reconcile", work).await??;
+    Ok(Reply::ok(Envelope::of(&outcome, &api.public_url)))
+}
+
 /// Say what happened to a call in doubt
 ///
-/// Only a person who may approve can, and their reason stays on the record.
+/// Only a person who may approve can, and their reason stays on the record. `retry` is decided
+/// again under what is in force now, and goes out under the same downstream key.
 #[utoipa::path(
     post, path = "/v1/invocations/{id}/resolve", tag = "invocations",
     operation_id = "resolve_invocation",
@@ -334,6 +374,7 @@ async fn resolve(
     let landed = match finding {
         Finding::Landed => Landed::Yes,
         Finding::NotLanded => Landed::No,
+        Finding::Retry => Landed::Retry,
     };
     let driver = api.driver.clone();
     let work = async move { driver.resolve(&person.caller, &id, (landed, reason)).await };

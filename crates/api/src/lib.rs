@@ -7,6 +7,7 @@
 //! its body, in this order; one resource is one file. Must not know: stores, tool protocols
 //! towards upstreams, configuration files.
 
+mod doubt;
 mod envelope;
 mod state;
 

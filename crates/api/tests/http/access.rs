@@ -140,6 +140,12 @@ fn needs(things: &Things) -> Vec<(Method, &'static str, Permission, Value)> {
         ),
         (
             post.clone(),
+            "/v1/invocations/{id}/reconcile",
+            Approve,
+            none.clone(),
+        ),
+        (
+            post.clone(),
             "/v1/invocations/{id}/resolve",
             Approve,
             finding,

@@ -231,6 +231,12 @@ async fn what_an_agent_could_do_is_answered_by_the_gate() {
               "reason": "granted, and nothing forbids it"
             },
             {
+              "tool": "desk.misplace",
+              "answer": "yes",
+              "code": null,
+              "reason": "granted, and nothing forbids it"
+            },
+            {
               "tool": "desk.refund",
               "answer": "depends",
               "code": null,
@@ -346,7 +352,7 @@ async fn an_agent_sees_the_tools_that_it_may_reach_and_a_person_all() {
               "kind": "mcp-stdio",
               "health": "up",
               "detail": null,
-              "tools": 7
+              "tools": 8
             }
           ],
           "next": null

@@ -109,7 +109,10 @@ async fn an_approver_sees_the_snapshot_itself_and_the_agents_words_apart() {
           },
           "frozen_at": "2026-06-16T15:14:22.000Z",
           "expires_at": "2026-06-17T15:14:22.000Z",
-          "requeues": 0
+          "requeues": 0,
+          "drift": [],
+          "entity": null,
+          "escalation": null
         }
     "#]]
     .assert_eq(&shown.show());

@@ -10,8 +10,8 @@ use toolgate_execution::LossCause;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{self, BoxFuture, Clock, Entropy, Tasks, Tools, Unavailable};
 use toolgate_model::{
-    Catalogue, Descriptor, Duration, Effect, Lifecycle, ResourceTemplate, Risk, RiskScore,
-    SourceHealth, SourceStatus, Timestamp, Verb,
+    Backoff, Catalogue, Descriptor, Duration, Effect, EffectCheck, EffectLook, Lifecycle, Probe,
+    ResourceTemplate, Risk, RiskScore, SourceHealth, SourceStatus, Template, Timestamp, Verb,
 };
 
 /// A clock that stands still until it is moved.
@@ -85,6 +85,8 @@ pub(crate) struct Desk {
     pub(crate) holding: Notify,
     /// Lets a call of `desk.hold` go on.
     pub(crate) release: Notify,
+    /// What a look sees; none where the desk does not answer one.
+    pub(crate) sight: Mutex<Option<bool>>,
     /// Whether asking how its sources are breaks it.
     pub(crate) broken: AtomicBool,
 }
@@ -123,7 +125,7 @@ impl Tools for Desk {
                     code: toolgate_model::Code::UpstreamUnavailable,
                     message: "`desk` does not answer".to_owned(),
                 },
-                "lose" => port::Answer::Lost {
+                "lose" | "misplace" => port::Answer::Lost {
                     cause: LossCause::Disconnected,
                     detail: "told to".to_owned(),
                 },
@@ -137,11 +139,21 @@ impl Tools for Desk {
         })
     }
 
-    fn look(&self, _look: toolgate_gate::Look) -> BoxFuture<'_, port::Answer> {
-        Box::pin(std::future::ready(port::Answer::Refused {
-            code: toolgate_model::Code::UpstreamUnavailable,
-            message: "nothing to look at".to_owned(),
-        }))
+    fn look(&self, look: toolgate_gate::Look) -> BoxFuture<'_, port::Answer> {
+        let refund = look.arguments()["customer"].as_str().unwrap_or_default();
+        let sight = self.sight.lock().unwrap().clone();
+        let answer = match sight {
+            Some(found) => port::Answer::Answered {
+                result: serde_json::from_str(&json!({"of": refund, "found": found}).to_string())
+                    .unwrap(),
+                failed: false,
+            },
+            None => port::Answer::Refused {
+                code: toolgate_model::Code::UpstreamUnavailable,
+                message: "`desk` does not answer".to_owned(),
+            },
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
 
@@ -173,7 +185,22 @@ pub(crate) fn catalogue() -> Catalogue {
         attributes: Default::default(),
         checks: Default::default(),
     };
+    let mut misplace = tool("desk.misplace", Verb::Write, Risk::Medium, Effect::Some);
+    misplace.checks.effect = Some(EffectCheck {
+        idempotency: None,
+        look: Some(EffectLook {
+            probe: Probe {
+                tool: "desk.lookup".parse().unwrap(),
+                arguments: Template::parse(json!({"customer": "{args.customer}"})).unwrap(),
+            },
+            landed: "result.found == true".to_owned(),
+        }),
+        lands_within: None,
+        tries: 1,
+        backoff: Backoff::default(),
+    });
     Catalogue::new([
+        misplace,
         tool("desk.lookup", Verb::Read, Risk::Low, Effect::None),
         tool("desk.refund", Verb::Write, Risk::Medium, Effect::Some),
         tool("desk.fail", Verb::Write, Risk::Medium, Effect::Some),

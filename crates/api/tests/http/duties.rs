@@ -234,6 +234,20 @@ async fn a_decision_on_the_digest_before_a_requeue_is_refused() {
     assert_eq!(first.status, StatusCode::OK, "{}", first.show());
     let requeued = requeued(&world, &waiting).await;
     assert_ne!(requeued.digest, waiting.digest);
+    let path = format!("/v1/approvals/{}", requeued.approval);
+    let shown = world.get(&path).token(world.person("viewer")).await.value();
+    assert_eq!(shown["requeues"], 1);
+    assert_eq!(
+        shown["drift"],
+        json!([{
+            "field": "approvers",
+            "before": {"approvers": [], "quorum": 1},
+            "after": {"approvers": ["owner"], "quorum": 1},
+        }])
+    );
+    let path = format!("/v1/approvals/{}", waiting.approval);
+    let old = world.get(&path).token(world.person("viewer")).await.value();
+    assert_eq!(old["status"], "voided");
     let owner = world.person("owner");
     expect_refusal(&world, &waiting, owner, (409, "snapshot_changed")).await;
     let stale = Waiting {

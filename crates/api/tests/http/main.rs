@@ -20,6 +20,7 @@ mod approvals;
 mod bad_input;
 mod deliveries;
 mod description;
+mod doubt;
 mod duties;
 mod faults;
 mod front;
