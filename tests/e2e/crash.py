@@ -29,7 +29,7 @@ STEPS = [
 NEVER = {"key": {"invocation.needs_operator"}, "held": {"invocation.retried"}, "bound": set()}
 LOOK = """probe = "desk.list_refunds"
 args = { charge = "{args.charge}" }
-landed = "any(result.data, r, r.metadata.mark == args.metadata.mark)"
+landed = "any(result.data, r, r.metadata.mark == $args.metadata.mark)"
 tries = 3
 backoff = "50ms..100ms"
 """

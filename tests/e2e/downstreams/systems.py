@@ -270,7 +270,7 @@ effect = "none"
 """
 
     def rules(self):
-        when = "tool == localstripe.refund_create and amount > entity.amount"
+        when = "tool == localstripe.refund_create and amount > $entity.amount"
         return [{"rule_id": "no-more-than-paid", "when": when, "effect": "deny"}]
 
     def call(self, number, mark):
@@ -309,7 +309,7 @@ timeout = "15s"
 [tools."roundup.issue_create".effect]
 probe = "roundup.issue_find"
 args = { title = "{args.title}" }
-landed = "any(result.data, i, i.title == args.title)"
+landed = "any(result.data, i, i.title == $args.title)"
 lands_within = "3s"
 tries = 3
 backoff = "100ms..1s"
@@ -394,7 +394,7 @@ pin = ["total", "status"]
 idempotency = { header = "Idempotency-Key" }
 probe = "pretix.refund_list"
 args = { order = "{args.order}" }
-landed = "any(result.data, r, r.comment == args.mark)"
+landed = "any(result.data, r, r.comment == $args.mark)"
 tries = 6
 backoff = "200ms..2s"
 [tools."pretix.refund_list"]

@@ -165,5 +165,5 @@ mcp = {{ url = "{self.proxy.url}" }}
             "success": said["succeeded"], "reconciled": verdict.reconciled(), "sent again": verdict.sent_again(),
             "failed": said["failed"], "denied": said["denied"], "needs operator": said["needs_operator"],
             "double": verdict.double, "missing": verdict.missing, "unwanted": verdict.unwanted,
-            "settled in": "-" if took is None else f"{took:.1f} s",
+            "settled in": "-" if took is None else f"{took * 1000:.0f} ms",
         }
