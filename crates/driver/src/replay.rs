@@ -6,7 +6,7 @@
 use toolgate_execution::{Invocation, Proposal, Status};
 use toolgate_gate::Judged;
 use toolgate_gate::port::Unavailable;
-use toolgate_model::{Call, Code, Denial, Duration, InvocationId, Timestamp, Verdict};
+use toolgate_model::{Call, Code, Denial, Duration, InvocationId, Timestamp, Truth, Verdict};
 
 use crate::driver::Driver;
 use crate::outcome::Outcome;
@@ -79,10 +79,26 @@ fn again(proposal: &Proposal, judged: &Judged, invocation: Invocation) -> Earlie
         (None, Status::Failed | Status::Denied | Status::Cancelled | Status::Expired) => {
             return Earlier::Ended(outcome.invocation.id);
         }
-        (None, _) if judged.decision.verdict == Verdict::Deny => return Earlier::None,
+        (None, _) if is_denied(judged) => return Earlier::None,
         (None, _) => outcome.duplicate_of = Some(outcome.invocation.id.clone()),
     }
     Earlier::Same(Box::new(outcome))
+}
+
+/// Whether the call is denied whatever a look at live state would show. Nothing was read yet, so a
+/// rule that could not be judged for want of it has not spoken.
+fn is_denied(judged: &Judged) -> bool {
+    let decision = &judged.decision;
+    let unread = judged
+        .descriptor
+        .as_ref()
+        .is_some_and(|tool| tool.checks.entity.is_some() || tool.checks.trigger.is_some());
+    let named = decision
+        .rules
+        .iter()
+        .find(|matched| Some(&matched.rule) == decision.determining.as_ref());
+    let provisional = unread && named.is_some_and(|rule| rule.truth == Truth::Unknown);
+    decision.verdict == Verdict::Deny && !provisional
 }
 
 /// States in which an approved call is joined by the same call again.

@@ -74,7 +74,8 @@ fn refund(keys: KeyPolicy) -> Value {
         "inputSchema": object(with_key(input, keys), &["charge", "customer", "amount"]),
         "outputSchema": object(json!({"id": text("The refund's id"), "charge": text("Of which charge"),
             "customer": text("Whose charge"), "amount": {"type": "number"}, "currency": text("In which currency"),
-            "status": text("Always succeeded"), "metadata": {"type": "object"}}),
+            "status": text("Always succeeded"), "metadata": {"type": "object"},
+            "idempotency_key": {"type": ["string", "null"], "description": "The key that it came with"}}),
             &["id", "charge", "customer", "amount", "currency", "status"]),
         "annotations": writes(json!({"destructiveHint": true, "idempotentHint": keys == KeyPolicy::Honour})),
     })

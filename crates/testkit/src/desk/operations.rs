@@ -146,7 +146,7 @@ fn shown_refund(refund: Refund) -> Value {
     json!({
         "id": refund.id, "charge": refund.charge, "customer": refund.customer,
         "amount": refund.amount.to_number(), "currency": refund.currency, "status": "succeeded",
-        "metadata": refund.metadata,
+        "metadata": refund.metadata, "idempotency_key": refund.key,
     })
 }
 
