@@ -198,7 +198,20 @@ fn reachable(
     let facts = facts(identity, call, &fixed, now);
     let reach = needed(call, &fixed, &tool);
     reach::check(configuration, identity, &facts, (&tool, &reach))?;
+    verifiable(configuration, &tool)?;
     Ok(tool)
+}
+
+/// A tool whose own descriptor cannot be kept is not called: what it promises to verify before a
+/// call, or to find after a lost answer, would be promised in vain.
+fn verifiable(configuration: &Configuration, tool: &Descriptor) -> Result<(), Denial> {
+    match configuration.catalogue.faults(&tool.id) {
+        [] => Ok(()),
+        [first, ..] => {
+            let message = format!("`{}` is unavailable: its descriptor's {first}", tool.id);
+            Err(Denial::new(Code::GateUnavailable, message))
+        }
+    }
 }
 
 /// What rules want verified must have been. A rule that asks for what the descriptor has no way to

@@ -293,6 +293,7 @@ pub enum SourceHealth {
 pub struct Catalogue {
     tools: BTreeMap<ToolId, Arc<Descriptor>>,
     by_wire_name: BTreeMap<String, ToolId>,
+    faults: BTreeMap<ToolId, Vec<String>>,
 }
 
 impl Catalogue {
@@ -313,6 +314,18 @@ impl Catalogue {
         catalogue
     }
 
+    /// The same tools, some of which cannot be called: what their descriptors state does not fit
+    /// the other tools.
+    #[must_use]
+    pub fn with_faults(self, faults: BTreeMap<ToolId, Vec<String>>) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// Why a tool that is there cannot be called; nothing where it can.
+    pub fn faults(&self, id: &ToolId) -> &[String] {
+        self.faults.get(id).map_or(&[], Vec::as_slice)
+    }
+
     /// The same tools with nothing said about their arguments.
     #[must_use]
     pub fn without_schemas(&self) -> Self {
@@ -320,7 +333,7 @@ impl Catalogue {
             input_schema: Value::Null,
             ..tool.as_ref().clone()
         };
-        Self::new(self.iter().map(bare))
+        Self::new(self.iter().map(bare)).with_faults(self.faults.clone())
     }
 
     /// The tool of this name.

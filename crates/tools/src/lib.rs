@@ -32,6 +32,7 @@ mod lexicon;
 mod mirror;
 mod names;
 mod risk;
+mod verify;
 
 pub use config::{
     Overrides, Secret, SourceConfig, SourceKind, SourceLimits, SourceProblem, ToolOverride,

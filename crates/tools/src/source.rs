@@ -23,6 +23,7 @@ use crate::ports::Ports;
 use crate::session::{Listing, OpenError, Opening, Session};
 use crate::stdio::{Program, StdioLink};
 use crate::verdict;
+use crate::verify::Standing;
 
 /// The first pause after a failed start, doubled each time up to the last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -79,6 +80,13 @@ pub(crate) struct Offer {
     positions: BTreeMap<ToolId, usize>,
 }
 
+impl Offer {
+    /// Whether nothing was ever said.
+    fn is_empty(&self) -> bool {
+        self.tools.is_empty() && self.unavailable.is_empty()
+    }
+}
+
 /// Told when a source offers something else.
 pub(crate) type OnOffer = Arc<dyn Fn() + Send + Sync>;
 
@@ -121,6 +129,16 @@ impl Source {
     /// What it last offered.
     pub(crate) fn offer(&self) -> Arc<Offer> {
         Arc::clone(&self.offer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is known of its tools.
+    pub(crate) fn standing(&self) -> Standing {
+        let silent = self.offer().is_empty();
+        match self.phase.borrow().health {
+            SourceHealth::Starting if silent => Standing::Starting,
+            SourceHealth::Down if silent => Standing::Down,
+            SourceHealth::Starting | SourceHealth::Up | SourceHealth::Down => Standing::Known,
+        }
     }
 
     /// Resolves once it is up, or known to be down.
@@ -201,6 +219,8 @@ impl Source {
                         opening = opening.other();
                     }
                     self.mourn(error.reason, error.broke_on_probe && failures == 1);
+                    // Whoever waits for its tools, to probe with them, waits in vain.
+                    on_offer();
                 }
             }
             tokio::select! {
@@ -379,6 +399,10 @@ impl Source {
             on_offer();
         }
         self.enter(SourceHealth::Up, listing.note.clone(), Some(session));
+        if !changed {
+            // It may be up for the first time, and offer nothing.
+            on_offer();
+        }
     }
 
     /// Notes that the source is not connected. The first loss of a good connection counts as a

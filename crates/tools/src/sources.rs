@@ -5,6 +5,7 @@
 //!
 //! Must not know: how a source is reached.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -14,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use toolgate_gate::Look;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Answer, BoxFuture, Tools};
-use toolgate_model::{Catalogue, Duration, SourceStatus};
+use toolgate_model::{Catalogue, Descriptor, Duration, SourceStatus, ToolId};
 
 use crate::config::{Overrides, SourceConfig, source_problems};
 use crate::describe::{self, UnavailableTool};
@@ -22,6 +23,7 @@ use crate::errand::Errand;
 use crate::ports::Ports;
 use crate::source::Source;
 use crate::verdict;
+use crate::verify::{self, Faults, Standing};
 
 /// Told of each new catalogue, in order. It must not block.
 pub type OnChange = Arc<dyn Fn(Arc<Catalogue>) + Send + Sync>;
@@ -29,12 +31,23 @@ pub type OnChange = Arc<dyn Fn(Arc<Catalogue>) + Send + Sync>;
 /// How long all sources together may take to end; longer than one takes at its worst.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(12);
 
+/// What a catalogue is made of.
+#[derive(Default)]
+struct Known {
+    /// The tools.
+    tools: Vec<Descriptor>,
+    /// What is wrong with what their descriptors state.
+    faults: Faults,
+    /// What shares a name with another source's tool.
+    clashes: Vec<UnavailableTool>,
+}
+
 /// All sources of tools.
 pub struct Sources {
     sources: Vec<Arc<Source>>,
     catalogue: ArcSwap<Catalogue>,
-    /// What shares a name with another source's tool. Its lock also keeps changes in order.
-    clashes: Mutex<Vec<UnavailableTool>>,
+    /// What the catalogue was made of. Its lock also keeps changes in order.
+    known: Mutex<Known>,
     on_change: OnChange,
     ports: Ports,
     stop: CancellationToken,
@@ -54,7 +67,7 @@ impl Sources {
         let all = Arc::new(Self {
             sources: configs.into_iter().map(make).collect(),
             catalogue: ArcSwap::default(),
-            clashes: Mutex::default(),
+            known: Mutex::default(),
             on_change,
             ports,
             stop: CancellationToken::new(),
@@ -84,14 +97,31 @@ impl Sources {
 
     /// Makes the catalogue anew from what all sources offer.
     fn refresh(&self) {
-        let mut clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let offers: Vec<_> = self.sources.iter().map(|source| source.offer()).collect();
         let all = offers.iter().flat_map(|offer| &offer.tools);
-        let (descriptors, found) = describe::distinct(all);
-        *clashes = found;
-        let catalogue = Arc::new(Catalogue::new(descriptors));
+        let (tools, clashes) = describe::distinct(all);
+        known.clashes = clashes;
+        let faults = verify::faults(&tools, &self.standing());
+        if known.tools == tools && known.faults == faults {
+            return;
+        }
+        for (tool, fault) in told_anew(&known.faults, &faults) {
+            tracing::warn!(%tool, fault, "a tool is unavailable: its descriptor does not fit");
+        }
+        let catalogue = Catalogue::new(tools.iter().cloned()).with_faults(faults.clone());
+        let catalogue = Arc::new(catalogue);
+        (known.tools, known.faults) = (tools, faults);
         self.catalogue.store(Arc::clone(&catalogue));
         (self.on_change)(catalogue);
+    }
+
+    fn standing(&self) -> BTreeMap<String, Standing> {
+        let named = self
+            .sources
+            .iter()
+            .map(|source| (source.config.name.clone(), source.standing()));
+        named.collect()
     }
 
     /// Waits until every source is up or known to be down, but not longer than `patience`.
@@ -102,10 +132,10 @@ impl Sources {
 
     /// Every tool that cannot be called, and why, by source.
     pub fn unavailable(&self) -> Vec<UnavailableTool> {
-        let clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let offers = self.sources.iter().map(|source| source.offer());
         let own = offers.flat_map(|offer| offer.unavailable.clone());
-        own.chain(clashes.iter().cloned()).collect()
+        own.chain(known.clashes.iter().cloned()).collect()
     }
 
     /// Ends all sources: children are asked to leave, then told to, then made to.
@@ -140,6 +170,18 @@ impl Drop for Sources {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// The faults that were not there before.
+fn told_anew<'f>(
+    before: &'f Faults,
+    now: &'f Faults,
+) -> impl Iterator<Item = (&'f ToolId, &'f String)> {
+    now.iter().flat_map(|(tool, lines)| {
+        let old = before.get(tool).map_or(&[][..], Vec::as_slice);
+        let new = lines.iter().filter(move |line| !old.contains(line));
+        new.map(move |line| (tool, line))
+    })
 }
 
 impl Tools for Sources {

@@ -22,7 +22,7 @@ use toolgate_gate::Look;
 use toolgate_gate::permit::Travel;
 use toolgate_gate::port::Tools;
 use toolgate_model::{
-    Checks, Duration, Effect, EffectCheck, Filling, KeyPlace, Probe, Template, ToolId,
+    Checks, Duration, Effect, EffectCheck, EffectLook, Filling, KeyPlace, Probe, Template, ToolId,
 };
 use toolgate_tools::{Overrides, SourceConfig, SourceKind, ToolOverride};
 use web::{Asked, Given, Web};
@@ -259,5 +259,93 @@ async fn no_caller_fills_in_the_gates_own_argument() {
         let code = denial.map(|denial| denial.code.to_string());
         assert!(code.is_none_or(|code| code == "invalid_arguments"));
     }
+    world.sources.shutdown().await;
+}
+
+/// `h.pay` is looked for with `probe`.
+fn looked_for(probe: &str, arguments: Value) -> Overrides {
+    let look = EffectLook {
+        probe: Probe {
+            tool: id(probe),
+            arguments: Template::parse(arguments).unwrap(),
+        },
+        landed: "result.n == 1".to_owned(),
+    };
+    let effect = EffectCheck {
+        look: Some(look),
+        ..EffectCheck::default()
+    };
+    let pay = ToolOverride {
+        checks: Checks {
+            effect: Some(effect),
+            ..Checks::default()
+        },
+        ..ToolOverride::default()
+    };
+    let mut overrides = reading();
+    overrides.insert(id("h.pay"), pay);
+    overrides
+}
+
+#[tokio::test]
+async fn a_tool_whose_probe_does_not_fit_stays_listed_and_is_not_called() {
+    let web = Web::serve(server).await;
+    for (probe, arguments, expected) in [
+        ("h.read", json!({"n": "{args.n}"}), None),
+        (
+            "h.read",
+            json!({"n": "{args.m}"}),
+            Some("has no argument `m`"),
+        ),
+        ("h.raed", json!({}), Some("did you mean `h.read`?")),
+        (
+            "h.pay",
+            json!({"n": 1, "key": "x"}),
+            Some("may leave a trace"),
+        ),
+        ("crm.get", json!({}), Some("no source is called `crm`")),
+    ] {
+        let world = up(vec![at(&web)], looked_for(probe, arguments)).await;
+        let catalogue = world.sources.catalogue();
+        assert!(catalogue.get(&id("h.pay")).is_some());
+        assert_eq!(
+            catalogue.faults(&id("h.pay")).is_empty(),
+            expected.is_none()
+        );
+        let denial = common::denial(&catalogue, "h.pay", json!({"n": 1, "key": "x"}));
+        let told = denial.map(|denial| format!("{}: {}", denial.code, denial.message));
+        match expected {
+            None => assert_eq!(told, None),
+            Some(expected) => {
+                let told = told.unwrap();
+                assert!(
+                    told.starts_with("gate_unavailable: `h.pay` is unavailable"),
+                    "{told}"
+                );
+                assert!(told.contains(expected), "{told}");
+            }
+        }
+        // Others are none the worse for it.
+        assert_eq!(common::denial(&catalogue, "h.read", json!({})), None);
+        world.sources.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_probe_of_a_source_that_is_down_keeps_its_tool_from_being_called() {
+    let web = Web::serve(server).await;
+    let gone = source(
+        "crm",
+        SourceKind::Http {
+            url: "http://127.0.0.1:1/mcp".to_owned(),
+            bearer: None,
+            headers: BTreeMap::new(),
+        },
+    );
+    let world = up(vec![at(&web), gone], looked_for("crm.get", json!({}))).await;
+    let faulty = || !world.sources.catalogue().faults(&id("h.pay")).is_empty();
+    world.until(faulty).await;
+    let faults = world.sources.catalogue().faults(&id("h.pay")).join("; ");
+    assert!(faults.contains("the source `crm` is down"), "{faults}");
     world.sources.shutdown().await;
 }
