@@ -110,6 +110,8 @@ commands! {
     Policy(commands::policy::Policy),
     /// Print the self-contained proof about one invocation
     Receipt(commands::receipt::Receipt),
+    /// See calls in doubt, or have the gate look for the effect of one now
+    Reconcile(commands::reconcile::Reconcile),
     /// A refund desk to try the gate on
     #[command(hide = true)]
     RefundDesk(commands::refund_desk::RefundDesk),

@@ -22,9 +22,9 @@ pub(crate) mod man;
 pub(crate) mod mcp;
 pub(crate) mod notify;
 pub(crate) mod openapi;
-
 pub(crate) mod policy;
 pub(crate) mod receipt;
+pub(crate) mod reconcile;
 pub(crate) mod refund_desk;
 pub(crate) mod resolve;
 pub(crate) mod schema;

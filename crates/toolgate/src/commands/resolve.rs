@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The gate never guesses: where nobody can know whether an effect landed and nothing can be
-//! looked at, the call waits for this. Must not know: how to look.
+//! looked at, the call waits for this. `toolgate reconcile` shows what is known before. Must not
+//! know: how to look.
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -34,6 +35,8 @@ enum Finding {
     Landed,
     /// The effect is not there, and will not come
     NotLanded,
+    /// Send the same request once more, if the gate would still allow it
+    Retry,
 }
 
 impl Run for Resolve {
@@ -42,6 +45,7 @@ impl Run for Resolve {
         let finding = match self.finding {
             Finding::Landed => "landed",
             Finding::NotLanded => "not_landed",
+            Finding::Retry => "retry",
         };
         let body = json!({"finding": finding, "reason": self.reason});
         let path = format!("/v1/invocations/{}/resolve", self.id);
