@@ -26,7 +26,9 @@ STEPS = [
     "invocation.reconciling", "invocation.probed", "invocation.retried", "invocation.succeeded",
     "invocation.needs_operator",
 ]
-NEVER = {"key": {"invocation.needs_operator"}, "held": {"invocation.retried"}, "bound": set()}
+NEVER = {
+    "key": {"invocation.needs_operator"}, "held": {"invocation.retried"}, "bound": {"invocation.needs_operator"},
+}
 LOOK = """probe = "desk.list_refunds"
 args = { charge = "{args.charge}" }
 landed = "any(result.data, r, r.metadata.mark == $args.metadata.mark)"
