@@ -4,11 +4,10 @@
 //! can, and a look that failed is never taken for one that says no.
 
 use futures_util::future::{Either, join, select};
-use serde_json::Value;
 use toolgate_execution::{Finding, Invocation};
 use toolgate_gate::port::Answer;
-use toolgate_gate::{Evidence, Look, LookError, Looks, Reading, landed, live, looks};
-use toolgate_model::{Duration, EffectLook, Filling, Identity, Truth, json};
+use toolgate_gate::{Evidence, Found, Look, LookError, Looks, Reading, landed, live, looks};
+use toolgate_model::{Duration, EffectLook, Filling, Identity, json};
 
 use crate::driver::Driver;
 
@@ -95,20 +94,15 @@ impl Driver {
         };
         match reading {
             Reading::Seen(seen) => match landed(look, (args, id), &seen) {
-                Truth::True => Finding::Landed {
-                    data: Some(text(&seen)),
+                Found::Landed(effect) => Finding::Landed {
+                    data: Some(json::canonical(&effect)),
                 },
-                Truth::False => Finding::NotFound { looked_at },
-                Truth::Unknown => unclear("the answer does not have what `landed` reads"),
+                Found::Nothing => Finding::NotFound { looked_at },
+                Found::Unclear => unclear("the answer does not have what `landed` reads"),
             },
             Reading::Failed(why) => unclear(&why),
             Reading::Refused => unclear("the probe's tool answered with an error of its own"),
             Reading::Unread => unclear("nobody looked"),
         }
     }
-}
-
-/// What was read, as the outcome's data.
-fn text(seen: &Value) -> String {
-    json::canonical(seen)
 }

@@ -119,6 +119,23 @@ impl Driver {
         }
     }
 
+    /// A call whose taking was never confirmed to this node: there is no permit for it, so nothing
+    /// of it was sent, and an admitted attempt ends here instead of being in doubt.
+    pub(crate) async fn unsent(self: &Arc<Self>, found: Invocation) -> Outcome {
+        let mut evidence = Vec::new();
+        let State::Executing { .. } = &found.state else {
+            return Outcome::of(found, evidence);
+        };
+        let answer = port::Answer::Refused {
+            code: Code::UpstreamUnavailable,
+            message: "the call was not sent: its admission was not confirmed in time".to_owned(),
+        };
+        match self.conclude(&found, answer, &mut evidence).await {
+            Concluded::Ended(ended) => Outcome::of(ended, evidence),
+            Concluded::Again(..) => Outcome::of(found, evidence),
+        }
+    }
+
     /// Writes down what became of an attempt. The caller learns it only once it is durable.
     async fn conclude(
         self: &Arc<Self>,

@@ -39,6 +39,13 @@ const SETTLE_HOLD: Duration = Duration::from_secs(10);
 // LIMIT: sixteen; each lost round means that an operator changed something meanwhile.
 const ADMISSION_ROUNDS_MAX: usize = 16;
 
+/// How often a write that a failing store may have made is looked up.
+// LIMIT: three times; a store that is away for longer leaves the call to recovery.
+const READ_BACK_MAX: usize = 3;
+
+/// How long to wait between two of them.
+const READ_BACK_EVERY: Duration = Duration::from_millis(500);
+
 /// What one round of deciding came to.
 enum Round {
     Done(Box<Outcome>),
@@ -189,7 +196,7 @@ impl Driver {
                         })?;
                 Ok(Round::Run(Box::new(transition.next), permit, evidence))
             }
-            Err(error) => self.again(error).await,
+            Err(error) => self.again_unless_made(error, transition.next).await,
         }
     }
 
@@ -225,7 +232,7 @@ impl Driver {
         };
         match self.commit_step(None, &transition, with).await {
             Ok((_, evidence)) => Ok(Round::done(Outcome::of(transition.next, evidence))),
-            Err(error) => self.again(error).await,
+            Err(error) => self.again_unless_made(error, transition.next).await,
         }
     }
 
@@ -253,6 +260,31 @@ impl Driver {
             Ok((_, evidence)) => Ok(Round::done(Outcome::of(transition.next, evidence))),
             Err(error) => self.again(error).await,
         }
+    }
+
+    /// A refused commit of a call that was to be taken. A store that failed may have made the write
+    /// all the same, and then the caller must not hear that the call was denied.
+    async fn again_unless_made(
+        self: &Arc<Self>,
+        error: CommitError,
+        taken: Invocation,
+    ) -> Result<Round, Unavailable> {
+        let CommitError::Unavailable(why) = error else {
+            return self.again(error).await;
+        };
+        for _ in 0..READ_BACK_MAX {
+            match self.ports.store.invocation(&taken.id).await {
+                Ok(None) => return Err(why),
+                Ok(Some(found)) => return Ok(Round::done(self.unsent(found).await)),
+                Err(_) => {
+                    let again = self.now().plus(READ_BACK_EVERY);
+                    self.ports.clock.sleep_until(again).await;
+                }
+            }
+        }
+        // Nobody can say. The caller gets the id to ask for, and no proof that there is such a call.
+        tracing::error!(invocation = %taken.id, %why, "a call may or may not have been taken");
+        Ok(Round::done(Outcome::of(taken, Vec::new())))
     }
 
     /// A refused commit: what moved is read again, and the call decided again.

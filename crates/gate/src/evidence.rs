@@ -197,16 +197,31 @@ fn pins(check: &EntityCheck, entity: &Value) -> Value {
     Value::Object(check.pin.iter().map(field).collect::<Map<_, _>>())
 }
 
+/// What a look came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// The effect is there, and this is what it is.
+    Landed(Value),
+    /// It is not there.
+    Nothing,
+    /// The answer does not have what the expectation reads.
+    Unclear,
+}
+
 /// Whether a look found the effect of this invocation.
-pub fn landed(look: &EffectLook, (args, invocation): (&Value, &str), seen: &Value) -> Truth {
+pub fn landed(look: &EffectLook, (args, invocation): (&Value, &str), seen: &Value) -> Found {
+    // What does not compile was refused at load; here it tells nothing.
+    let Ok(expectation) = Expectation::compile(&look.landed) else {
+        return Found::Unclear;
+    };
     let sight = Sight {
         result: seen,
         args,
         invocation,
     };
-    match Expectation::compile(&look.landed) {
-        Ok(expectation) => expectation.holds(&sight),
-        // What does not compile was refused at load; here it tells nothing.
-        Err(_) => Truth::Unknown,
+    match expectation.holds(&sight) {
+        Truth::True => Found::Landed(expectation.witness(&sight).unwrap_or_else(|| seen.clone())),
+        Truth::False => Found::Nothing,
+        Truth::Unknown => Found::Unclear,
     }
 }

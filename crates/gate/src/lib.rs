@@ -28,7 +28,7 @@ pub use authenticate::{Caller, authenticate};
 pub use can::{Possibility, agent_of, ask, survey, unscoped};
 pub use configuration::{Capture, Configuration, Settings};
 pub use decide::{Judged, Looks, decide, explain, looks, visible};
-pub use evidence::{Established, Evidence, Reading, landed};
+pub use evidence::{Established, Evidence, Found, Reading, landed};
 pub use live::live;
 pub use look::{Look, LookError};
 pub use payload::bound;

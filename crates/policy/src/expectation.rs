@@ -20,11 +20,12 @@ use crate::call::{Call, Local};
 use crate::checker::{Checker, Written};
 use crate::language;
 use crate::needles::{NeedleList, Needles};
-use crate::node::{Node, Walk};
+use crate::node::{Node, NodeKind, Quantifier, Walk};
 use crate::ruling::Budget;
 use crate::schema::Shape;
 use crate::source::{Complaint, Report, Source};
 use crate::tree::Offsets;
+use crate::value::{Datum, Got};
 
 /// A condition on what a probe read, checked.
 #[derive(Debug)]
@@ -101,20 +102,55 @@ impl Expectation {
     /// more than one decision may.
     pub fn holds(&self, sight: &Sight<'_>) -> Truth {
         let invocation = Value::from(sight.invocation);
-        let values = [sight.result, sight.args, &invocation];
-        let local = |value| Local {
-            value,
-            shape: Shape::anything(),
+        let mut call = self.call([sight.result, sight.args, &invocation]);
+        self.truth(&self.node, &mut call)
+    }
+
+    /// What it was found by: of `any(list, r, …)` the first element that fits. The rest of the list
+    /// is about other things, and nobody asked for those.
+    pub fn witness(&self, sight: &Sight<'_>) -> Option<Value> {
+        let invocation = Value::from(sight.invocation);
+        let mut call = self.call([sight.result, sight.args, &invocation]);
+        let NodeKind::Each {
+            quantifier: Quantifier::Any,
+            list,
+            item,
+        } = &self.node.kind
+        else {
+            return None;
         };
+        let Ok(Got::Value(Datum::Json(Value::Array(elements)))) = list.value(&mut call) else {
+            return None;
+        };
+        for element in elements {
+            let local = local(element);
+            if call.with_local(local, |call| self.truth(item, call)) == Truth::True {
+                return Some(element.clone());
+            }
+        }
+        None
+    }
+
+    fn call<'c>(&'c self, values: [&'c Value; 3]) -> Call<'c, 'c> {
         let locals = values.into_iter().map(local).collect();
-        let mut call = Call::over(locals, &self.needles, Budget::default());
+        Call::over(locals, &self.needles, Budget::default())
+    }
+
+    fn truth<'c, 't: 'c>(&'t self, node: &'t Node, call: &mut Call<'_, 'c>) -> Truth {
         let mut walk = Walk {
-            call: &mut call,
+            call,
             text: &self.text,
             trace: None,
         };
-        let answer = self.node.answer(&mut walk);
+        let answer = node.answer(&mut walk);
         answer.map_or(Truth::Unknown, |answer| answer.holds)
+    }
+}
+
+fn local(value: &Value) -> Local<'_> {
+    Local {
+        value,
+        shape: Shape::anything(),
     }
 }
 
@@ -202,6 +238,24 @@ mod tests {
         ] {
             assert_eq!(judged(LANDED, &result), expected, "{result}");
         }
+    }
+
+    #[test]
+    fn what_was_found_is_the_element_and_not_its_neighbours() {
+        let refund = |id: &str| json!({"metadata": {"invocation_id": id}});
+        let args = json!({});
+        let witness = |text: &str, result: &Value| {
+            let sight = Sight {
+                result,
+                args: &args,
+                invocation: "inv_1",
+            };
+            Expectation::compile(text).unwrap().witness(&sight)
+        };
+        let result = json!({"data": [refund("inv_0"), refund("inv_1"), {}], "ok": true});
+        assert_eq!(witness(LANDED, &result), Some(refund("inv_1")));
+        assert_eq!(witness(LANDED, &json!({"data": [{}]})), None);
+        assert_eq!(witness("result.ok == true", &result), None);
     }
 
     #[test]
