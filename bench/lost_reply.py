@@ -30,6 +30,7 @@ import provision
 PEERS = ROOT / "target/bench/peers"
 PROTOCOL = "2025-11-25"
 ORDER = {"charge": "ch_1", "amount": 40}
+SHOWN = 80  # Letters of an error.
 SECOND_SECONDS = 60  # How patient the client is the second time.
 
 
@@ -274,7 +275,7 @@ def said(answer):
     if "outcome" in message:
         return envelope(message, message.get("data"))
     if "error" in message:
-        return f"error: {shown(message['error'])}"
+        return f"error: {shown(message['error'].get('message', message['error']))}"
     result = message.get("result", message)
     outcome = result.get("_meta", {}).get("dev.toolgate/outcome")
     if outcome:
@@ -290,7 +291,9 @@ def envelope(outcome, data):
 def shown(value):
     text = json.dumps(value)
     found = text.find("re_")
-    return f"the refund {text[found:found + 4]}" if found >= 0 else text[:90]
+    if found >= 0:
+        return f"the refund {text[found:found + 4]}"
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
 def main():
