@@ -1,19 +1,22 @@
 //! `toolgate approvals`: what waits for a person.
 //!
 //! `show` prints the snapshot itself, which is what runs, and apart from it the agent's own words,
-//! which prove nothing.
+//! which prove nothing. `watch` follows what waits, and on a terminal decides on what it has shown.
 //!
 //! Must not know: how a decision is made; that is `approve`, `deny` and `send-back`.
 
+mod board;
+mod show;
+mod watch;
+
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
 use crate::admin::{Admin, Ask};
 use crate::cli::Run;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::shell::{Shell, pretty};
-use crate::table::{rows, table, visible};
+use crate::shell::Shell;
+use crate::table::{rows, table};
 
 /// Arguments of `toolgate approvals`.
 #[derive(Debug, Args)]
@@ -35,6 +38,8 @@ enum What {
         /// The approval, `apr_…`
         id: String,
     },
+    /// Follow what waits, and decide on it where this is a terminal
+    Watch,
 }
 
 impl Run for Approvals {
@@ -48,42 +53,24 @@ impl Run for Approvals {
             }
             What::Show { id } => {
                 let approval = admin.body(Ask::get(format!("/v1/approvals/{id}"))).await?;
-                shell.print(&approval, || shown(&approval))?;
+                shell.print(&approval, || {
+                    let commands = show::commands(&approval);
+                    format!("{}\n\n{commands}", show::whole(&approval))
+                })?;
             }
+            What::Watch => watch::run(shell, &admin).await?,
         }
         Ok(Exit::Done)
     }
 }
 
-const COLUMNS: [(&str, &str); 7] = [
+const COLUMNS: [(&str, &str); 8] = [
     ("ID", "/approval_id"),
     ("STATUS", "/status"),
     ("TOOL", "/tool"),
     ("AGENT", "/agent"),
     ("RISK", "/risk"),
+    ("REQUEUES", "/requeues"),
     ("EXPIRES", "/expires_at"),
     ("DIGEST", "/digest"),
 ];
-
-fn shown(approval: &Value) -> String {
-    let text = |key: &str| approval.get(key).and_then(Value::as_str).unwrap_or("-");
-    let snapshot = approval.get("snapshot").cloned().unwrap_or(Value::Null);
-    let (id, digest) = (text("approval_id"), text("digest"));
-    let short: String = digest
-        .trim_start_matches("sha256:")
-        .chars()
-        .take(8)
-        .collect();
-    let words = approval
-        .pointer("/justification/text")
-        .and_then(Value::as_str);
-    format!(
-        "{id}  {}  expires {}\n{digest}\n\nWhat runs once it is approved:\n{}\n\n\
-         The agent's own words, unverified: {}\n\n\
-         toolgate approve {id} --digest {short}\ntoolgate deny {id} --reason '…'",
-        text("status"),
-        text("expires_at"),
-        pretty(&snapshot),
-        words.map_or_else(|| "none".to_owned(), visible),
-    )
-}
