@@ -35,7 +35,7 @@ class Trial:
         self.system = system_class(self.home, calls)
         self.gate = self.proxy = None
         self.lock, self.next, self.answered = threading.Lock(), 0, 0
-        self.envelopes, self.surprises, self.killed = {}, [], 0
+        self.envelopes, self.surprises, self.killed, self.forbidden = {}, [], 0, []
 
     def run(self):
         """Everything, from installation to verdict; what was started is stopped."""
@@ -95,6 +95,7 @@ mcp = {{ url = "{self.proxy.url}" }}
             call = self.system.call(number, mark)
             if number % FORBIDDEN_EVERY == FORBIDDEN_EVERY - 1:
                 call = self.system.forbidden(call)
+                self.forbidden.append(mark)
             self.call_one(call, mark)
 
     def take(self):
@@ -155,6 +156,16 @@ mcp = {{ url = "{self.proxy.url}" }}
             # Where no key is honoured, nothing may go out again without a look.
             blind = self.verdict.blind_retries()
             self.violations += [f"{invocation}: sent again without a look" for invocation in blind]
+
+        for mark in self.forbidden:
+            status = self.envelopes.get(mark, {}).get("status")
+            if status != "denied":
+                self.violations.append(f"{mark}: a rule forbids it, and the caller was told {status}")
+
+    def stopped_by_rule(self):
+        """How many calls were denied by the rule that forbids them, and not for want of something."""
+        codes = [self.envelopes[mark]["denial"]["code"] for mark in self.forbidden if mark in self.envelopes]
+        return codes.count("policy_denied")
 
     def row(self):
         verdict, faults, took = self.verdict, self.faults, self.verdict.settled_in()

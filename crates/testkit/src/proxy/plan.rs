@@ -191,7 +191,8 @@ impl Fates {
             after,
             late,
         } = self.plan.rates;
-        let number = self.plan.seed.wrapping_add(self.counts.aimed << 1);
+        // The seed is mixed first: neighbouring seeds must not share a sequence, only shifted.
+        let number = mixed(self.plan.seed).wrapping_add(self.counts.aimed << 1);
         let chance = unit(mixed(number));
         if chance < before {
             Fate::Before
@@ -284,6 +285,8 @@ mod tests {
         let (first, counts) = run(7);
         assert_eq!(first, run(7).0);
         assert_ne!(first, run(8).0);
+        let shifted = run(9).0;
+        assert_ne!(first[1..], shifted[..9_999], "one sequence, shifted");
         let near = |count: u64, expected: u64| count.abs_diff(expected) < 150;
         assert!(
             near(counts.before, 1_000) && near(counts.after, 2_000) && near(counts.late, 1_000),
