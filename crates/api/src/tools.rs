@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 use toolgate_gate::{Caller, visible};
 use toolgate_model::{
-    Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Risk, RiskScore, SourceHealth,
-    SourceStatus, ToolId, Verb,
+    Checks, Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Recovery, Risk, RiskScore,
+    SourceHealth, SourceStatus, ToolId, Verb,
 };
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -66,6 +66,10 @@ struct ToolView {
     /// Whether a call may leave a trace: `some` or `none`.
     #[schema(value_type = String)]
     effect: Effect,
+    /// What the loss of an answer can lead to: `read`, `idempotent`, `checkable` or
+    /// `irreversible`.
+    #[schema(value_type = String)]
+    recovery: Recovery,
     /// How long one attempt may take.
     #[schema(value_type = String)]
     timeout: Duration,
@@ -79,6 +83,13 @@ struct ToolView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     health: Option<SourceHealth>,
+    /// What is verified before it runs and looked for after its answer was lost, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    checks: Option<Checks>,
+    /// Why it cannot be called although it is there, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<String>,
 }
 
 /// A source of tools.
@@ -114,7 +125,7 @@ async fn list(State(api): State<Api>, caller: AnyCaller) -> Answer<Page<ToolView
         Caller::Agent(identity) => tools
             .filter(|tool| tool.lifecycle.is_callable())
             .filter(|tool| visible(&configuration, identity, tool, now))
-            .map(|tool| ToolView::of(tool, None))
+            .map(ToolView::of)
             .collect(),
         Caller::Person { .. } => {
             let sources = api.driver.tools().sources();
@@ -123,7 +134,12 @@ async fn list(State(api): State<Api>, caller: AnyCaller) -> Answer<Page<ToolView
                 .map(|source| (source.name.as_str(), source.health))
                 .collect();
             tools
-                .map(|tool| ToolView::of(tool, health.get(tool.id.source()).copied()))
+                .map(|tool| ToolView {
+                    health: health.get(tool.id.source()).copied(),
+                    checks: Some(tool.checks.clone()),
+                    faults: configuration.catalogue.faults(&tool.id).to_vec(),
+                    ..ToolView::of(tool)
+                })
                 .collect()
         }
     };
@@ -150,7 +166,8 @@ async fn sources(State(api): State<Api>, person: PersonCaller) -> Answer<Page<So
 }
 
 impl ToolView {
-    fn of(tool: &Arc<Descriptor>, health: Option<SourceHealth>) -> Self {
+    /// What everybody may see of it.
+    fn of(tool: &Arc<Descriptor>) -> Self {
         let description = tool.definition.get("description").and_then(Value::as_str);
         Self {
             id: tool.id.clone(),
@@ -169,10 +186,13 @@ impl ToolView {
                 .as_ref()
                 .map(|template| template.as_str().to_owned()),
             effect: tool.effect,
+            recovery: tool.recovery(),
             timeout: tool.timeout,
             lifecycle: tool.lifecycle,
             digest: tool.digest(),
-            health,
+            health: None,
+            checks: None,
+            faults: Vec::new(),
         }
     }
 }

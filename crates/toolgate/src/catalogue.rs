@@ -50,6 +50,8 @@ struct Written {
     lifecycle: Option<Lifecycle>,
     #[serde(default)]
     attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    checks: Checks,
 }
 
 /// The catalogue in this file; an empty one where none is named.
@@ -120,6 +122,7 @@ fn described(written: Written) -> Result<Descriptor, String> {
         timeout: written.timeout.unwrap_or(rest.timeout),
         lifecycle: written.lifecycle.unwrap_or(rest.lifecycle),
         attributes: written.attributes,
+        checks: written.checks,
         risk_reason: "from the file".to_owned(),
         ..rest
     })

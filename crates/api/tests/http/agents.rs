@@ -319,6 +319,7 @@ async fn an_agent_sees_the_tools_that_it_may_reach_and_a_person_all() {
               "risk_reason": "said by the operator",
               "resource": "customer:{args.customer}",
               "effect": "none",
+              "recovery": "read",
               "timeout": "20s",
               "lifecycle": "active",
               "digest": "sha256_1"
@@ -341,6 +342,7 @@ async fn an_agent_sees_the_tools_that_it_may_reach_and_a_person_all() {
         .await
         .value();
     assert_eq!(all["items"][0]["health"], "up");
+    assert!(all["items"][0]["checks"].is_object());
     assert!(names(all).contains(&"vault.open".to_owned()));
     let sources = world.get("/v1/sources").token(world.person("viewer")).await;
     expect![[r#"

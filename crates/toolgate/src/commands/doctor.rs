@@ -77,8 +77,11 @@ async fn examine(shell: &Shell, config: &Config, findings: &mut Vec<Finding>) {
     findings.push(port(config, running.is_some()).await);
     findings.push(policies(config));
     match &running {
-        Some(admin) => findings.push(asked_sources(admin).await),
-        None => findings.push(tried_sources(shell, config).await),
+        Some(admin) => {
+            findings.push(asked_sources(admin).await);
+            findings.push(asked_tools(admin).await);
+        }
+        None => findings.extend(tried_sources(shell, config).await),
     }
 }
 
@@ -244,14 +247,14 @@ async fn asked_sources(admin: &Admin) -> Finding {
 }
 
 /// Starts every source, as the gate would, and ends it again.
-async fn tried_sources(shell: &Shell, config: &Config) -> Finding {
+async fn tried_sources(shell: &Shell, config: &Config) -> Vec<Finding> {
     let configs = config.sources.iter().map(|source| {
         let started = source.started_with(|place| place.fetch(&shell.variables));
         started.map_err(|why| (source.name.clone(), why))
     });
     let configs = match configs.collect::<Result<Vec<_>, _>>() {
         Ok(configs) => configs,
-        Err(problem) => return sourced(config.sources.len(), vec![problem]),
+        Err(problem) => return vec![sourced(config.sources.len(), vec![problem])],
     };
     let group = Group::default();
     let ports = Ports {
@@ -262,7 +265,7 @@ async fn tried_sources(shell: &Shell, config: &Config) -> Finding {
     };
     let sources = Sources::start(configs, &config.overrides, ports, Arc::new(|_| {}));
     sources.settled(SOURCES_WAIT).await;
-    let statuses = sources.sources();
+    let (statuses, catalogue) = (sources.sources(), sources.catalogue());
     sources.shutdown().await;
     let down = statuses
         .iter()
@@ -273,7 +276,41 @@ async fn tried_sources(shell: &Shell, config: &Config) -> Finding {
             source.detail.clone().unwrap_or_default(),
         )
     });
-    sourced(statuses.len(), down.collect())
+    let faults = catalogue.iter().flat_map(|tool| {
+        let lines = catalogue.faults(&tool.id).iter();
+        lines.map(|line| (tool.id.to_string(), line.clone()))
+    });
+    vec![
+        sourced(statuses.len(), down.collect()),
+        checked(faults.collect()),
+    ]
+}
+
+async fn asked_tools(admin: &Admin) -> Finding {
+    let tools = match admin.body(Ask::get("/v1/tools")).await {
+        Err(fault) => return wrong("descriptors", &fault),
+        Ok(tools) => tools,
+    };
+    let mut faults = Vec::new();
+    for tool in rows(&tools) {
+        let id = tool.get("id").and_then(Value::as_str).unwrap_or_default();
+        let lines = tool.get("faults").and_then(Value::as_array);
+        let lines = lines.into_iter().flatten().filter_map(Value::as_str);
+        faults.extend(lines.map(|line| (id.to_owned(), line.to_owned())));
+    }
+    checked(faults)
+}
+
+/// What is wrong with descriptors, as tool and fault.
+fn checked(faults: Vec<(String, String)>) -> Finding {
+    match faults.as_slice() {
+        [] => ok("descriptors", "what they state fits the tools".to_owned()),
+        [(tool, fault), ..] => fix(
+            "descriptors",
+            format!("{}; `{tool}`: its {fault}", problems(faults.len())),
+            format!("mend `[tools.\"{tool}\"]`; until then its calls are denied"),
+        ),
+    }
 }
 
 fn sourced(count: usize, down: Vec<(String, String)>) -> Finding {

@@ -41,11 +41,13 @@ impl Run for Tool {
                     ("TOOL", "/id"),
                     ("RISK", "/risk"),
                     ("VERB", "/verb"),
-                    ("EFFECT", "/effect"),
+                    ("RECOVERY", "/recovery"),
                     ("VERSION", "/version"),
                     ("WHY", "/risk_reason"),
                 ];
-                shell.print(&tools, || table(&rows(&tools), &columns))?;
+                shell.print(&tools, || {
+                    format!("{}{}", table(&rows(&tools), &columns), unusable(&tools))
+                })?;
             }
             What::Show { id } => {
                 let named = |tool: &Value| tool.get("id").and_then(Value::as_str) == Some(&id);
@@ -58,4 +60,17 @@ impl Run for Tool {
         }
         Ok(Exit::Done)
     }
+}
+
+/// The tools that are there and cannot be called, each with the reason.
+fn unusable(tools: &Value) -> String {
+    let mut lines = String::new();
+    for tool in rows(tools) {
+        let text = |key: &str| tool.get(key).and_then(Value::as_str).unwrap_or_default();
+        let faults = tool.get("faults").and_then(Value::as_array);
+        for fault in faults.into_iter().flatten().filter_map(Value::as_str) {
+            lines.push_str(&format!("unavailable: `{}`: its {fault}\n", text("id")));
+        }
+    }
+    lines
 }
