@@ -12,6 +12,7 @@ import argparse
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,8 @@ SHOWN = 10  # Violations of one system that are printed in full.
 
 def main():
     options = parsed()
+    # Asked to end, it stops what it started like after any other failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if "TOOLGATE_BIN" not in os.environ:
         # What is tried is what stands in the sources, not what was built from them some time ago.
         packages = ["-p", "toolgate", "-p", "toolgate-testkit"]
