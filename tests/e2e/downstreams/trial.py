@@ -174,6 +174,7 @@ mcp = {{ url = "{self.proxy.url}" }}
             "system": self.system.name, "calls": self.calls,
             "lost before": faults["before"], "after": faults["after"], "late": faults["late"], "kills": self.killed,
             "success": said["succeeded"], "reconciled": verdict.reconciled(), "sent again": verdict.sent_again(),
+            "unlooked": len(verdict.blind_retries()),
             "failed": said["failed"], "denied": said["denied"], "needs operator": said["needs_operator"],
             "double": verdict.double, "missing": verdict.missing, "unwanted": verdict.unwanted,
             "settled in": "-" if took is None else f"{took * 1000:.0f} ms",
