@@ -11,6 +11,8 @@ pub(crate) mod world;
 mod balance;
 mod cast;
 mod desk;
+mod doubt;
+mod drift;
 mod steps;
 mod story;
 

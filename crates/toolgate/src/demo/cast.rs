@@ -16,6 +16,10 @@ const REVISION: &str = "2026-07-28";
 /// The second person.
 const APPROVER: &str = "bo@acme.com";
 
+/// How often a call is looked at that must change by itself.
+// LIMIT: half a minute in tenths of a second.
+const LOOKS_MAX: usize = 300;
+
 /// Everybody.
 pub(super) struct Cast {
     /// The person with the data directory.
@@ -120,6 +124,28 @@ impl Cast {
             body,
         ))
         .await
+    }
+
+    /// How an invocation stands once it waits for people with another digest than this one.
+    ///
+    /// # Errors
+    /// [`Fault`] where the gate does not say, or it never does.
+    pub(super) async fn requeued(&self, frozen: &Value) -> Result<Value, Fault> {
+        let (id, old) = (
+            text(frozen, "/invocation_id")?,
+            text(frozen, "/denial/details/digest")?,
+        );
+        for _ in 0..LOOKS_MAX {
+            // The answer comes after that long, or as soon as the call has ended.
+            let ask = Ask::get(format!("/v1/invocations/{id}")).with("wait_ms", Some(100));
+            let envelope = self.approver.body(ask).await?;
+            let digest = envelope.pointer("/denial/details/digest");
+            let waits = envelope.get("status") == Some(&json!("pending_approval"));
+            if waits && digest.is_some_and(|digest| *digest != old) {
+                return Ok(envelope);
+            }
+        }
+        Err(Fault::failed(format!("`{id}` was not sent back")))
     }
 
     /// How an invocation stands once it has come to rest.

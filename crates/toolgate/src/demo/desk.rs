@@ -11,7 +11,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
-use toolgate_testkit::desk::Sums;
+use toolgate_testkit::desk::{Moment, Sums};
 
 use crate::admin::client;
 use crate::fault::Fault;
@@ -43,6 +43,7 @@ impl DeskProcess {
                 "127.0.0.1:0",
                 "--switches",
                 "--loose-schemas",
+                "--idempotency",
             ])
             .arg("--ledger")
             .arg(&ledger)
@@ -76,17 +77,33 @@ impl DeskProcess {
         })
     }
 
-    /// Loses the answer of the next refund, after it has landed.
+    /// Loses the answer of the next call of a tool, before or after its effect has landed.
     ///
     /// # Errors
     /// [`Fault`] where the desk does not take the switch.
-    pub(crate) async fn lose_next_answer(&self) -> Result<(), Fault> {
-        let fault =
-            json!({"fault": {"kind": "drop", "tool": "refund", "when": "after", "times": 1}});
+    pub(crate) async fn lose_answer(&self, tool: &str, when: Moment) -> Result<(), Fault> {
+        let when = match when {
+            Moment::Before => "before",
+            Moment::After => "after",
+        };
+        let fault = json!({"kind": "drop", "tool": tool, "when": when, "times": 1});
+        self.throw(&json!({"fault": fault})).await
+    }
+
+    /// Changes where a customer can be reached, as the world does.
+    ///
+    /// # Errors
+    /// [`Fault`] where the desk does not take the switch.
+    pub(crate) async fn change_email(&self, customer: &str, email: &str) -> Result<(), Fault> {
+        let changed = json!({"id": customer, "email": email, "status": "active"});
+        self.throw(&json!({"customer": changed})).await
+    }
+
+    async fn throw(&self, switch: &Value) -> Result<(), Fault> {
         let sent = client()?
             .post(&self.switch)
             .header("content-type", "application/json")
-            .body(fault.to_string())
+            .body(switch.to_string())
             .send()
             .await;
         let sent = sent.map_err(|error| Fault::failed(format!("the desk is away: {error}")))?;

@@ -17,9 +17,6 @@ use crate::fault::Fault;
 /// The caller's own key for one of its refunds.
 const KEY: &str = "order-8812";
 
-/// The caller's own key for the refund whose answer is lost.
-const LOST_KEY: &str = "order-8813";
-
 /// The policy that is put in force while a call waits.
 const STOP: &str = r#"{"name": "stop", "rules": [{"rule_id": "disputed", "match": {"tools":
     ["desk.refund"]}, "when": "charge == ch_2", "effect": "deny", "reason": "ch_2 is disputed"}]}"#;
@@ -182,62 +179,26 @@ pub(super) async fn conflicting_key(cast: &Cast) -> Result<Told, Fault> {
     )
 }
 
-pub(super) async fn lost_answer(cast: &Cast, desk: &DeskProcess) -> Result<Told, Fault> {
-    desk.lose_next_answer().await?;
-    let envelope = cast
-        .invoke("desk.refund", refund("ch_1", 75), Some(LOST_KEY))
-        .await?;
-    expect(&envelope, "/outcome", "indeterminate")?;
-    expect(&envelope, "/error/code", "unknown_effect")?;
-    told(
-        "a refund of 75 whose answer is lost after it landed",
-        "unknown_effect: neither a success nor a failure, a person must look",
-        envelope,
-    )
-}
-
-pub(super) async fn repeated_after_loss(cast: &Cast, desk: &DeskProcess) -> Result<Told, Fault> {
-    let before = desk.sums()?.refunds;
-    let envelope = cast
-        .invoke("desk.refund", refund("ch_1", 75), Some(LOST_KEY))
-        .await?;
-    expect(&envelope, "/outcome", "indeterminate")?;
-    if desk.sums()?.refunds != before {
-        return Err(otherwise(
-            "the repeated call",
-            "no second refund",
-            &envelope,
-        ));
-    }
-    told(
-        "the agent tries it again with the same key",
-        "nothing is sent twice on hope",
-        envelope,
-    )
-}
-
-pub(super) async fn person_looks(cast: &Cast, lost: &Value) -> Result<Told, Fault> {
-    let read = cast
-        .invoke("desk.list_refunds", json!({"charge": "ch_1"}), None)
-        .await?;
-    let found = read
-        .pointer("/data/structuredContent/data")
-        .and_then(Value::as_array);
-    let landed = found
-        .into_iter()
-        .flatten()
-        .any(|refund| refund.get("amount").and_then(Value::as_u64) == Some(75));
-    if !landed {
-        return Err(otherwise("the list of refunds", "one of 75", &read));
-    }
-    let id = text(lost, "/invocation_id")?;
-    let body = json!({"finding": "landed", "reason": "the desk lists a refund of 75"});
-    let resolve = Ask::post(format!("/v1/invocations/{id}/resolve"), body);
-    let envelope = cast.approver.body(resolve).await?;
+pub(super) async fn unkeyed_refund(cast: &Cast) -> Result<Told, Fault> {
+    let envelope = cast.invoke("desk.refund", refund("ch_1", 30), None).await?;
     expect(&envelope, "/status", "succeeded")?;
+    told("a refund of 30 without a key", "it ran: 30", envelope)
+}
+
+pub(super) async fn unkeyed_duplicate(
+    cast: &Cast,
+    desk: &DeskProcess,
+    first: &Value,
+) -> Result<Told, Fault> {
+    let before = desk.sums()?.requests;
+    let envelope = cast.invoke("desk.refund", refund("ch_1", 30), None).await?;
+    expect(&envelope, "/duplicate_of", &text(first, "/invocation_id")?)?;
+    if desk.sums()?.requests.get("refund") != before.get("refund") {
+        return Err(otherwise("the duplicate", "no second request", &envelope));
+    }
     told(
-        "a person finds the refund of 75 at the desk and says so",
-        "resolved: it had run: 75",
+        "the very same call once more, without a key either",
+        "duplicate_of: answered from the first; nothing was sent",
         envelope,
     )
 }
@@ -263,11 +224,11 @@ pub(super) async fn revoked_key(cast: &Cast) -> Result<Told, Fault> {
     }
 }
 
-fn refund(charge: &str, amount: u32) -> Value {
+pub(super) fn refund(charge: &str, amount: u32) -> Value {
     json!({"charge": charge, "customer": "cust_123", "amount": amount})
 }
 
-fn frozen(envelope: Value, title: &'static str) -> Result<Told, Fault> {
+pub(super) fn frozen(envelope: Value, title: &'static str) -> Result<Told, Fault> {
     expect(&envelope, "/status", "pending_approval")?;
     let digest = text(&envelope, "/denial/details/digest")?;
     let short: String = digest.chars().take("sha256:".len() + 12).collect();
@@ -278,7 +239,7 @@ fn frozen(envelope: Value, title: &'static str) -> Result<Told, Fault> {
     )
 }
 
-fn told(title: &'static str, outcome: &str, envelope: Value) -> Result<Told, Fault> {
+pub(super) fn told(title: &'static str, outcome: &str, envelope: Value) -> Result<Told, Fault> {
     Ok(Told {
         title,
         outcome: outcome.to_owned(),
@@ -286,14 +247,18 @@ fn told(title: &'static str, outcome: &str, envelope: Value) -> Result<Told, Fau
     })
 }
 
-fn expect(envelope: &Value, pointer: &str, wanted: &str) -> Result<(), Fault> {
+pub(super) fn expect(envelope: &Value, pointer: &str, wanted: &str) -> Result<(), Fault> {
     match envelope.pointer(pointer).and_then(Value::as_str) {
         Some(found) if found == wanted => Ok(()),
         _ => Err(otherwise(pointer, wanted, envelope)),
     }
 }
 
-fn otherwise(what: &str, wanted: &str, found: &(impl std::fmt::Display + ?Sized)) -> Fault {
+pub(super) fn otherwise(
+    what: &str,
+    wanted: &str,
+    found: &(impl std::fmt::Display + ?Sized),
+) -> Fault {
     Fault::failed(format!(
         "the demo came out otherwise: `{what}` should be `{wanted}` in {found}"
     ))

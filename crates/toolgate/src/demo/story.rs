@@ -1,7 +1,8 @@
 //! The story: one step after the other, each of them checked as it is told.
 //!
 //! A step does something real, says in one line what came of it, and fails the demo where it came
-//! out otherwise. The steps are in `steps.rs`; this file only lets them happen in order.
+//! out otherwise. The steps are in `steps.rs`, `drift.rs` and `doubt.rs`; this file only lets them
+//! happen in order.
 //!
 //! Must not know: what a step does.
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::cast::Cast;
 use super::desk::DeskProcess;
-use super::steps;
+use super::{doubt, drift, steps};
 use crate::admin::Admin;
 use crate::fault::Fault;
 
@@ -42,6 +43,12 @@ pub(crate) async fn tell(
     each(&large)?;
     each(&steps::owner_refused(&cast, &large.envelope).await?)?;
     each(&steps::approved(&cast, &large.envelope).await?)?;
+    let moved = drift::frozen_refund(&cast).await?;
+    each(&moved)?;
+    let again = drift::changed_customer(&cast, desk, &moved.envelope).await?;
+    each(&again)?;
+    each(&drift::old_digest(&cast, &moved.envelope, &again.envelope).await?)?;
+    each(&drift::approved_again(&cast, &again.envelope).await?)?;
     let waiting = steps::second_large_refund(&cast).await?;
     each(&waiting)?;
     each(&steps::changed_policy(&cast).await?)?;
@@ -49,13 +56,18 @@ pub(crate) async fn tell(
     each(&steps::keyed_refund(&cast).await?)?;
     each(&steps::duplicate(&cast).await?)?;
     each(&steps::conflicting_key(&cast).await?)?;
-    let lost = steps::lost_answer(&cast, desk).await?;
-    each(&lost)?;
-    each(&steps::repeated_after_loss(&cast, desk).await?)?;
-    each(&steps::person_looks(&cast, &lost.envelope).await?)?;
+    let first = steps::unkeyed_refund(&cast).await?;
+    each(&first)?;
+    each(&steps::unkeyed_duplicate(&cast, desk, &first.envelope).await?)?;
+    each(&doubt::landed(&cast, desk).await?)?;
+    each(&doubt::repeated(&cast, desk).await?)?;
+    each(&doubt::not_landed(&cast, desk).await?)?;
+    let message = doubt::unreadable(&cast, desk).await?;
+    each(&message)?;
+    each(&doubt::resolved(&cast, &message.envelope).await?)?;
     each(&steps::revoked_key(&cast).await?)?;
     Ok(STEPS)
 }
 
 /// How many steps there are.
-const STEPS: usize = 17;
+const STEPS: usize = 25;

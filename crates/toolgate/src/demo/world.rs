@@ -1,18 +1,16 @@
-//! The demo's world: a refund desk, an agent with a scoped profile, and two policies.
+//! The demo's world: a refund desk, an agent with a scoped profile, and a policy.
 //!
-//! Nothing here is special to the demo but the names: the same could stand in `toolgate.toml`.
+//! Nothing here is special to the demo but the names: what is stated about the desk is a part of
+//! a `toolgate.toml`, in `desk.toml` beside this file.
 //! Must not know: how anything is started.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use toolgate_driver::AgentSpec;
-use toolgate_model::{
-    AgentId, Effect, Glob, Grant, Profile, ResourceTemplate, Risk, Role, TenantId,
-};
 use toolgate_policy::Document;
-use toolgate_tools::{Overrides, ToolOverride};
 
-use crate::config::{Config, DeclaredAgent, Source};
+use crate::config::{Config, ConfigFile, Flags, Source, resolve};
+use crate::diagnostic::drawn;
 use crate::fault::Fault;
 
 /// The agent that works at the desk.
@@ -42,10 +40,11 @@ pub(crate) fn add_to(config: &mut Config) -> Result<(), Fault> {
 /// Adds agent, policies and ratings to a configuration that has the desk already.
 ///
 /// # Errors
-/// [`Fault`] where a name does not parse.
+/// [`Fault`] where what is stated about the desk does not resolve.
 pub(crate) fn furnish(config: &mut Config) -> Result<(), Fault> {
-    config.overrides.extend(overrides()?);
-    config.agents.push(agent()?);
+    let stated = stated()?;
+    config.overrides.extend(stated.overrides);
+    config.agents.extend(stated.agents);
     let documents = POLICIES.iter().map(|(name, text)| Document {
         name: (*name).to_owned(),
         text: (*text).to_owned(),
@@ -59,70 +58,45 @@ fn desk_command(ledger: &Path) -> Result<Vec<String>, Fault> {
     let own = std::env::current_exe()
         .map_err(|error| Fault::failed(format!("this program has no path: {error}")))?;
     let text = |path: &Path| path.display().to_string();
-    let fixed = ["refund-desk", "--stdio", "--loose-schemas", "--ledger"];
+    let fixed = [
+        "refund-desk",
+        "--stdio",
+        "--loose-schemas",
+        "--idempotency",
+        "--ledger",
+    ];
     let mut command = vec![text(&own)];
     command.extend(fixed.map(str::to_owned));
     command.push(text(ledger));
     Ok(command)
 }
 
-/// What the operator knows of the desk's tools.
-fn overrides() -> Result<Overrides, Fault> {
-    let read = ToolOverride {
-        effect: Some(Effect::None),
-        ..ToolOverride::default()
+/// What the file beside this one states.
+fn stated() -> Result<Config, Fault> {
+    let file = ConfigFile {
+        path: PathBuf::from("desk.toml"),
+        text: include_str!("desk.toml").to_owned(),
     };
-    let customer = ResourceTemplate::parse("customer:{args.customer}").map_err(Fault::failed)?;
-    let refund = ToolOverride {
-        risk: Some(Risk::High),
-        resource: Some(customer),
-        ..ToolOverride::default()
-    };
-    let stated = [
-        ("desk.get_charge", read.clone()),
-        ("desk.get_customer", read.clone()),
-        ("desk.list_refunds", read),
-        ("desk.refund", refund),
-    ];
-    let named = stated.into_iter().map(|(id, stated)| {
-        let id = id
-            .parse()
-            .map_err(|error| Fault::failed(format!("{error}")))?;
-        Ok((id, stated))
-    });
-    named.collect()
+    let resolved = resolve(&Flags::new(), &BTreeMap::new(), Some(&file));
+    let resolved = resolved.map_err(|problems| {
+        let drawn = problems.iter().map(|problem| drawn(problem, &file.text));
+        Fault::failed(drawn.collect::<Vec<_>>().join("\n\n"))
+    })?;
+    Ok(resolved.config)
 }
 
-/// An agent that reads everything and refunds customers whose names begin with `cust_`.
-fn agent() -> Result<DeclaredAgent, Fault> {
-    let reads = ["desk.get_charge", "desk.get_customer", "desk.list_refunds"];
-    let grant = |tools: &[&str], resources: &[&str]| Grant {
-        tools: tools.iter().copied().map(Glob::new).collect(),
-        resources: resources.iter().copied().map(Glob::new).collect(),
-        actions: Vec::new(),
-        envs: Vec::new(),
-        workflows: Vec::new(),
-        max_risk: Some(Risk::High),
-    };
-    let grants = vec![
-        grant(&reads, &[]),
-        grant(&["desk.refund"], &["customer:cust_*"]),
-    ];
-    let spec = AgentSpec {
-        id: name(AGENT)?,
-        owner: name(OWNER)?,
-        role: Role::Agent,
-        profile: Profile::Scoped { grants },
-        runtime: None,
-        project: None,
-    };
-    Ok(DeclaredAgent {
-        spec,
-        tenant: TenantId::default(),
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::{AGENT, OWNER, stated};
+    use toolgate_model::ToolId;
 
-fn name(text: &str) -> Result<AgentId, Fault> {
-    text.parse()
-        .map_err(|error| Fault::failed(format!("{error}")))
+    #[test]
+    fn the_file_says_who_works_at_the_desk_and_what_can_be_checked() {
+        let config = stated().unwrap();
+        let spec = &config.agents[0].spec;
+        assert_eq!((spec.id.as_str(), spec.owner.as_str()), (AGENT, OWNER));
+        let refund: ToolId = "desk.refund".parse().unwrap();
+        let checks = &config.overrides[&refund].checks;
+        assert!(checks.entity.is_some() && checks.effect.is_some());
+    }
 }
