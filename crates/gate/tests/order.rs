@@ -71,6 +71,13 @@ fn each_step_has_its_code() {
             "credential_expired: credential `key_00000000000071018101010101010101` expired at 2026-06-16T15:14:22.104Z"
         ],
     );
+    // Revoked by a node whose clock is ahead of this one: revoked all the same.
+    check(
+        |world, _| world.credential.revoked_at = Some(now().plus(Duration::from_secs(60))),
+        expect![
+            "credential_revoked: credential `key_00000000000071018101010101010101` was revoked at 2026-06-16T15:15:22.104Z"
+        ],
+    );
     check(
         |world, _| world.agent.suspended = true,
         expect!["credential_revoked: agent `billing_agent` is suspended"],
