@@ -46,6 +46,15 @@ const READ_BACK_MAX: usize = 3;
 /// How long to wait between two of them.
 const READ_BACK_EVERY: Duration = Duration::from_millis(500);
 
+/// What an agent wants done with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intent {
+    /// It is to run.
+    Run,
+    /// People are to be asked about it.
+    Ask,
+}
+
 /// What one round of deciding came to.
 enum Round {
     Done(Box<Outcome>),
@@ -59,13 +68,32 @@ impl Driver {
     pub async fn submit(
         self: &Arc<Self>,
         identity: &Identity,
-        mut call: Call,
+        call: Call,
+        watch: Watch,
+    ) -> Outcome {
+        self.take(identity, (call, Intent::Run), watch).await
+    }
+
+    /// Has people asked about a call. It runs once they approve, and not before: where the gate
+    /// would let it run without them, nothing is recorded and the invocation is only proposed.
+    pub async fn ask(self: &Arc<Self>, identity: &Identity, call: Call) -> Outcome {
+        self.take(identity, (call, Intent::Ask), Watch::default())
+            .await
+    }
+
+    async fn take(
+        self: &Arc<Self>,
+        identity: &Identity,
+        (mut call, intent): (Call, Intent),
         watch: Watch,
     ) -> Outcome {
         let too_long = bound(&mut call);
         self.note_use(&identity.credential.id);
         for _ in 0..ADMISSION_ROUNDS_MAX {
-            match self.round(identity, &call, too_long.as_ref()).await {
+            match self
+                .round(identity, (&call, intent), too_long.as_ref())
+                .await
+            {
                 Ok(Round::Done(outcome)) => return self.hold(*outcome, watch.wait).await,
                 Ok(Round::Run(invocation, permit, evidence)) => {
                     let wait = watch.wait;
@@ -90,7 +118,7 @@ impl Driver {
     async fn round(
         self: &Arc<Self>,
         identity: &Identity,
-        call: &Call,
+        (call, intent): (&Call, Intent),
         too_long: Option<&Denial>,
     ) -> Result<Round, Unavailable> {
         let (configuration, now) = (self.configuration(), self.now());
@@ -138,6 +166,10 @@ impl Driver {
                 .await;
         }
         match (judged.decision.verdict, clearance) {
+            // INVARIANT: who asks for approval never has the call run without it.
+            (Verdict::Allow | Verdict::Sanitize, _) if intent == Intent::Ask => {
+                Ok(Round::done(Outcome::of(invocation, Vec::new())))
+            }
             (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
                 self.admit((&identity, replaces), invocation, clearance)
                     .await

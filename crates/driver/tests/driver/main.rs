@@ -11,4 +11,5 @@ mod calls;
 mod doubt;
 mod evidence;
 mod thaw;
+mod unconfirmed;
 mod world;

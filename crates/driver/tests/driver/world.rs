@@ -250,7 +250,12 @@ impl World {
         Self::on(store, clock, settings).await
     }
 
-    async fn on(store: Arc<dyn Store>, clock: Arc<HandClock>, settings: Settings) -> Self {
+    /// The same on a store of the test's own.
+    pub(crate) async fn on(
+        store: Arc<dyn Store>,
+        clock: Arc<HandClock>,
+        settings: Settings,
+    ) -> Self {
         let tools = Arc::new(Puppets::default());
         *tools.catalogue.lock().unwrap() = Arc::new(catalogue());
         let ports = Ports {
