@@ -24,6 +24,9 @@ use crate::desk::Charge;
 
 mod end;
 
+/// From which state to which, and on what ground a further attempt ran.
+pub(crate) type Path = (&'static str, &'static str, &'static str);
+
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -72,6 +75,8 @@ struct Seen {
     policies: Vec<(String, Policy)>,
     policy: Option<Policy>,
     revoked: BTreeSet<KeyId>,
+    /// How often a durable write led from one state to another.
+    paths: BTreeMap<Path, u64>,
     entries: u64,
 }
 
@@ -117,7 +122,12 @@ impl Judge {
         self.seen().cases.len()
     }
 
-    /// The ids and tools of what may be decided on, withdrawn or resolved.
+    /// Which ways invocations went, and how often.
+    pub(crate) fn paths(&self) -> BTreeMap<Path, u64> {
+        self.seen().paths.clone()
+    }
+
+    /// The ids of what may be decided on, withdrawn or resolved.
     pub(crate) fn known(&self) -> Vec<InvocationId> {
         self.seen().cases.keys().cloned().collect()
     }
@@ -183,6 +193,8 @@ impl Judge {
             let since = since.unwrap_or_else(|| seen.sent_in_at(next));
             seen.admitted(before.as_ref().map(|(last, _)| last), next, (truth, since));
         }
+        let path = path(before.as_ref().map(|(last, _)| last), next);
+        *seen.paths.entry(path).or_default() += 1;
         seen.keep(next, truth.now);
         seen.ended(next);
         happenings(before.as_ref().map(|(last, _)| last), next)
@@ -277,14 +289,16 @@ impl Judge {
                 });
             }
             None => {
-                seen.hold(told == Status::Denied, 3, || {
+                // Unconfirmed: the caller has an id to ask for and no record that proves anything.
+                let open = !told.is_terminal() && outcome.evidence.is_empty();
+                seen.hold(told == Status::Denied || open, 3, || {
                     format!(
                         "call {call} heard {} of {id}, which was never written",
                         told.as_str()
                     )
                 });
                 if let Some(sent) = seen.calls.get_mut(&call) {
-                    sent.unwritten_denial = true;
+                    sent.unwritten_denial = told == Status::Denied;
                 }
             }
         }
@@ -608,6 +622,22 @@ fn never_runs(status: Status) -> bool {
             | Status::Approved
             | Status::Proposed
     )
+}
+
+fn path(before: Option<&Invocation>, next: &Invocation) -> Path {
+    let from = before.map_or(Status::Proposed, Invocation::status).as_str();
+    let ground = match next.state.attempt().and_then(|attempt| attempt.again) {
+        Some(RetryGround::SameKey) => "same key",
+        Some(RetryGround::NotLanded { .. }) => "proven absent",
+        Some(RetryGround::Ordered) => "ordered",
+        None => "",
+    };
+    let shown = if next.status() == Status::Executing {
+        ground
+    } else {
+        ""
+    };
+    (from, next.status().as_str(), shown)
 }
 
 /// The number of the call that an invocation came from.

@@ -38,6 +38,8 @@ pub struct Run {
     pub invocations: usize,
     /// How often each kind of fault struck.
     pub faults: BTreeMap<&'static str, u64>,
+    /// From which state to which, on what ground, and how often.
+    pub paths: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     /// What was broken, the first first.
     pub violations: Vec<Violation>,
     /// The same for the same seed.
@@ -69,6 +71,7 @@ pub fn simulate_with(seed: u64, keep: Keep, bug: Bug) -> Result<Run, String> {
         steps,
         invocations: world.judge.invocations(),
         faults: world.faults.tally(),
+        paths: world.judge.paths(),
         violations: world.judge.violations(),
         hash: world.trace.hash(),
         lines: world.trace.take_lines(),

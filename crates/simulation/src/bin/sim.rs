@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use toolgate_simulation::{Keep, Run, simulate};
+use toolgate_simulation::{Keep, Run, Violation, simulate};
 
 /// Seeds between two lines of progress.
 const PROGRESS_EVERY: u64 = 500;
@@ -33,6 +33,8 @@ struct Total {
     invocations: u64,
     steps: u64,
     faults: BTreeMap<&'static str, u64>,
+    paths: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    kinds: BTreeMap<String, u64>,
     broken: Vec<u64>,
 }
 
@@ -93,9 +95,7 @@ fn run(ask: &Ask) -> Result<Total, String> {
         }
     }
     total.tell(&watch);
-    for (fault, count) in &total.faults {
-        println!("  {count:>9}  {fault}");
-    }
+    total.tell_kinds();
     let Total { steps, broken, .. } = &total;
     println!("violations: {} in {steps} steps", broken.len());
     Ok(total)
@@ -130,8 +130,26 @@ impl Total {
         for (fault, count) in run.faults {
             *self.faults.entry(fault).or_default() += count;
         }
-        if !run.violations.is_empty() {
+        for (path, count) in run.paths {
+            *self.paths.entry(path).or_default() += count;
+        }
+        if let Some(first) = run.violations.first() {
+            *self.kinds.entry(kind(first)).or_default() += 1;
             self.broken.push(run.seed);
+        }
+    }
+
+    fn tell_kinds(&self) {
+        println!("ways that invocations went:");
+        for ((from, to, ground), count) in &self.paths {
+            println!("  {count:>9}  {from} -> {to} {ground}");
+        }
+        println!("faults:");
+        for (fault, count) in &self.faults {
+            println!("  {count:>9}  {fault}");
+        }
+        for (kind, count) in &self.kinds {
+            println!("  {count:>9}  VIOLATION {kind}");
         }
     }
 
@@ -150,6 +168,23 @@ impl Total {
             millis / 1_000
         );
     }
+}
+
+/// A violation without the ids in it.
+fn kind(violation: &Violation) -> String {
+    let words = violation
+        .text
+        .split(' ')
+        .map(|word| match word.split_once('_') {
+            Some(("inv", _)) => "inv_…",
+            Some(("apr", _)) => "apr_…",
+            _ => word,
+        });
+    format!(
+        "invariant {}: {}",
+        violation.invariant,
+        words.collect::<Vec<_>>().join(" ")
+    )
 }
 
 struct Stopwatch(Instant);
