@@ -1,7 +1,8 @@
 //! The program from outside: its output, its exit codes, and a gate that is really started.
 //!
 //! `offline` needs no gate, `serving` starts one with a refund desk behind it, `streams` speaks MCP
-//! over standard streams, `people` is about those around a gate, `story` is the demo. Waiting is always for something, never for a while.
+//! over standard streams, `people` is about those around a gate, `descriptors` about what is stated
+//! of its tools, `story` is the demo. Waiting is always for something, never for a while.
 
 #![expect(
     clippy::expect_used,
@@ -13,6 +14,7 @@
 
 mod kit;
 
+mod descriptors;
 mod offline;
 mod people;
 mod serving;
