@@ -132,6 +132,10 @@ impl Patience {
                 State::Executing { .. } | State::PendingApproval { .. } | State::Approved { .. },
                 _,
             ) => Some(held),
+            // The gate finds out by itself; a call was held for that already when it was taken.
+            (State::UnknownEffect { .. } | State::Reconciling { .. }, Self::OfQuestion(_)) => {
+                Some(held)
+            }
             (
                 State::Proposed
                 | State::Denied { .. }

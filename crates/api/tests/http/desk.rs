@@ -141,7 +141,7 @@ impl Tools for Desk {
 
     fn look(&self, look: toolgate_gate::Look) -> BoxFuture<'_, port::Answer> {
         let refund = look.arguments()["customer"].as_str().unwrap_or_default();
-        let sight = self.sight.lock().unwrap().clone();
+        let sight = *self.sight.lock().unwrap();
         let answer = match sight {
             Some(found) => port::Answer::Answered {
                 result: serde_json::from_str(&json!({"of": refund, "found": found}).to_string())

@@ -139,3 +139,69 @@ async fn await_says_what_does_not_fit() {
     "#]]
     .assert_eq(&seen);
 }
+
+#[tokio::test(start_paused = true)]
+async fn request_approval_asks_once_and_runs_only_what_was_approved() {
+    let world = World::new().await;
+    let ask = json!({
+        "tool": "desk__refund", "arguments": {"amount": 640},
+        "justification": "the customer asked twice",
+    });
+    let answer = world
+        .call("toolgate_request_approval", ask.clone())
+        .await_answer()
+        .await;
+    let asked = answer.json()["result"]["structuredContent"].clone();
+    assert_eq!(asked["status"], "pending_approval");
+    let approval = asked["approval_id"].as_str().unwrap().to_owned();
+    let url = asked["url"].as_str().unwrap();
+    assert!(url.ends_with(&format!("/approvals/{approval}")), "{url}");
+    assert!(asked["digest"].as_str().unwrap().starts_with("sha256:"));
+    // The same call again joins, whether it is asked for or made.
+    let again = world.call("toolgate_request_approval", ask).await_answer();
+    let again = again.await.json()["result"]["structuredContent"].clone();
+    assert_eq!(again, asked);
+    let made = world
+        .call("desk__refund", json!({"amount": 640}))
+        .await_answer()
+        .await
+        .envelope();
+    assert_eq!(made["denial"]["details"]["approval_id"], approval);
+    assert_eq!(world.records("approval.requested").await.len(), 1);
+    assert!(world.desk.reached.lock().unwrap().is_empty());
+    world.decide(&approval, Choice::Approve).await;
+    let run = world
+        .call("toolgate_await", json!({"id": approval}))
+        .await_answer()
+        .await;
+    assert_eq!(
+        run.json()["result"]["structuredContent"],
+        json!({"amount": 640})
+    );
+    assert_eq!(world.desk.reached.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_approval_runs_nothing_that_needs_nobody_and_denies_what_is_denied() {
+    let world = World::new().await;
+    let before = world.records("").await.len();
+    let ask = async |tool: &str, amount: u32| {
+        let arguments = json!({"tool": tool, "arguments": {"amount": amount}});
+        let asked = world.call("toolgate_request_approval", arguments);
+        asked.await_answer().await
+    };
+    let needless = ask("desk__refund", 1).await.json();
+    let needless = &needless["result"]["structuredContent"];
+    assert_eq!(needless["status"], "not_needed");
+    assert_eq!(world.records("").await.len(), before, "nothing is recorded");
+    let denied = ask("desk__refund", 20_000).await;
+    assert_eq!(denied.envelope()["status"], "denied");
+    for hidden in ["vault__open", "nope"] {
+        let unknown = ask(hidden, 1).await;
+        assert_eq!(unknown.text(), format!("Unknown tool: {hidden}"));
+    }
+    let long = json!({"tool": "desk__refund", "justification": "x".repeat(5_000)});
+    let long = world.call("toolgate_request_approval", long).await_answer();
+    assert!(long.await.text().contains("5000 bytes"));
+    assert!(world.desk.reached.lock().unwrap().is_empty());
+}

@@ -1,11 +1,13 @@
 //! The gate's own tools: questions about the gate, never a way around it.
 //!
-//! `toolgate_await` tells what became of a call that waits, `toolgate_simulate` what a call would
-//! get, `toolgate_whoami` who the caller is here. None of them runs anything. A source's tool with
-//! such a name is not listed.
+//! `toolgate_await` tells what became of a call that waits, `toolgate_request_approval` has people
+//! asked about one, `toolgate_simulate` says what a call would get, `toolgate_whoami` who the caller
+//! is here. None of them runs anything that people have not approved. A source's tool with such a
+//! name is not listed.
 //!
 //! Must not know: transports.
 
+mod request_approval;
 mod simulate;
 mod wait;
 mod whoami;
@@ -31,17 +33,31 @@ pub(super) struct OwnTool {
 #[derive(Clone, Copy)]
 enum Kind {
     Await,
+    RequestApproval,
     Simulate,
     Whoami,
 }
 
+impl Kind {
+    /// Whether nothing follows from calling it. An approved request runs what was asked for.
+    const fn only_reads(self) -> bool {
+        !matches!(self, Self::RequestApproval)
+    }
+}
+
 /// All of them, ordered by name.
-static OWN_TOOLS: [OwnTool; 3] = [
+static OWN_TOOLS: [OwnTool; 4] = [
     OwnTool {
         name: "toolgate_await",
         description: wait::DESCRIPTION,
         input_schema: wait::input_schema,
         kind: Kind::Await,
+    },
+    OwnTool {
+        name: "toolgate_request_approval",
+        description: request_approval::DESCRIPTION,
+        input_schema: request_approval::input_schema,
+        kind: Kind::RequestApproval,
     },
     OwnTool {
         name: "toolgate_simulate",
@@ -76,7 +92,7 @@ impl OwnTool {
             "name": self.name,
             "description": self.description,
             "inputSchema": (self.input_schema)(),
-            "annotations": {"readOnlyHint": true, "openWorldHint": false},
+            "annotations": {"readOnlyHint": self.kind.only_reads(), "openWorldHint": false},
         })
     }
 
@@ -90,6 +106,7 @@ impl OwnTool {
     ) -> Result<String, RpcError> {
         let answer = match self.kind {
             Kind::Await => wait::run(face, asked, arguments, progress).await,
+            Kind::RequestApproval => request_approval::run(face, asked, arguments).await,
             Kind::Simulate => simulate::run(face, asked, arguments).await,
             Kind::Whoami => whoami::run(face, asked, arguments),
         };
