@@ -32,6 +32,7 @@ mod lexicon;
 mod mirror;
 mod names;
 mod risk;
+mod room;
 mod verify;
 
 pub use config::{
