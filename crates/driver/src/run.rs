@@ -110,9 +110,11 @@ impl Driver {
             }
         };
         let call = self.ports.tools.call(dispatch);
-        match select(call, self.ports.clock.sleep_until(deadline)).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), _)) => port::Answer::Lost {
+        // INVARIANT: the deadline is looked at before the call goes on. A node that stood still and
+        // wakes up after its lease must not send what it had still to send.
+        match select(self.ports.clock.sleep_until(deadline), call).await {
+            Either::Right((answer, _)) => answer,
+            Either::Left(((), _)) => port::Answer::Lost {
                 cause: LossCause::Timeout,
                 detail: format!("no answer within {}", admitted.proposal.timeout),
             },

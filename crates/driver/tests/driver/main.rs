@@ -10,6 +10,7 @@
 mod calls;
 mod doubt;
 mod evidence;
+mod stood_still;
 mod thaw;
 mod unconfirmed;
 mod world;

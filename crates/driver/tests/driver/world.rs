@@ -104,6 +104,8 @@ pub(crate) enum Act {
     Hang,
     /// Answers once the tools are released.
     HangUntilReleased,
+    /// Sends its first byte only when it is polled a second time, and says so there.
+    SendLater(Arc<std::sync::atomic::AtomicBool>),
 }
 
 impl Act {
@@ -124,6 +126,16 @@ impl Act {
                 detail: "told to".to_owned(),
             },
             Act::Hang | Act::HangUntilReleased => std::future::pending().await,
+            Act::SendLater(sent) => {
+                let mut polled = false;
+                std::future::poll_fn(move |_| {
+                    if std::mem::replace(&mut polled, true) {
+                        sent.store(true, Ordering::SeqCst);
+                    }
+                    std::task::Poll::Pending
+                })
+                .await
+            }
         }
     }
 }
