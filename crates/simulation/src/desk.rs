@@ -201,7 +201,6 @@ impl Tools for NodeTools {
     }
 
     fn call(&self, mut dispatch: Dispatch) -> BoxFuture<'_, Answer> {
-        self.world.sent((self.node, self.process), &dispatch);
         let Some(part) = Part::of(dispatch.tool().as_str()) else {
             return Box::pin(std::future::ready(refused("no such tool")));
         };
@@ -218,25 +217,18 @@ impl Tools for NodeTools {
                 .and_then(Value::as_u64)
                 .unwrap_or_default(),
         };
-        let cancelled = dispatch.take_cancelled();
-        let world = self.world.clone();
-        let receiver = depart(&world, request.clone());
+        let (cancelled, world) = (dispatch.take_cancelled(), self.world.clone());
+        let by = (self.node, self.process);
         Box::pin(async move {
-            match select(receiver, cancelled).await {
-                Either::Left((Ok(Answer::Lost { .. }), _))
-                    if world.bug == Bug::RetryWithoutProbe =>
-                {
-                    let again = depart(&world, request).await;
-                    again.unwrap_or_else(|_| lost(LossCause::Disconnected))
-                }
-                Either::Left((Ok(answer), _)) => answer,
-                Either::Left((Err(_), cancelled)) => {
-                    // Nobody will answer; only the driver's own patience ends this.
-                    cancelled.await;
-                    lost(LossCause::Cancelled)
-                }
-                Either::Right(((), _)) => lost(LossCause::Cancelled),
+            if world.faults.strikes(Fault::Queued) {
+                // A connection that is slow to open; whoever stands still meanwhile is late.
+                world
+                    .time
+                    .rest(world.faults.dice().between(1, 15_000))
+                    .await;
             }
+            world.sent(by, &dispatch);
+            exchange(&world, request, cancelled).await
         })
     }
 
@@ -263,6 +255,27 @@ impl Tools for NodeTools {
             }
             answered(&seen, false)
         })
+    }
+}
+
+/// One request and what its sender hears, unless it gives up before.
+async fn exchange(
+    world: &Arc<World>,
+    request: Request,
+    cancelled: BoxFuture<'static, ()>,
+) -> Answer {
+    match select(depart(world, request.clone()), cancelled).await {
+        Either::Left((Ok(Answer::Lost { .. }), _)) if world.bug == Bug::RetryWithoutProbe => {
+            let again = depart(world, request).await;
+            again.unwrap_or_else(|_| lost(LossCause::Disconnected))
+        }
+        Either::Left((Ok(answer), _)) => answer,
+        Either::Left((Err(_), cancelled)) => {
+            // Nobody will answer; only the driver's own patience ends this.
+            cancelled.await;
+            lost(LossCause::Cancelled)
+        }
+        Either::Right(((), _)) => lost(LossCause::Cancelled),
     }
 }
 

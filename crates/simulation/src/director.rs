@@ -255,7 +255,7 @@ fn submit(world: &Arc<World>, mut call: Call) {
         let Ok(Caller::Agent(identity)) = driver.authenticate(Some(&token)).await else {
             return;
         };
-        own.judge.called(number, own.time.now());
+        own.judge.called(number, &call, own.time.now());
         let outcome = driver.submit(&identity, call, watch).await;
         own.answered(number, &outcome);
     });
@@ -290,8 +290,8 @@ fn change_policy(world: &Arc<World>, memory: &mut Memory) {
     // Open between all others, so that something can happen.
     memory.policy += 1;
     let others = [Policy::Closed, Policy::Asking];
-    let policy = match memory.policy % 2 {
-        0 => Policy::Open,
+    let policy = match memory.policy % 3 {
+        0 | 2 => Policy::Open,
         _ => world
             .workload
             .pick(&others)

@@ -159,6 +159,20 @@ impl Executor {
         self.inner().paused.remove(&process);
     }
 
+    /// The names of tasks of processes that have not ended, each with how many there are.
+    pub(crate) fn waiting(&self) -> BTreeMap<&'static str, usize> {
+        let mut waiting = BTreeMap::new();
+        for task in self
+            .inner()
+            .tasks
+            .values()
+            .filter(|task| task.process != WORLD)
+        {
+            *waiting.entry(task.name).or_default() += 1;
+        }
+        waiting
+    }
+
     /// Drops everything, so that what tasks own about each other is let go.
     pub(crate) fn clear(&self) {
         let gone = std::mem::take(&mut self.inner().tasks);

@@ -41,6 +41,7 @@ faults! {
     Failed = "definite error" / 100: "The tool says that it failed, and did.",
     Hung = "no answer at all" / 100: "The lost answer is not even a broken connection.",
     Slow = "slow answer" / 150: "The answer takes about as long as may be waited for.",
+    Queued = "request waited before it was sent" / 120: "The first byte leaves late, or not at all.",
     LookFailed = "look failed" / 300: "A look is refused.",
     LookLost = "look lost its answer" / 200: "A look hears nothing.",
 }

@@ -16,7 +16,7 @@ use toolgate_execution::{Attempt, Choice, Grounds, Invocation, RetryGround, Stat
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Change, Commit};
 use toolgate_model::{
-    ApprovalId, Descriptor, Digest, InvocationId, KeyId, RecordId, Verdict, json,
+    ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, RecordId, Verdict, json,
 };
 
 use crate::cast::{AGENT, APPROVERS, OWNER, Part, Policy};
@@ -84,6 +84,7 @@ struct Seen {
 #[derive(Clone, Debug)]
 struct Sent {
     at: i64,
+    allow_duplicate: bool,
     unwritten_denial: bool,
 }
 
@@ -133,12 +134,13 @@ impl Judge {
     }
 
     /// A caller sends a call in.
-    pub(crate) fn called(&self, call: u64, now: i64) {
+    pub(crate) fn called(&self, number: u64, call: &Call, now: i64) {
         let sent = Sent {
             at: now,
+            allow_duplicate: call.allow_duplicate,
             unwritten_denial: false,
         };
-        self.seen().calls.insert(call, sent);
+        self.seen().calls.insert(number, sent);
     }
 
     /// A person decides; said before the driver hears of it.

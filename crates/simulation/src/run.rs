@@ -110,6 +110,7 @@ impl<'w> Stage<'w> {
         self.until(|world| !world.faults.are_on());
         self.until_time(rest_by(world.time.now()));
         if world.judge.is_satisfied() {
+            world.judge.rested(&world.executor.waiting());
             let store = world.store.clone();
             let own = world.clone();
             let closed = self.finish(async move { own.judge.close(store.as_ref()).await })?;

@@ -6,12 +6,25 @@ use std::collections::BTreeMap;
 
 use toolgate_execution::{Invocation, Status};
 use toolgate_gate::port::{RecordFilter, Store, Unavailable};
+use toolgate_model::InvocationId;
 use toolgate_record::{Verifier, VerifyInput, verify};
 
-use super::{Judge, Violation, call_of};
+use super::{Case, Judge, Sent, Violation, call_of};
 use crate::cast::Part;
 
+/// Two calls are twins within this many milliseconds.
+// LIMIT: the window of ten minutes, less what clocks may be wrong by.
+const TWINS_WITHIN: i64 = 560_000;
+
 impl Judge {
+    /// 4: when nothing moves any more, nobody waits for an answer and no work is under way.
+    pub(crate) fn rested(&self, waiting: &BTreeMap<&'static str, usize>) {
+        let idle = |name: &&str| *name == "life";
+        let busy: Vec<_> = waiting.keys().filter(|name| !idle(name)).collect();
+        let mut seen = self.seen();
+        seen.hold(busy.is_empty(), 4, || format!("{busy:?} never ended"));
+    }
+
     /// Checks what only the end can show.
     ///
     /// # Errors
@@ -52,6 +65,7 @@ impl Judge {
                 ));
             }
         }
+        broken.extend(twins(&seen.cases, &seen.calls));
         broken.extend(same_key_twice(
             seen.cases.values().map(|case| (&case.last, case.effects)),
         ));
@@ -66,6 +80,29 @@ impl Judge {
 /// Ended, or waiting for a person who was told.
 fn at_rest(last: &Invocation) -> bool {
     last.status().is_terminal() || last.status() == Status::NeedsOperator
+}
+
+/// The same call of one agent in one session, with no key and no word that a second one is meant,
+/// has at most one effect within the window.
+fn twins(cases: &BTreeMap<InvocationId, Case>, calls: &BTreeMap<u64, Sent>) -> Vec<(u8, String)> {
+    let guarded = |case: &&Case| {
+        let sent = call_of(&case.last).and_then(|call| calls.get(&call));
+        let meant = sent.is_none_or(|sent| sent.allow_duplicate);
+        case.effects > 0 && !meant && case.last.proposal.idempotency_key.is_none()
+    };
+    let guarded: Vec<_> = cases.values().filter(guarded).collect();
+    let mut found = Vec::new();
+    for (place, one) in guarded.iter().enumerate() {
+        for other in guarded.iter().skip(place + 1) {
+            let same = one.last.proposal.fingerprint == other.last.proposal.fingerprint;
+            let apart = one.last.created_at.as_millis() - other.last.created_at.as_millis();
+            if same && apart.abs() < TWINS_WITHIN {
+                let (id, twin) = (&one.last.id, &other.last.id);
+                found.push((2, format!("{id} and its twin {twin} both had their effect")));
+            }
+        }
+    }
+    found
 }
 
 /// One key of a caller has at most one effect, whichever invocations it led to.
@@ -122,10 +159,7 @@ async fn log(store: &dyn Store) -> Result<Log, Unavailable> {
     })
 }
 
-async fn stored(
-    store: &dyn Store,
-    ids: Vec<toolgate_model::InvocationId>,
-) -> Result<Vec<Invocation>, Unavailable> {
+async fn stored(store: &dyn Store, ids: Vec<InvocationId>) -> Result<Vec<Invocation>, Unavailable> {
     let mut all = Vec::with_capacity(ids.len());
     for id in ids {
         all.extend(store.invocation(&id).await?);
