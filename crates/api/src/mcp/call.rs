@@ -23,7 +23,7 @@ use super::load::Kind;
 use super::message::RpcError;
 use super::render::{Renderer, unknown_tool};
 use super::work::Progress;
-use super::{meta, own};
+use super::{meta, own, tasks};
 
 /// LIMIT: characters of an unknown tool's name that the record keeps.
 const UNKNOWN_NAME_MAX: usize = 64;
@@ -69,6 +69,9 @@ pub(super) async fn call(
     let outcome = face.api.driver.submit(&asked.identity, call, watch).await;
     if target.is_unknown(&outcome) {
         return Err(unknown_tool(&wanted.name, &outcome.invocation.id));
+    }
+    if let Some(task) = tasks::handle(asked, &outcome) {
+        return Ok(task);
     }
     let patience = Patience::OfCall(face.options.hold);
     let outcome = settle(face, asked, (outcome, patience), progress).await;

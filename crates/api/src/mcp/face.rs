@@ -24,7 +24,7 @@ use super::message::{Request, RpcError, failure, success};
 use super::options::{McpOptions, Presence};
 use super::session::Session;
 use super::work::{Outgoing, Outlet, Progress};
-use super::{call, list, listen};
+use super::{call, list, listen, tasks};
 use crate::Api;
 
 /// What a model is told of the gate before it calls anything.
@@ -128,6 +128,9 @@ impl Face {
                 result
             }
             (Era::Modern, "server/discover") => Ok(self.discover()),
+            (Era::Modern, "tasks/get") => tasks::get(self, asked).await,
+            (Era::Modern, "tasks/update") => tasks::update(self, asked).await,
+            (Era::Modern, "tasks/cancel") => tasks::cancel(self, asked).await,
             (Era::Modern, "subscriptions/listen") => listen::listen(self, asked, outlet).await,
             (Era::Legacy(_), "ping") => Ok("{}".to_owned()),
             (era, method) => Err(RpcError::unknown_method(
@@ -156,7 +159,10 @@ impl Face {
         let mut result = json!({
             "resultType": "complete",
             "supportedVersions": [MODERN],
-            "capabilities": capabilities(),
+            "capabilities": {
+                "tools": {"listChanged": true},
+                "extensions": {tasks::EXTENSION: {}},
+            },
             "ttlMs": 0,
             "cacheScope": "private",
             "_meta": {SERVER_KEY: server_info()},

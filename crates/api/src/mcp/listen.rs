@@ -14,11 +14,13 @@ use super::era::SUBSCRIPTION_KEY;
 use super::face::{Asked, Face};
 use super::load::{Kind, Ticket};
 use super::message::{RpcError, notification};
+use super::tasks;
 use super::work::{Outgoing, Outlet};
 
 const LIST_CHANGED: &str = "notifications/tools/list_changed";
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 const TOOLS: &str = "toolsListChanged";
+const TASKS: &str = "taskIds";
 
 /// Serves `subscriptions/listen` until the client or the gate ends it.
 pub(super) async fn listen(
@@ -30,6 +32,10 @@ pub(super) async fn listen(
         let message = "`notifications` must be an object that names what to be told";
         return Err(RpcError::invalid_params(message));
     };
+    if wanted.contains_key(TASKS) {
+        // Tasks are polled; nobody is told of them unasked.
+        tasks::require(asked)?;
+    }
     let _ticket = enter(face, &asked.identity)?;
     let mut agreed = Map::new();
     if wanted.get(TOOLS) == Some(&Value::Bool(true)) {

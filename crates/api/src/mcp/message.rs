@@ -69,6 +69,7 @@ impl RpcError {
     const INVALID_PARAMS: i64 = -32_602;
     const INTERNAL: i64 = -32_603;
     const HEADER_MISMATCH: i64 = -32_020;
+    const MISSING_CAPABILITY: i64 = -32_021;
     const UNSUPPORTED_VERSION: i64 = -32_022;
 
     fn new(status: u16, code: i64, message: impl Into<String>) -> Self {
@@ -110,6 +111,11 @@ impl RpcError {
     /// A header does not say what the body says.
     pub(super) fn header_mismatch(message: impl Into<String>) -> Self {
         Self::new(400, Self::HEADER_MISMATCH, message)
+    }
+
+    /// The client did not declare what this needs.
+    pub(super) fn missing_capability(message: impl Into<String>) -> Self {
+        Self::new(400, Self::MISSING_CAPABILITY, message)
     }
 
     /// The gate does not speak this version.

@@ -29,6 +29,7 @@ mod meta;
 mod own;
 mod relay;
 mod render;
+mod tasks;
 
 mod entrance;
 mod headers;

@@ -22,3 +22,4 @@ mod modern;
 mod outcomes;
 mod own_tools;
 mod stdio;
+mod tasks;

@@ -73,6 +73,8 @@ static OWN_TOOLS: [OwnTool; 4] = [
     },
 ];
 
+pub(super) use wait::find as find_call;
+
 /// The own tools that are listed.
 pub(super) fn offered(presence: Presence) -> impl Iterator<Item = &'static OwnTool> {
     OWN_TOOLS

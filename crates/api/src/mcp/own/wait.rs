@@ -71,7 +71,12 @@ pub(super) async fn run(
     Ok(renderer(face, asked).result(&outcome))
 }
 
-async fn find(face: &Face, asked: &Asked, id: &str) -> Result<Invocation, String> {
+/// The caller's own call of this id, while it still reaches the tool.
+pub(in crate::mcp) async fn find(
+    face: &Face,
+    asked: &Asked,
+    id: &str,
+) -> Result<Invocation, String> {
     let (driver, caller) = (&face.api.driver, asked.caller());
     let found = if let Ok(id) = id.parse() {
         driver.approval(&caller, &id).await
