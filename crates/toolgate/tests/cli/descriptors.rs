@@ -75,7 +75,21 @@ fn what_fits_is_called_and_shown() {
     let look = &shown["checks"]["effect"]["look"];
     assert_eq!(look["probe"]["tool"], "desk.get_customer");
     assert_eq!(look["landed"], "result.status == closed");
+    rules_offline_know_the_entity(&seen.gate);
     seen.gate.stop();
+}
+
+/// The catalogue as it is written down says of which tools the entity is looked up.
+fn rules_offline_know_the_entity(gate: &Gate) {
+    let tools = gate.run(&["tool", "ls", "--json"]).ended(0).out;
+    for (tool, warned) in [("desk.refund", false), ("desk.close_account", true)] {
+        let when = format!("tool == {tool} and $entity.status == review");
+        let policy = json!({"rules": [{"when": when, "effect": "deny"}]}).to_string();
+        let home = directory(&[("tools.json", &tools), ("p.json", &policy)]);
+        let said = run(home.path(), &["check", "p.json", "--tools", "tools.json"]).ended(0);
+        let text = format!("{}{}", said.out, said.err);
+        assert_eq!(text.contains("P076"), warned, "{tool}: {text}");
+    }
 }
 
 #[test]
