@@ -138,7 +138,7 @@ impl Courier {
         standing: Standing,
         (index, entry): (u64, &Entry),
     ) -> Result<(), Unavailable> {
-        let message = self.message((index, entry)).await?;
+        let message = self.message((index, entry)).await;
         let attempt = standing.attempts.saturating_add(1);
         let delivery = self.send(&message, attempt).await;
         let mut jitter = [0x80];
@@ -155,13 +155,20 @@ impl Courier {
         self.stand(next, Some(delivery)).await
     }
 
-    async fn message(&self, (index, entry): (u64, &Entry)) -> Result<Message, Unavailable> {
+    /// The message about one record. An invocation that does not read any more must not silence
+    /// all that come after it, so what is told then is what the record itself says.
+    async fn message(&self, (index, entry): (u64, &Entry)) -> Message {
         let invocation = match &entry.invocation {
-            Some(id) => self.ports.store.invocation(id).await?,
-            None => None,
+            Some(id) => self.ports.store.invocation(id).await,
+            None => Ok(None),
         };
+        let invocation = invocation.unwrap_or_else(|error| {
+            let event = entry.id.as_str();
+            tracing::error!(event, %error, "a notification goes out without its call");
+            None
+        });
         let facts = (self.facts.public_url.as_str(), self.facts.capture);
-        Ok(Message::of((index, entry), invocation.as_ref(), facts))
+        Message::of((index, entry), invocation.as_ref(), facts)
     }
 
     async fn send(&self, message: &Message, attempt: u32) -> Delivery {
@@ -246,7 +253,7 @@ impl Courier {
         if entry.tenant != self.spec.tenant {
             return Err(nothing());
         }
-        Ok(self.message((index, &entry)).await?)
+        Ok(self.message((index, &entry)).await)
     }
 
     /// Lets a disabled endpoint be told again, and one that waits be tried at once.

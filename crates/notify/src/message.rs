@@ -24,12 +24,13 @@ const ARGUMENTS_BYTES_MAX: usize = 16 << 10;
 const RESOURCE_CHARS_MAX: usize = 256;
 
 /// What an event's own data says beside the call, under the same name.
-const TOLD: [&str; 7] = [
+const TOLD: [&str; 8] = [
     "digest",
     "approvers",
     "quorum",
     "expires_at",
     "requeues",
+    "drift",
     "to",
     "attempt",
 ];

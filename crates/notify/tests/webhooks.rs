@@ -33,7 +33,8 @@ use toolgate_notify::{
 };
 use toolgate_store::MemoryStore;
 use toolgate_store::conformance::fixture::{
-    START, appending, entry, insertion, invocation_id, proposed, record_id, signer,
+    START, appending, broken, entry, executing, insertion, invocation_id, proposed, record_id,
+    signer,
 };
 
 const KEY: [u8; 32] = [7; 32];
@@ -164,7 +165,10 @@ impl World {
 
     /// A call that waits for approval, asked for on the record.
     async fn ask(&self) {
-        let waiting = refused();
+        self.ask_about(&refused()).await;
+    }
+
+    async fn ask_about(&self, waiting: &Invocation) {
         let asked = toolgate_record::Entry {
             invocation: Some(invocation_id(1)),
             data: serde_json::json!({
@@ -176,7 +180,7 @@ impl World {
             .clone(),
             ..entry(1, "approval.requested")
         };
-        let mut commit = insertion(&waiting);
+        let mut commit = insertion(waiting);
         commit.entries = vec![asked];
         self.store.commit(commit).await.unwrap();
     }
@@ -268,6 +272,23 @@ async fn arguments_are_told_only_where_they_are_captured_in_full() {
     let got = receiver.got.lock().unwrap();
     let expected = &refused().proposal.arguments;
     assert_eq!(&json(&got[0].body)["data"]["arguments"], expected);
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_read_any_more_silences_nobody() {
+    let (world, receiver) = (World::new(), Receiver::default());
+    let url = receiver.start().await;
+    let notifier = world
+        .open(vec![world.spec("pager", &url)], Capture::Full)
+        .await;
+    world.ask_about(&broken(&executing(1).unwrap())).await;
+    world.record(2, &["approval.expired"]).await;
+    settle(&only(&notifier)).await;
+    assert_eq!(receiver.types(), ["approval.requested", "approval.expired"]);
+    let got = receiver.got.lock().unwrap();
+    let data = &json(&got[0].body)["data"];
+    assert_eq!(data["approval_id"], "apr_1");
+    assert_eq!((data.get("tool"), data.get("arguments")), (None, None));
 }
 
 #[tokio::test]
