@@ -260,7 +260,7 @@ pin = ["amount", "currency"]
 probe = "localstripe.refund_list"
 args = { charge = "{args.charge}" }
 landed = "any(result.data, r, r.metadata.invocation_id == $invocation.id)"
-lands_within = "3s"
+lands_within = "6s"
 tries = 3
 backoff = "100ms..1s"
 [tools."localstripe.refund_list"]
@@ -310,7 +310,7 @@ timeout = "15s"
 probe = "roundup.issue_find"
 args = { title = "{args.title}" }
 landed = "any(result.data, i, i.title == $args.title)"
-lands_within = "3s"
+lands_within = "6s"
 tries = 3
 backoff = "100ms..1s"
 [tools."roundup.issue_find"]

@@ -19,7 +19,7 @@ from kit import Gate, Proxy, equal, folder, wait_for
 from verdict import Verdict
 
 SHARES = {"before": 0.4, "after": 0.5, "late": 0.1}  # Of the lost answers.
-DELAY_MILLIS = (50, 1500)  # How late a late request lands: well within `lands_within` of the descriptors.
+DELAY_MILLIS = (50, 1000)  # How late a late request lands: well within `lands_within`, on a busy machine too.
 FORBIDDEN_EVERY = 10  # One call in so many is one that the gate must stop.
 KILL_JITTER_SECONDS = 0.1
 SETTLE_SECONDS = 180  # LIMIT: looks, their backoff and `lands_within` are over in a tenth of it.
