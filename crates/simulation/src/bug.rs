@@ -24,4 +24,8 @@ pub enum Bug {
     CheckBeforeThawOnly,
     /// An outcome is acknowledged and never written.
     ForgottenOutcome,
+    /// Keys of callers, and the guard against the same call twice, are not kept.
+    KeysForgotten,
+    /// Whatever event an agent names is taken for one that happened.
+    EventsBelieved,
 }

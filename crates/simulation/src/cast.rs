@@ -10,7 +10,8 @@
 use serde_json::json;
 use toolgate_model::{
     Backoff, Catalogue, Checks, Descriptor, Duration, Effect, EffectCheck, EffectLook, EntityCheck,
-    KeyPlace, Lifecycle, Probe, ResourceTemplate, Risk, RiskScore, Template, ToolId, Verb, Verdict,
+    KeyPlace, Lifecycle, Probe, ResourceTemplate, Risk, RiskScore, Template, ToolId, TriggerCheck,
+    Verb, Verdict,
 };
 
 /// What a downstream does with the same request twice.
@@ -41,6 +42,8 @@ pub(crate) struct Part {
     pub(crate) lands_within: Option<u32>,
     /// Whether its entity is verified.
     pub(crate) entity: bool,
+    /// Whether the event that the agent acts on is.
+    pub(crate) trigger: bool,
 }
 
 /// The bound that descriptors state, in seconds.
@@ -74,6 +77,9 @@ pub(crate) const PARTS: [Part; 8] = [
 /// The tool that entities are read with.
 pub(crate) const CHARGE: &str = "desk.charge";
 
+/// The tool that events are confirmed with.
+pub(crate) const EVENT: &str = "desk.event";
+
 /// The tool that effects are looked for with, which agents may call too.
 pub(crate) const FIND: &str = "desk.find";
 
@@ -84,6 +90,7 @@ const fn part(tool: &'static str, habit: Habit, readable: bool, lands_within: Op
         readable,
         lands_within,
         entity: matches!(habit, Habit::Bare | Habit::Replays),
+        trigger: matches!(habit, Habit::Bare) && readable,
     }
 }
 
@@ -131,13 +138,10 @@ pub(crate) fn catalogue(shelf: Shelf, bound: u32) -> Result<Catalogue, String> {
         }
         all.push(descriptor);
     }
-    all.push(descriptor(
-        &Part {
-            tool: CHARGE,
-            ..part("", Habit::Reads, false, None)
-        },
-        (0, bound),
-    )?);
+    for tool in [CHARGE, EVENT] {
+        let reads = part(tool, Habit::Reads, false, None);
+        all.push(descriptor(&reads, (0, bound))?);
+    }
     Ok(Catalogue::new(all))
 }
 
@@ -199,7 +203,7 @@ fn checks(part: &Part, bound: u32) -> Result<Checks, String> {
     Ok(Checks {
         entity: part.entity.then(entity).transpose()?,
         effect: (!bare).then_some(effect),
-        trigger: None,
+        trigger: part.trigger.then(trigger).transpose()?,
         duplicate_window: None,
     })
 }
@@ -214,6 +218,17 @@ fn entity() -> Result<EntityCheck, String> {
         list: None,
         matches: [("customer".to_owned(), customer)].into(),
         pin: vec!["customer".to_owned(), "amount".to_owned()],
+    })
+}
+
+fn trigger() -> Result<TriggerCheck, String> {
+    let charge = Template::parse(json!("{args.charge}"))?;
+    Ok(TriggerCheck {
+        probe: Probe {
+            tool: tool(EVENT)?,
+            arguments: Template::parse(json!({"id": "{trigger.id}"}))?,
+        },
+        matches: [("charge".to_owned(), charge)].into(),
     })
 }
 
@@ -232,6 +247,8 @@ pub(crate) enum Policy {
     Open,
     /// Nothing with an effect runs.
     Closed,
+    /// As open, and nothing is sent again without a look first.
+    Careful,
     /// Two people must approve whatever has an effect.
     Asking,
 }
@@ -244,7 +261,7 @@ pub(crate) const ASKS_ABOVE: i64 = 500;
 
 impl Policy {
     /// Every policy.
-    pub(crate) const ALL: [Self; 3] = [Self::Open, Self::Closed, Self::Asking];
+    pub(crate) const ALL: [Self; 4] = [Self::Open, Self::Careful, Self::Closed, Self::Asking];
 
     /// Its text.
     pub(crate) fn text(self) -> String {
@@ -254,14 +271,17 @@ impl Policy {
             .map(|part| part.tool)
             .collect();
         let tools = json!({"tools": acting});
-        let rule = match self {
-            Self::Open => json!({"rule_id": "big", "match": tools,
-                "when": format!("amount > {ASKS_ABOVE}"), "effect": "require_approval"}),
-            Self::Closed => json!({"rule_id": "none", "match": tools, "effect": "deny"}),
-            Self::Asking => json!({"rule_id": "two", "match": tools, "effect": "require_approval",
-                "quorum": 2}),
+        let big = json!({"rule_id": "big", "match": tools,
+            "when": format!("amount > {ASKS_ABOVE}"), "effect": "require_approval"});
+        let rules = match self {
+            Self::Open => json!([big]),
+            Self::Careful => json!([big, {"rule_id": "look", "match": tools, "effect": "allow",
+                "obligations": ["reconcile_before_retry"]}]),
+            Self::Closed => json!([{"rule_id": "none", "match": tools, "effect": "deny"}]),
+            Self::Asking => json!([{"rule_id": "two", "match": tools,
+                "effect": "require_approval", "quorum": 2}]),
         };
-        json!({"name": DOCUMENT, "rules": [rule]}).to_string()
+        json!({"name": DOCUMENT, "rules": rules}).to_string()
     }
 
     /// Which policy this text is.
@@ -273,8 +293,8 @@ impl Policy {
     pub(crate) fn says(self, part: &Part, amount: i64) -> (Verdict, usize) {
         match self {
             _ if !part.acts() => (Verdict::Allow, 0),
-            Self::Open if amount > ASKS_ABOVE => (Verdict::RequireApproval, 1),
-            Self::Open => (Verdict::Allow, 0),
+            Self::Open | Self::Careful if amount > ASKS_ABOVE => (Verdict::RequireApproval, 1),
+            Self::Open | Self::Careful => (Verdict::Allow, 0),
             Self::Closed => (Verdict::Deny, 0),
             Self::Asking => (Verdict::RequireApproval, 2),
         }

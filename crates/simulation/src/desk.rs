@@ -19,7 +19,7 @@ use toolgate_gate::port::{Answer, BoxFuture, Tools};
 use toolgate_model::{Catalogue, Code, SourceStatus, json::Raw};
 
 use crate::bug::Bug;
-use crate::cast::{CHARGE, FIND, Habit, LATE_BOUNDED_MAX, LATE_UNBOUNDED_MAX, Part};
+use crate::cast::{CHARGE, EVENT, FIND, Habit, LATE_BOUNDED_MAX, LATE_UNBOUNDED_MAX, Part};
 use crate::executor::{Process, WORLD};
 use crate::faults::Fault;
 use crate::world::World;
@@ -171,6 +171,12 @@ impl Desk {
                 json!({"customer": format!("cust_{}", charge.customer), "amount": charge.amount})
             });
         }
+        if look.tool().as_str() == EVENT {
+            // There is one event for each charge, and no other.
+            let about = named("id").and_then(|id| id.strip_prefix("ev_"));
+            let charge = about.filter(|charge| books.charges.contains_key(*charge));
+            return charge.map_or(Value::Null, |charge| json!({"charge": charge}));
+        }
         let asked = named("invocation").unwrap_or_default();
         let rows = books.rows.iter().filter(|row| row.invocation == asked);
         let rows: Vec<_> = rows
@@ -240,7 +246,10 @@ impl Tools for NodeTools {
             if world.faults.strikes(Fault::LookFailed) {
                 return refused("the look was refused");
             }
-            let seen = world.desk.seen(&look);
+            let mut seen = world.desk.seen(&look);
+            if world.bug == Bug::EventsBelieved && look.tool().as_str() == EVENT {
+                seen = json!({"charge": believed(&look)});
+            }
             world.time.rest(dice.between(0, 400)).await;
             if world.faults.strikes(Fault::LookLost) {
                 return lost(LossCause::Timeout);
@@ -252,10 +261,21 @@ impl Tools for NodeTools {
                 .unwrap_or_default();
             if found {
                 world.note(format_args!("look for {about}: {seen}"));
+                world.judge.looked(&about);
             }
             answered(&seen, false)
         })
     }
+}
+
+/// The charge that a believed event is about: any that the call could mean.
+fn believed(look: &Look) -> String {
+    let named = look.arguments().get("id").and_then(Value::as_str);
+    let about = named.and_then(|id| id.strip_prefix("ev_"));
+    about
+        .filter(|charge| *charge != "none")
+        .unwrap_or("ch_1")
+        .to_owned()
 }
 
 /// One request and what its sender hears, unless it gives up before.

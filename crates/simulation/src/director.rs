@@ -11,7 +11,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use toolgate_driver::{AgentSpec, Driver, Failed, KeySpec, Watch};
 use toolgate_gate::Caller;
-use toolgate_model::{AgentId, Call, Duration, Glob, Grant, Profile, Role, Scope, Timestamp};
+use toolgate_model::{
+    AgentId, Call, Duration, Glob, Grant, Profile, Role, Scope, Timestamp, Trigger,
+};
 use toolgate_policy::Document;
 
 use crate::cast::{self, AGENT, APPROVERS, DOCUMENT, OWNER, PARTS, Policy, Shelf};
@@ -22,8 +24,8 @@ use crate::world::{NODES_MAX, World};
 const LOCAL: &str = "local@localhost";
 
 /// Clocks of nodes are wrong by at most this many milliseconds.
-// LIMIT: 15 s, so that two clocks differ by 30 s at most, which the bounds of descriptors count in.
-const CLOCK_ERROR_MAX: i64 = 15_000;
+// LIMIT: 10 s, so that two clocks differ by 20 s at most, which the bounds of descriptors count in.
+const CLOCK_ERROR_MAX: i64 = 10_000;
 
 /// Tokens as they were shown once.
 #[derive(Clone, Debug, Default)]
@@ -202,11 +204,24 @@ fn fresh_call(world: &Arc<World>, memory: &mut Memory) {
     };
     let mut call = Call::new(tool, arguments);
     call.session = Some("one".to_owned());
+    call.trigger = trigger(world, &charge);
     call.idempotency_key = dice
         .thousandth(500)
         .then(|| format!("key-{}", memory.calls.len()));
     memory.calls.push(call.clone());
     submit(world, call);
+}
+
+/// The event that the agent says it acts on: the right one mostly, another one, or none that is.
+fn trigger(world: &World, charge: &str) -> Option<Trigger> {
+    let id = match world.workload.weighted(&[6, 1, 1, 2]) {
+        0 => format!("ev_{charge}"),
+        1 => format!("ev_ch_{}", world.workload.between(1, 4)),
+        2 => "ev_none".to_owned(),
+        _ => return None,
+    };
+    let source = "desk".to_owned();
+    Some(Trigger { source, id })
 }
 
 fn repeated_call(world: &Arc<World>, memory: &mut Memory) {
@@ -291,7 +306,8 @@ fn change_policy(world: &Arc<World>, memory: &mut Memory) {
     memory.policy += 1;
     let others = [Policy::Closed, Policy::Asking];
     let policy = match memory.policy % 3 {
-        0 | 2 => Policy::Open,
+        0 => Policy::Open,
+        2 => Policy::Careful,
         _ => world
             .workload
             .pick(&others)

@@ -16,7 +16,7 @@ use toolgate_execution::{Attempt, Choice, Grounds, Invocation, RetryGround, Stat
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Change, Commit};
 use toolgate_model::{
-    ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, RecordId, Verdict, json,
+    ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, Obligation, RecordId, Verdict, json,
 };
 
 use crate::cast::{AGENT, APPROVERS, OWNER, Part, Policy};
@@ -96,6 +96,8 @@ struct Case {
     ordered: u32,
     sent: Vec<u32>,
     effects: usize,
+    /// Whether a look answered since the newest attempt was admitted.
+    looked: bool,
 }
 
 impl Seen {
@@ -306,6 +308,18 @@ impl Judge {
         }
     }
 
+    /// The gate was shown whether the effect of this invocation is there.
+    pub(crate) fn looked(&self, invocation: &str) {
+        let mut seen = self.seen();
+        let found = seen
+            .cases
+            .iter_mut()
+            .find(|(id, _)| id.as_str() == invocation);
+        if let Some((_, case)) = found {
+            case.looked = true;
+        }
+    }
+
     /// Whether the effect of this invocation is there.
     pub(crate) fn effects(&self, id: &InvocationId) -> usize {
         self.seen().cases.get(id).map_or(0, |case| case.effects)
@@ -422,6 +436,15 @@ impl Seen {
         self.fresh((&id, next), part, (truth, since));
         if attempt.number > 1 && part.acts() {
             self.harmless((&id, attempt), part);
+            let must = proposal
+                .decision
+                .obligations
+                .contains(&Obligation::ReconcileBeforeRetry);
+            let blind = self.cases.get(&id).is_some_and(|case| !case.looked);
+            let by_key = attempt.again == Some(RetryGround::SameKey);
+            self.hold(!(must && blind && by_key), 2, || {
+                format!("{id} was sent again without the look that a rule wants")
+            });
         }
     }
 
@@ -532,6 +555,15 @@ impl Seen {
                 format!("{id} was admitted although its tool is described otherwise than approved")
             });
         }
+        let event = next.proposal.trigger.as_ref().filter(|_| part.trigger);
+        let true_one = arguments
+            .get("charge")
+            .and_then(Value::as_str)
+            .map(|charge| format!("ev_{charge}"));
+        let confirmed = event.is_none_or(|event| Some(&event.id) == true_one.as_ref());
+        self.hold(confirmed, 1, || {
+            format!("{id} was admitted on an event that its source does not have")
+        });
         let Some(charge) = truth
             .charge
             .as_ref()
@@ -584,11 +616,13 @@ impl Seen {
             ordered: 0,
             sent: Vec::new(),
             effects: 0,
+            looked: false,
         });
         case.last = next.clone();
         case.written_at = now;
         if next.status() == Status::Executing {
             case.admitted.insert(next.attempts);
+            case.looked = false;
         }
     }
 

@@ -108,6 +108,10 @@ pub(crate) fn helpless(world: &Arc<World>, invocation: InvocationId) {
     let own = world.clone();
     let life = async move {
         own.time.rest(wait).await;
+        if own.workload.thousandth(250) {
+            look_now(&own, invocation.clone());
+            own.time.rest(2_000).await;
+        }
         while own.desk.is_under_way(invocation.as_str()) {
             own.time.rest(5_000).await;
         }
@@ -125,6 +129,19 @@ pub(crate) fn helpless(world: &Arc<World>, invocation: InvocationId) {
         resolve(&own, invocation, landed);
     };
     world.executor.spawn(WORLD, "operator", Box::pin(life));
+}
+
+/// Has the gate look once more, which it may find something by or come back helpless again.
+fn look_now(world: &Arc<World>, invocation: InvocationId) {
+    let Some(token) = world.keys().person(APPROVERS[0]) else {
+        return;
+    };
+    world.request(world.any_node(), "look now", |driver| async move {
+        if let Ok(caller) = driver.authenticate(Some(&token)).await {
+            // Refused where there is no way to look.
+            let _looked = driver.reconcile(&caller, &invocation).await;
+        }
+    });
 }
 
 fn resolve(world: &Arc<World>, invocation: InvocationId, landed: Landed) {

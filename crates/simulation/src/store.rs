@@ -138,8 +138,10 @@ impl NodeStore {
                 ..
             })
         );
-        if self.world.bug == Bug::CheckBeforeThawOnly && thawed {
-            commit.epoch = None;
+        match self.world.bug {
+            Bug::CheckBeforeThawOnly if thawed => commit.epoch = None,
+            Bug::KeysForgotten => commit.claim = None,
+            _ => {}
         }
         commit
     }

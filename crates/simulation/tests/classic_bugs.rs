@@ -1,8 +1,9 @@
 //! The judge names every classic bug, in a bounded number of worlds, and by the right invariant.
 //!
 //! Commit after dispatch; retry without a look; retry on a look that came too early; approval
-//! checked before thaw only; an outcome that was acknowledged and never written. Each is committed
-//! by a port around the real driver (`src/bug.rs`).
+//! checked before thaw only; an outcome that was acknowledged and never written; keys that are not
+//! kept; events that are believed. Each is committed by a port around the real driver
+//! (`src/bug.rs`).
 
 #![allow(
     clippy::unwrap_used,
@@ -76,4 +77,22 @@ fn approval_checked_before_thaw_only_is_named() {
 #[test]
 fn an_outcome_that_was_never_written_is_named() {
     named(Bug::ForgottenOutcome, &[3], &["which is executing"]);
+}
+
+#[test]
+fn keys_that_are_not_kept_are_named() {
+    named(
+        Bug::KeysForgotten,
+        &[2],
+        &["had 2 effects", "both had their effect"],
+    );
+}
+
+#[test]
+fn an_event_that_never_happened_is_named() {
+    named(
+        Bug::EventsBelieved,
+        &[1],
+        &["on an event that its source does not have"],
+    );
 }
