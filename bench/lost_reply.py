@@ -13,8 +13,6 @@ backend, and shown beside what the second call was answered.
 import argparse
 import http.client
 import json
-import os
-import pathlib
 import shutil
 import subprocess
 import sys

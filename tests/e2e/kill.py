@@ -13,7 +13,6 @@ that the desk's ledger, the answers that callers got and the gate's log can be l
 import collections
 import random
 
-import kit
 from kit import Desk, Gate, at_end, check, desk_source, effects, equal, folder, stage, test, wait_for
 from war import Load, War
 

@@ -11,7 +11,6 @@ Must not know: faults, kills, or what the gate made of a call.
 import base64
 import collections
 import json
-import os
 import pathlib
 import re
 import shutil
