@@ -172,6 +172,22 @@ impl Drop for Sources {
     }
 }
 
+/// The tools of a source that are there and cannot be called, in one line.
+fn uncallable(catalogue: &Catalogue, source: &str) -> Option<String> {
+    let faulty = |tool: &&Arc<Descriptor>| {
+        tool.id.source() == source && !catalogue.faults(&tool.id).is_empty()
+    };
+    let all: Vec<_> = catalogue.iter().filter(faulty).collect();
+    let first = all.first()?;
+    let fault = catalogue.faults(&first.id).first()?;
+    let count = all.len();
+    let noun = if count == 1 { "tool" } else { "tools" };
+    Some(format!(
+        "{count} {noun} cannot be called: `{}`: its {fault}",
+        first.id
+    ))
+}
+
 /// The faults that were not there before.
 fn told_anew<'f>(
     before: &'f Faults,
@@ -190,7 +206,15 @@ impl Tools for Sources {
     }
 
     fn sources(&self) -> Vec<SourceStatus> {
-        let mut all: Vec<_> = self.sources.iter().map(|source| source.status()).collect();
+        let catalogue = self.catalogue.load();
+        let status = |source: &Arc<Source>| {
+            let status = source.status();
+            let detail = status
+                .detail
+                .or_else(|| uncallable(&catalogue, &status.name));
+            SourceStatus { detail, ..status }
+        };
+        let mut all: Vec<_> = self.sources.iter().map(status).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }

@@ -325,6 +325,12 @@ async fn a_tool_whose_probe_does_not_fit_stays_listed_and_is_not_called() {
                     "{told}"
                 );
                 assert!(told.contains(expected), "{told}");
+                let detail = world.detail("h");
+                assert!(
+                    detail.starts_with("1 tool cannot be called: `h.pay`"),
+                    "{detail}"
+                );
+                assert!(detail.contains(expected), "{detail}");
             }
         }
         // Others are none the worse for it.

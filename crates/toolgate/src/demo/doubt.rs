@@ -48,6 +48,9 @@ pub(super) async fn repeated(cast: &Cast, desk: &DeskProcess) -> Result<Told, Fa
         .invoke("desk.refund", refund("ch_1", 75), Some(LOST_KEY))
         .await?;
     expect(&envelope, "/status", "succeeded")?;
+    if envelope.get("replayed") != Some(&Value::Bool(true)) {
+        return Err(otherwise("the repeated call", "replayed", &envelope));
+    }
     refunds_since(desk, before, 0)?;
     told(
         "the agent, which gave up, tries it again with its key",
