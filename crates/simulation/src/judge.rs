@@ -10,22 +10,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
 use toolgate_driver::Outcome;
-use toolgate_execution::{Attempt, Choice, Grounds, Invocation, RetryGround, State, Status};
+use toolgate_execution::{Choice, Invocation, State, Status};
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Change, Commit};
 use toolgate_model::{
-    ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, Obligation, RecordId, Verdict, json,
+    ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, RecordId, Timestamp,
 };
 
-use crate::cast::{AGENT, APPROVERS, OWNER, Part, Policy};
+use crate::cast::{Part, Policy};
 use crate::desk::Charge;
 
+mod admission;
 mod end;
+mod path;
 
-/// From which state to which, and on what ground a further attempt ran.
-pub(crate) type Path = (&'static str, &'static str, &'static str);
+pub(crate) use path::Path;
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,8 @@ struct Seen {
     cases: BTreeMap<InvocationId, Case>,
     /// Approvals that were used, by which invocation.
     used: BTreeMap<ApprovalId, InvocationId>,
+    /// When each approval lapses, as it was frozen.
+    lapses: BTreeMap<ApprovalId, Timestamp>,
     votes: BTreeSet<(String, Digest, bool)>,
     /// When each call was sent in, and the answers that were no more than a denial in words.
     calls: BTreeMap<u64, Sent>,
@@ -197,7 +199,7 @@ impl Judge {
             let since = since.unwrap_or_else(|| seen.sent_in_at(next));
             seen.admitted(before.as_ref().map(|(last, _)| last), next, (truth, since));
         }
-        let path = path(before.as_ref().map(|(last, _)| last), next);
+        let path = path::of(before.as_ref().map(|(last, _)| last), next);
         *seen.paths.entry(path).or_default() += 1;
         seen.keep(next, truth.now);
         seen.ended(next);
@@ -406,208 +408,6 @@ impl Seen {
         );
     }
 
-    /// 1, 2, 5: an admission has its grounds, under what is in force in the store now.
-    fn admitted(
-        &mut self,
-        before: Option<&Invocation>,
-        next: &Invocation,
-        (truth, since): (&Truth, i64),
-    ) {
-        let id = next.id.clone();
-        let State::Executing { attempt, grounds } = &next.state else {
-            // It may have been lost in the same write, but never admitted and ended.
-            self.hold(false, 1, || {
-                format!("{id} counts an attempt that never ran")
-            });
-            return;
-        };
-        let proposal = &next.proposal;
-        let revoked = self.revoked.contains(&proposal.key);
-        self.hold(!revoked, 1, || {
-            format!("{id} was admitted on a revoked key")
-        });
-        let Some(part) = Part::of(proposal.tool.as_str()) else {
-            self.hold(false, 1, || {
-                format!("{id} was admitted for no tool of the cast")
-            });
-            return;
-        };
-        self.allowed((before, next), part, grounds);
-        self.fresh((&id, next), part, (truth, since));
-        if attempt.number > 1 && part.acts() {
-            self.harmless((&id, attempt), part);
-            let must = proposal
-                .decision
-                .obligations
-                .contains(&Obligation::ReconcileBeforeRetry);
-            let blind = self.cases.get(&id).is_some_and(|case| !case.looked);
-            let by_key = attempt.again == Some(RetryGround::SameKey);
-            self.hold(!(must && blind && by_key), 2, || {
-                format!("{id} was sent again without the look that a rule wants")
-            });
-        }
-    }
-
-    /// What runs is allowed by the policy in force, or approved by enough people on these bytes.
-    fn allowed(
-        &mut self,
-        (before, next): (Option<&Invocation>, &Invocation),
-        part: &Part,
-        grounds: &Grounds,
-    ) {
-        let (id, policy) = (next.id.clone(), self.policy);
-        let amount = next
-            .proposal
-            .arguments
-            .get("amount")
-            .and_then(Value::as_i64)
-            .unwrap_or_default();
-        let (verdict, quorum) =
-            policy.map_or((Verdict::Deny, 0), |policy| policy.says(part, amount));
-        self.hold(verdict != Verdict::Deny, 1, || {
-            format!("{id} was admitted while the policy in force, {policy:?}, denies it")
-        });
-        let votes = match grounds {
-            Grounds::Allowed => 0,
-            Grounds::Approved { votes, .. } => votes.len(),
-        };
-        // A retry repeats what was admitted already; it may never be looser than a denial.
-        let first = next.attempts == 1;
-        self.hold(!first || votes >= quorum, 1, || {
-            format!("{id} was admitted on {votes} votes, and {policy:?} wants {quorum}")
-        });
-        let Grounds::Approved {
-            approval,
-            digest,
-            votes,
-            ..
-        } = grounds
-        else {
-            return;
-        };
-        let frozen = before.and_then(|before| before.state.frozen());
-        if let Some(frozen) = frozen {
-            let snapshot = &frozen.snapshot;
-            let same = snapshot.get("arguments") == Some(&next.proposal.arguments)
-                && json::digest(snapshot) == *digest;
-            self.hold(same, 1, || {
-                format!("{id} runs other bytes than were approved")
-            });
-            let started = next.state.attempt().map(|attempt| attempt.started_at);
-            self.hold(started.is_some_and(|at| at < frozen.expires_at), 5, || {
-                format!("{id} used its approval after its expiry")
-            });
-        }
-        self.hold(!first || frozen.is_some(), 5, || {
-            format!("{id} was approved and never frozen")
-        });
-        let user = self.used.insert(approval.clone(), id.clone());
-        let again = user.is_some_and(|user| first || user != id);
-        self.hold(!again, 5, || format!("{approval} was used twice"));
-        let mut people = BTreeSet::new();
-        for vote in votes {
-            let name = vote.voter.id.as_str();
-            let cast = self.votes.contains(&(name.to_owned(), *digest, true));
-            let may = APPROVERS.contains(&name) && name != OWNER && name != AGENT;
-            let once = people.insert(name.to_owned());
-            self.hold(cast && may && once, 5, || {
-                format!("{id} runs on a vote of {name} (sent: {cast}, may: {may}, once: {once})")
-            });
-        }
-    }
-
-    /// What the gate must have looked at since the state before is as it saw it: the tool callable
-    /// and described so, the entity the one meant.
-    fn fresh(
-        &mut self,
-        (id, next): (&InvocationId, &Invocation),
-        part: &Part,
-        (truth, since): (&Truth, i64),
-    ) {
-        let arguments = &next.proposal.arguments;
-        if truth.shelf_since < since {
-            let callable = truth
-                .descriptor
-                .as_ref()
-                .is_some_and(|tool| tool.lifecycle.is_callable());
-            self.hold(callable, 1, || {
-                format!("{id} was admitted while its tool is disabled")
-            });
-            let digest = truth.descriptor.as_ref().map(|tool| tool.digest());
-            let asked = matches!(
-                &next.state,
-                State::Executing {
-                    grounds: Grounds::Approved { .. },
-                    ..
-                }
-            );
-            let same = digest == next.proposal.descriptor || !asked || next.attempts > 1;
-            // What was requeued was approved as it is described now.
-            let requeued = self
-                .cases
-                .get(id)
-                .and_then(|case| case.last.state.frozen())
-                .is_some_and(|frozen| {
-                    frozen.snapshot.get("descriptor")
-                        == digest.map(|d| serde_json::json!(d)).as_ref()
-                });
-            self.hold(same || requeued, 1, || {
-                format!("{id} was admitted although its tool is described otherwise than approved")
-            });
-        }
-        let event = next.proposal.trigger.as_ref().filter(|_| part.trigger);
-        let true_one = arguments
-            .get("charge")
-            .and_then(Value::as_str)
-            .map(|charge| format!("ev_{charge}"));
-        let confirmed = event.is_none_or(|event| Some(&event.id) == true_one.as_ref());
-        self.hold(confirmed, 1, || {
-            format!("{id} was admitted on an event that its source does not have")
-        });
-        let Some(charge) = truth
-            .charge
-            .as_ref()
-            .filter(|charge| part.entity && charge.since < since)
-        else {
-            return;
-        };
-        let customer = format!("cust_{}", charge.customer);
-        let meant = arguments.get("customer").and_then(Value::as_str) == Some(customer.as_str());
-        self.hold(meant, 1, || {
-            format!("{id} was admitted for a customer that the charge is not of")
-        });
-        let frozen = self.cases.get(id).and_then(|case| case.last.state.frozen());
-        let approved =
-            frozen.and_then(|frozen| frozen.snapshot.get("entity")?.get("amount")?.as_u64());
-        self.hold(
-            approved.is_none_or(|amount| amount == charge.amount),
-            1,
-            || format!("{id} was admitted although its charge changed since it was approved"),
-        );
-    }
-
-    /// 2: a further attempt of something that acts says why it is harmless.
-    fn harmless(&mut self, (id, attempt): (&InvocationId, &Attempt), part: &Part) {
-        let ordered = attempt.again == Some(RetryGround::Ordered);
-        if ordered && let Some(case) = self.cases.get_mut(id) {
-            case.ordered += 1;
-        }
-        let grounded = match attempt.again {
-            Some(RetryGround::SameKey) => part.keyed(),
-            Some(RetryGround::NotLanded { .. }) => part.readable && part.lands_within.is_some(),
-            Some(RetryGround::Ordered) => true,
-            None => false,
-        };
-        let effects = self.cases.get(id).map_or(0, |case| case.effects);
-        let (number, again) = (attempt.number, attempt.again);
-        self.hold(grounded, 2, || {
-            format!("attempt {number} of {id} has no ground: {again:?}")
-        });
-        self.hold(effects == 0 || part.keyed() || ordered, 2, || {
-            format!("attempt {number} of {id} was admitted after the effect had landed")
-        });
-    }
-
     fn keep(&mut self, next: &Invocation, now: i64) {
         let case = self.cases.entry(next.id.clone()).or_insert_with(|| Case {
             last: next.clone(),
@@ -623,6 +423,10 @@ impl Seen {
         if next.status() == Status::Executing {
             case.admitted.insert(next.attempts);
             case.looked = false;
+        }
+        if let Some(frozen) = next.state.frozen() {
+            let lapses = self.lapses.entry(frozen.approval.clone());
+            lapses.or_insert(frozen.expires_at);
         }
     }
 
@@ -658,22 +462,6 @@ fn never_runs(status: Status) -> bool {
             | Status::Approved
             | Status::Proposed
     )
-}
-
-fn path(before: Option<&Invocation>, next: &Invocation) -> Path {
-    let from = before.map_or(Status::Proposed, Invocation::status).as_str();
-    let ground = match next.state.attempt().and_then(|attempt| attempt.again) {
-        Some(RetryGround::SameKey) => "same key",
-        Some(RetryGround::NotLanded { .. }) => "proven absent",
-        Some(RetryGround::Ordered) => "ordered",
-        None => "",
-    };
-    let shown = if next.status() == Status::Executing {
-        ground
-    } else {
-        ""
-    };
-    (from, next.status().as_str(), shown)
 }
 
 /// The number of the call that an invocation came from.
