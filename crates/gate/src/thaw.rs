@@ -5,7 +5,7 @@
 //! approved; anything pinned that changed goes back to the approvers (3-execution, 3).
 
 use serde_json::{Value, json};
-use toolgate_execution::{Drift, Grounds, Invocation, Proposal, State, Vote};
+use toolgate_execution::{Drift, Escalation, Grounds, Invocation, Proposal, State, Vote};
 use toolgate_model::{ApprovalTerms, Call, Code, Denial, Timestamp, Verdict};
 
 use crate::configuration::Configuration;
@@ -108,27 +108,32 @@ fn forbidden(judged: &Judged) -> Denial {
     })
 }
 
-/// Whether the votes that were given also meet the terms in force now.
+/// Whether the votes that were given also meet the terms in force now. Who was asked because
+/// nobody had decided for long enough counts like an approver, from that moment on.
 fn discharged(invocation: &Invocation, judged: &Judged) -> bool {
     let terms = judged.decision.approval.clone().unwrap_or_default();
     match &invocation.state {
-        State::Approved { votes, .. } => meets(&terms, votes),
+        State::Approved { frozen, votes } => meets(&terms, votes, frozen.escalation.as_ref()),
         state => match state.grounds() {
-            Some(Grounds::Approved { votes, .. }) => meets(&terms, votes),
+            Some(Grounds::Approved { votes, .. }) => meets(&terms, votes, None),
             Some(Grounds::Allowed) | None => false,
         },
     }
 }
 
-fn meets(terms: &ApprovalTerms, votes: &[Vote]) -> bool {
+fn meets(terms: &ApprovalTerms, votes: &[Vote], escalation: Option<&Escalation>) -> bool {
     let named = |vote: &&Vote| {
         let voter = &vote.voter;
+        let is = |name: &String| {
+            *name == voter.id.as_str()
+                || *name == voter.role.as_str()
+                || voter.groups.contains(name)
+        };
+        let asked_later =
+            |escalation: &Escalation| vote.at >= escalation.at && escalation.to.iter().any(is);
         terms.approvers.is_empty()
-            || terms.approvers.iter().any(|name| {
-                *name == voter.id.as_str()
-                    || *name == voter.role.as_str()
-                    || voter.groups.contains(name)
-            })
+            || terms.approvers.iter().any(is)
+            || escalation.is_some_and(asked_later)
     };
     votes.iter().filter(named).count() >= terms.quorum as usize
 }

@@ -160,5 +160,10 @@ async fn nobody_decides_for_a_while_and_others_may() {
         .driver
         .decide_approval(&world.owner, &frozen.approval, approve())
         .await;
-    assert_eq!(late.unwrap().invocation.status(), Status::Approved);
+    let late = late.unwrap().invocation;
+    assert_eq!(late.status(), Status::Approved);
+    // It runs on the word of whoever was asked later; it does not go back to those who were silent.
+    world.settle_tasks().await;
+    let ran = world.store.invocation(&late.id).await.unwrap().unwrap();
+    assert_eq!((ran.status(), world.reached()), (Status::Succeeded, 1));
 }
