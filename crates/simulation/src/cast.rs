@@ -279,7 +279,7 @@ impl Policy {
                 "obligations": ["reconcile_before_retry"]}]),
             Self::Closed => json!([{"rule_id": "none", "match": tools, "effect": "deny"}]),
             Self::Asking => json!([{"rule_id": "two", "match": tools,
-                "effect": "require_approval", "quorum": 2}]),
+                "effect": "require_approval", "quorum": 2, "approvers": NAMED}]),
         };
         json!({"name": DOCUMENT, "rules": rules}).to_string()
     }
@@ -306,6 +306,15 @@ pub(crate) const AGENT: &str = "billing_agent";
 
 /// The person who owns it, and must never approve what it asks for.
 pub(crate) const OWNER: &str = "ana@acme.com";
+
+/// Whom the asking policy names.
+pub(crate) const NAMED: [&str; 2] = ["bo@acme.com", "cy@acme.com"];
+
+/// Who is asked too where nobody has decided for [`ESCALATES_AFTER`].
+pub(crate) const LATER: &str = "di@acme.com";
+
+/// After how long others are asked.
+pub(crate) const ESCALATES_AFTER: Duration = Duration::from_secs(15);
 
 /// People who may approve.
 pub(crate) const APPROVERS: [&str; 3] = ["bo@acme.com", "cy@acme.com", "di@acme.com"];

@@ -11,12 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use toolgate_driver::Outcome;
-use toolgate_execution::{Choice, Invocation, State, Status};
+use toolgate_execution::{Choice, Frozen, Invocation, State, Status};
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Change, Commit};
-use toolgate_model::{
-    ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, RecordId, Timestamp,
-};
+use toolgate_model::{ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, RecordId};
 
 use crate::cast::{Part, Policy};
 use crate::desk::Charge;
@@ -68,8 +66,8 @@ struct Seen {
     cases: BTreeMap<InvocationId, Case>,
     /// Approvals that were used, by which invocation.
     used: BTreeMap<ApprovalId, InvocationId>,
-    /// When each approval lapses, as it was frozen.
-    lapses: BTreeMap<ApprovalId, Timestamp>,
+    /// Each approval as it was first frozen.
+    frozen: BTreeMap<ApprovalId, Frozen>,
     votes: BTreeSet<(String, Digest, bool)>,
     /// When each call was sent in, and the answers that were no more than a denial in words.
     calls: BTreeMap<u64, Sent>,
@@ -425,8 +423,8 @@ impl Seen {
             case.looked = false;
         }
         if let Some(frozen) = next.state.frozen() {
-            let lapses = self.lapses.entry(frozen.approval.clone());
-            lapses.or_insert(frozen.expires_at);
+            let first = self.frozen.entry(frozen.approval.clone());
+            first.or_insert_with(|| frozen.clone());
         }
     }
 

@@ -419,6 +419,7 @@ const fn bound(bug: Bug) -> u32 {
 fn settings() -> Settings {
     Settings {
         approval_expires_in: APPROVAL_SPAN,
+        escalation: Some((cast::ESCALATES_AFTER, vec![cast::LATER.to_owned()])),
         ..Settings::default()
     }
 }

@@ -13,7 +13,7 @@ use toolgate_execution::{Attempt, Grounds, Invocation, RetryGround, State, Vote}
 use toolgate_model::{ApprovalId, Digest, InvocationId, Obligation, Verdict, json as canonical};
 
 use super::{Seen, Truth};
-use crate::cast::{AGENT, APPROVERS, OWNER, Part};
+use crate::cast::{AGENT, APPROVERS, ESCALATES_AFTER, LATER, OWNER, Part};
 use crate::desk::Charge;
 
 /// One admission, as it became durable.
@@ -76,7 +76,7 @@ impl Seen {
         } = grounds
         {
             self.approved(&admission, (approval, digest));
-            self.decided(id, digest, votes);
+            self.decided(id, (approval, digest), votes);
         }
         if truth.shelf_since < since {
             self.described(&admission, truth);
@@ -125,7 +125,7 @@ impl Seen {
         self.hold(!first || frozen.is_some(), 5, || {
             format!("{id} was approved and never frozen")
         });
-        let lapses = self.lapses.get(approval).copied();
+        let lapses = self.frozen.get(approval).map(|frozen| frozen.expires_at);
         let in_time = lapses.is_some_and(|at| admission.attempt.started_at < at);
         self.hold(in_time, 5, || {
             format!("{id} used its approval after its expiry")
@@ -136,17 +136,34 @@ impl Seen {
     }
 
     /// 5: each vote is one that its person sent, on this digest, and that they may give.
-    fn decided(&mut self, id: &InvocationId, digest: &Digest, votes: &[Vote]) {
+    fn decided(
+        &mut self,
+        id: &InvocationId,
+        (approval, digest): (&ApprovalId, &Digest),
+        votes: &[Vote],
+    ) {
         let mut people = BTreeSet::new();
         for vote in votes {
             let name = vote.voter.id.as_str();
             let sent = self.votes.contains(&(name.to_owned(), *digest, true));
-            let may = APPROVERS.contains(&name) && name != OWNER && name != AGENT;
+            let may = self.may_decide(approval, vote);
             let once = people.insert(name.to_owned());
             self.hold(sent && may && once, 5, || {
                 format!("{id} runs on a vote of {name} (sent: {sent}, may: {may}, once: {once})")
             });
         }
+    }
+
+    /// Who is named may decide, and whoever is asked later from then on.
+    fn may_decide(&self, approval: &ApprovalId, vote: &Vote) -> bool {
+        let name = vote.voter.id.as_str();
+        let Some(frozen) = self.frozen.get(approval) else {
+            return false;
+        };
+        let anybody = frozen.terms.approvers.is_empty();
+        let named = anybody || frozen.terms.approvers.iter().any(|named| named == name);
+        let later = name == LATER && vote.at >= frozen.frozen_at.plus(ESCALATES_AFTER);
+        APPROVERS.contains(&name) && name != OWNER && name != AGENT && (named || later)
     }
 
     /// 1: the tool is callable, and what was approved is described as it was then.
