@@ -14,6 +14,7 @@ import importlib
 import os
 import pathlib
 import random
+import signal
 import sys
 import time
 import traceback
@@ -26,6 +27,8 @@ SCENARIOS = ["policy_spec", "http_api", "interop", "bad_input", "tamper", "kill"
 
 def main():
     options = parsed()
+    # Asked to end, it stops what it started like after any other failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         provision.provide()
     except provision.Missing as missing:
