@@ -66,8 +66,8 @@ struct Seen {
     cases: BTreeMap<InvocationId, Case>,
     /// Approvals that were used, by which invocation.
     used: BTreeMap<ApprovalId, InvocationId>,
-    /// Each approval as it was first frozen.
-    frozen: BTreeMap<ApprovalId, Frozen>,
+    /// Each approval as it was first frozen, and the policy that was in force then.
+    frozen: BTreeMap<ApprovalId, (Frozen, Option<Policy>)>,
     votes: BTreeSet<(String, Digest, bool)>,
     /// When each call was sent in, and the answers that were no more than a denial in words.
     calls: BTreeMap<u64, Sent>,
@@ -196,6 +196,9 @@ impl Judge {
             let since = before.as_ref().map(|(_, at)| *at);
             let since = since.unwrap_or_else(|| seen.sent_in_at(next));
             seen.admitted(before.as_ref().map(|(last, _)| last), next, (truth, since));
+        }
+        if let Some((last, _)) = &before {
+            seen.sent_back(last, next);
         }
         let path = path::of(before.as_ref().map(|(last, _)| last), next);
         *seen.paths.entry(path).or_default() += 1;
@@ -424,7 +427,7 @@ impl Seen {
         }
         if let Some(frozen) = next.state.frozen() {
             let first = self.frozen.entry(frozen.approval.clone());
-            first.or_insert_with(|| frozen.clone());
+            first.or_insert_with(|| (frozen.clone(), self.policy));
         }
     }
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use toolgate_execution::{Attempt, Grounds, Invocation, RetryGround, State, Vote};
+use toolgate_execution::{Attempt, Grounds, Invocation, RetryGround, State, Status, Vote};
 use toolgate_model::{ApprovalId, Digest, InvocationId, Obligation, Verdict, json as canonical};
 
 use super::{Seen, Truth};
@@ -125,7 +125,10 @@ impl Seen {
         self.hold(!first || frozen.is_some(), 5, || {
             format!("{id} was approved and never frozen")
         });
-        let lapses = self.frozen.get(approval).map(|frozen| frozen.expires_at);
+        let lapses = self
+            .frozen
+            .get(approval)
+            .map(|(frozen, _)| frozen.expires_at);
         let in_time = lapses.is_some_and(|at| admission.attempt.started_at < at);
         self.hold(in_time, 5, || {
             format!("{id} used its approval after its expiry")
@@ -157,7 +160,7 @@ impl Seen {
     /// Who is named may decide, and whoever is asked later from then on.
     fn may_decide(&self, approval: &ApprovalId, vote: &Vote) -> bool {
         let name = vote.voter.id.as_str();
-        let Some(frozen) = self.frozen.get(approval) else {
+        let Some((frozen, _)) = self.frozen.get(approval) else {
             return false;
         };
         let anybody = frozen.terms.approvers.is_empty();
@@ -244,6 +247,35 @@ impl Seen {
         let by_key = admission.attempt.again == Some(RetryGround::SameKey);
         self.hold(!(must && blind && by_key), 2, || {
             format!("{id} was sent again without the look that a rule wants")
+        });
+    }
+
+    /// 5: an approved call goes back to its approvers only where something that they decided on,
+    /// or who must decide, has changed.
+    pub(super) fn sent_back(&mut self, before: &Invocation, next: &Invocation) {
+        let (Some(old), Some(fresh)) = (before.state.frozen(), next.state.frozen()) else {
+            return;
+        };
+        if before.status() != Status::Approved || old.approval == fresh.approval {
+            return;
+        }
+        let then = self
+            .frozen
+            .get(&old.approval)
+            .and_then(|(_, policy)| *policy);
+        let differs = |field: &&str| old.snapshot.get(*field) != fresh.snapshot.get(*field);
+        let changed = [
+            "arguments",
+            "descriptor",
+            "entity",
+            "resource",
+            "credential",
+        ]
+        .iter()
+        .any(|field| differs(field));
+        let (id, now) = (&next.id, self.policy);
+        self.hold(changed || then != now, 5, || {
+            format!("{id} was approved and is asked again, and nothing has changed")
         });
     }
 }
