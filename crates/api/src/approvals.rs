@@ -13,9 +13,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use toolgate_execution::{
-    Choice, Drift, Escalation, Frozen, Grounds, Invocation, Refusal, State as Stage, Status, Vote,
-};
+use toolgate_execution::{Choice, Drift, Escalation, Frozen, Invocation, Refusal, Status, Vote};
 use toolgate_gate::Caller;
 use toolgate_gate::port::InvocationFilter;
 use toolgate_model::{AgentId, ApprovalId, Digest, InvocationId, Risk, Role, Timestamp, ToolId};
@@ -31,6 +29,7 @@ use crate::kinds::Kind;
 use crate::named::Named;
 use crate::problem::Problem;
 use crate::reply::{Answer, Page, PageLimit, Reply, carried};
+use crate::standing::Standing;
 use crate::state::Api;
 
 /// Hex digits of the shortest prefix that names a digest.
@@ -386,85 +385,6 @@ fn view(invocation: &Invocation, asked: Option<&ApprovalId>) -> Option<ApprovalV
             .and_then(|frozen| frozen.escalation.as_ref())
             .map(EscalationView::from),
     })
-}
-
-/// How an approval stands, read from the state of its invocation.
-struct Standing<'i> {
-    approval: ApprovalId,
-    status: &'static str,
-    digest: Option<Digest>,
-    frozen: Option<&'i Frozen>,
-    votes: &'i [Vote],
-}
-
-impl<'i> Standing<'i> {
-    fn of(invocation: &'i Invocation, asked: Option<&ApprovalId>) -> Option<Self> {
-        let standing = match &invocation.state {
-            Stage::PendingApproval { frozen, votes } => Self::frozen("pending", frozen, votes),
-            Stage::Approved { frozen, votes } => Self::frozen("approved", frozen, votes),
-            Stage::Executing { grounds, .. }
-            | Stage::UnknownEffect { grounds, .. }
-            | Stage::Reconciling { grounds, .. }
-            | Stage::NeedsOperator { grounds, .. } => Self::used(grounds)?,
-            Stage::Succeeded { settlement } | Stage::Failed { settlement, .. } => {
-                Self::used(&settlement.grounds)?
-            }
-            Stage::Rejected { approval, vote } => {
-                let votes = std::slice::from_ref(vote);
-                let digest = Some(vote.digest);
-                Self {
-                    digest,
-                    ..Self::ended(approval.clone(), "rejected", votes)
-                }
-            }
-            Stage::Expired { approval } => Self::ended(approval.clone(), "expired", &[]),
-            Stage::Cancelled { approval, .. } => Self::ended(approval.clone()?, "cancelled", &[]),
-            Stage::Denied { .. } => Self::ended(asked?.clone(), "voided", &[]),
-            Stage::Proposed => return None,
-        };
-        match asked {
-            Some(asked) if *asked != standing.approval => {
-                Some(Self::ended(asked.clone(), "voided", &[]))
-            }
-            _ => Some(standing),
-        }
-    }
-
-    fn frozen(status: &'static str, frozen: &'i Frozen, votes: &'i [Vote]) -> Self {
-        let (approval, digest) = (frozen.approval.clone(), Some(frozen.digest));
-        Self {
-            approval,
-            status,
-            digest,
-            frozen: Some(frozen),
-            votes,
-        }
-    }
-
-    fn used(grounds: &'i Grounds) -> Option<Self> {
-        match grounds {
-            Grounds::Allowed => None,
-            Grounds::Approved {
-                approval,
-                digest,
-                votes,
-                ..
-            } => Some(Self {
-                digest: Some(*digest),
-                ..Self::ended(approval.clone(), "used", votes)
-            }),
-        }
-    }
-
-    const fn ended(approval: ApprovalId, status: &'static str, votes: &'i [Vote]) -> Self {
-        Self {
-            approval,
-            status,
-            digest: None,
-            frozen: None,
-            votes,
-        }
-    }
 }
 
 impl From<&Vote> for VoteView {

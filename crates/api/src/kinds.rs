@@ -69,6 +69,9 @@ kinds! {
     Defect = "defect", INTERNAL_SERVER_ERROR,
         "The gate has a defect",
         "report the request id; look at what became of the request before repeating it";
+    Drifted = "drifted", CONFLICT,
+        "What the call is about has changed",
+        "look at what it is about now; propose a new call if it is still wanted";
     Exists = "exists", CONFLICT,
         "There is such a thing already",
         "choose another name, or change what is there";

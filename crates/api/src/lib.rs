@@ -9,6 +9,7 @@
 
 mod doubt;
 mod envelope;
+mod standing;
 mod state;
 
 mod deliveries;

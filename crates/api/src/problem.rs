@@ -287,6 +287,7 @@ mod tests {
         for code in words {
             assert_eq!(coded(code).word(), code.as_str());
         }
-        assert_eq!(coded(Code::Drifted), Kind::WrongState);
+        assert_eq!(coded(Code::Drifted), Kind::Drifted);
+        assert_eq!(coded(Code::PolicyDenied), Kind::WrongState);
     }
 }
