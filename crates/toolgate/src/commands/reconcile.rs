@@ -211,7 +211,8 @@ mod tests {
               toolgate resolve inv_1 not-landed --reason '…'
                   say so
               toolgate resolve inv_1 retry --reason '…'
-                  NOT SAFE: sends it again"#]].assert_eq(&story(&seen));
+                  NOT SAFE: sends it again"#]]
+        .assert_eq(&story(&seen));
     }
 
     #[test]
