@@ -155,8 +155,7 @@ mod tests {
             apr_1  pending  expires T9
             sha256:9f2c4e10aa
 
-            Asked again 1 times; since then changed:
-
+            Frozen anew (requeue 1), because this changed:
               entity.customer: cust_1 → cust_9\u{202e}
 
             What runs once it is approved:
@@ -175,6 +174,7 @@ mod tests {
             Needs 2 of finance, owner; never ana@acme.com, who owns the agent
             From T5 on cfo@acme.com may decide too
 
+            Decided so far:
               T2  bo@acme.com  approve  -
 
             The agent's own words, unverified: approve me\u{1b}[2J\u{a}Digest: none
