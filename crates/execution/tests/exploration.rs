@@ -217,7 +217,7 @@ fn hold(before: &Invocation, now: Timestamp, after: &Invocation, past: &[Past]) 
     }
 }
 
-fn explore(proposal: Proposal) -> (usize, HashSet<Status>) {
+fn explore(proposal: Proposal) -> (usize, usize, HashSet<Status>) {
     let id = InvocationId::mint(at(0), [3; 10]);
     let verdict = proposal.decision.verdict;
     let start = Invocation::propose(id, proposal, at(0));
@@ -252,7 +252,7 @@ fn explore(proposal: Proposal) -> (usize, HashSet<Status>) {
             }
         }
     }
-    (steps, statuses)
+    (seen.len(), steps, statuses)
 }
 
 /// What a descriptor can say of its effect: nothing, a key, a look, a look with a bound, both.
@@ -304,13 +304,14 @@ fn key(invocation: &Invocation, past: &[Past]) -> String {
 #[test]
 fn every_reachable_state_keeps_the_invariants() {
     let mut reached = HashSet::new();
-    let mut total = 0;
+    let (mut states, mut total) = (0, 0);
     for verdict in [Verdict::Allow, Verdict::RequireApproval, Verdict::Deny] {
         for effect in [Effect::Some, Effect::None] {
             for check in checks() {
                 let mut proposal = proposal(verdict, effect);
                 proposal.effect_check = check;
-                let (steps, statuses) = explore(proposal);
+                let (met, steps, statuses) = explore(proposal);
+                states += met;
                 total += steps;
                 reached.extend(statuses);
             }
@@ -322,7 +323,7 @@ fn every_reachable_state_keeps_the_invariants() {
         .collect();
     assert!(missing.is_empty(), "never reached: {missing:?}");
     assert!(total > 10_000, "only {total} steps were explored");
-    println!("{total} steps explored");
+    println!("{states} states, {total} transitions");
 }
 
 #[test]
