@@ -22,7 +22,7 @@ import urllib.parse
 
 from parts import ROOT, table, title
 
-from kit import Gate, Process, check, clean_environment, folder, forget, free_port, request, wait_for
+from kit import Failed, Gate, Process, check, clean_environment, folder, forget, free_port, request, wait_for
 import provision
 
 PEERS = ROOT / "target/bench/peers"
@@ -308,6 +308,8 @@ def main():
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
         rows = [[case.name, case.backend.refunds(), case.second, f"{case.took:.1f} s"] for case in cases]
+    except Failed as failed:
+        raise SystemExit(str(failed)) from failed
     finally:
         [case.stop() for case in cases]
     flags = f"--hold {options.hold:g} --patience {options.patience:g} --pause {options.pause:g}"
