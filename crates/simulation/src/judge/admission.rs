@@ -263,7 +263,7 @@ impl Seen {
             .frozen
             .get(&old.approval)
             .and_then(|(_, policy)| *policy);
-        let differs = |field: &&str| old.snapshot.get(*field) != fresh.snapshot.get(*field);
+        let differs = |field: &str| old.snapshot.get(field) != fresh.snapshot.get(field);
         let changed = [
             "arguments",
             "descriptor",
@@ -271,8 +271,8 @@ impl Seen {
             "resource",
             "credential",
         ]
-        .iter()
-        .any(|field| differs(field));
+        .into_iter()
+        .any(differs);
         let (id, now) = (&next.id, self.policy);
         self.hold(changed || then != now, 5, || {
             format!("{id} was approved and is asked again, and nothing has changed")
