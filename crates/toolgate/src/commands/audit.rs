@@ -4,6 +4,7 @@
 //! toolgate audit verify                      the data directory, also while the gate runs
 //! toolgate audit verify --data COPY          a copy of one
 //! toolgate audit verify log.ndjson --key gate.key
+//! toolgate audit verify receipt.json --key gate.key
 //! ```
 //!
 //! Verification is offline: it needs the record, and the key from a place that whoever wrote the
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use toolgate_record::{Report, Signer, Verifier, verify_bundle};
+use toolgate_record::{Proven, Receipt, Report, Signer, Verifier, verify_bundle};
 use toolgate_store::audit::Evidence;
 use toolgate_store::keys;
 
@@ -42,9 +43,9 @@ pub(crate) struct Audit {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Verify a log: of a bundle, or of a data directory or a copy of one
+    /// Verify a log: of a bundle, of a receipt, or of a data directory or a copy of one
     Verify {
-        /// A bundle of `toolgate log export`; the data directory, if not said
+        /// A bundle of `toolgate log export`, or a receipt; the data directory, if not said
         bundle: Option<PathBuf>,
         /// The verifier key: its text, or a file with it
         #[arg(long, value_name = "KEY")]
@@ -67,6 +68,9 @@ impl Run for Audit {
                 key,
             } => {
                 let text = read_text(&bundle, BUNDLE_BYTES_MAX)?;
+                if is_receipt(&text) {
+                    return receipt(shell, &text, key.as_deref());
+                }
                 let verifier = match key {
                     Some(key) => named_key(&key)?,
                     None => key_in(&text)?,
@@ -107,6 +111,65 @@ impl Run for Audit {
             }
         }
     }
+}
+
+/// Whether this is a receipt and not a bundle: a bundle has one object a line.
+fn is_receipt(text: &str) -> bool {
+    let whole: Option<Value> = serde_json::from_str(text).ok();
+    whole.is_some_and(|whole| whole.get("toolgate_receipt").is_some())
+}
+
+/// A receipt carries no key: whoever made it up could have put one in.
+fn receipt(shell: &Shell, text: &str, key: Option<&str>) -> Result<Exit, Fault> {
+    let verifier = match key {
+        Some(key) => named_key(key)?,
+        None => key_beside(&shell.data_directory()?)?,
+    };
+    let read = Receipt::parse(text.as_bytes());
+    let proven = read
+        .and_then(|receipt| receipt.verify(&verifier))
+        .map_err(|error| {
+            Fault::new(
+                Exit::Conflict,
+                format!("the receipt proves nothing: {error}"),
+            )
+        })?;
+    let kinds: Vec<_> = proven
+        .entries
+        .iter()
+        .map(|(index, entry)| json!({"index": index, "at": entry.at, "kind": entry.kind}))
+        .collect();
+    let value = json!({
+        "sound": true,
+        "invocation": proven.invocation,
+        "described": proven.ties.described,
+        "approved": proven.ties.approved,
+        "executed": proven.ties.executed,
+        "records": kinds,
+        "verifier": verifier.to_string(),
+    });
+    shell.print(&value, || story(&proven))?;
+    Ok(Exit::Done)
+}
+
+/// What a receipt proves, one line a record.
+fn story(proven: &Proven) -> String {
+    let mut text: String = proven
+        .entries
+        .iter()
+        .map(|(index, entry)| format!("{index}  {}  {}\n", entry.at, entry.kind))
+        .collect();
+    let ran = match (proven.ties.approved, proven.ties.executed) {
+        (Some(digest), Some(_)) => format!("what ran is what was approved: {digest}"),
+        (None, Some(digest)) => format!("what ran is what was allowed: {digest}"),
+        (_, None) => "it did not run".to_owned(),
+    };
+    text.push_str(&format!(
+        "sound: {} and its {} records; {ran}",
+        proven.invocation,
+        proven.entries.len()
+    ));
+    text
 }
 
 fn report(shell: &Shell, report: &Report, verifier: &Verifier) -> Result<Exit, Fault> {

@@ -132,6 +132,16 @@ fn a_frozen_call_is_decided_by_its_digest() {
         .run(&["receipt", approved["invocation_id"].as_str().unwrap()])
         .ended(0);
     assert_eq!(receipt.json()["invocation"], approved["invocation_id"]);
+    let file = gate.home.path().join("receipt.json");
+    std::fs::write(&file, receipt.json().to_string()).unwrap();
+    let proven = gate
+        .run(&["audit", "verify", "receipt.json", "--json"])
+        .ended(0);
+    assert_eq!(proven.json()["executed"], proven.json()["approved"]);
+    assert!(proven.json()["approved"].is_string());
+    let forged = receipt.json().to_string().replace("sha256:", "sha256:0");
+    std::fs::write(&file, forged).unwrap();
+    gate.run(&["audit", "verify", "receipt.json"]).ended(7);
 }
 
 #[test]
