@@ -47,6 +47,7 @@ def main():
             continue
         rows.append({**trial.row(), "took": f"{time.monotonic() - started:.0f} s"})
         violations = trial.violations
+        print(f"{name}: {len(violations)} violations", flush=True)
         failed += [f"{name}: {violation}" for violation in violations[:SHOWN]]
         failed += [f"{name}: and {len(violations) - SHOWN} more"] if len(violations) > SHOWN else []
     if rows:
