@@ -11,7 +11,9 @@ use toolgate_gate::port::{
     Unavailable,
 };
 use toolgate_gate::{Configuration, Settings};
-use toolgate_model::{Catalogue, Epoch, InvocationId, KeyId, RecordId, Timestamp};
+use toolgate_model::{
+    Catalogue, Duration, Epoch, InvocationId, KeyId, RecordId, Timestamp, ToolId,
+};
 use toolgate_record::Entry;
 
 use crate::entries;
@@ -55,7 +57,12 @@ pub struct Driver {
     pub(crate) used: Mutex<HashMap<KeyId, Timestamp>>,
     pub(crate) refusals: Mutex<crate::people::Refusals>,
     listener: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+    opened_at: Timestamp,
 }
+
+/// How long after a start a tool that is not in the catalogue may only be late.
+// LIMIT: a minute; servers that need longer to say what they offer are taken for gone.
+const WARM_UP: Duration = Duration::from_secs(60);
 
 /// What the configuration is built from, kept so that either half can change alone.
 struct Inputs {
@@ -78,6 +85,7 @@ impl Driver {
             settings,
         };
         let configuration = inputs.build(None);
+        let opened_at = ports.clock.now();
         Ok(Arc::new(Self {
             ports,
             configuration: ArcSwap::from_pointee(configuration),
@@ -89,6 +97,7 @@ impl Driver {
             used: Mutex::default(),
             refusals: Mutex::default(),
             listener: Mutex::default(),
+            opened_at,
         }))
     }
 
@@ -262,6 +271,13 @@ impl Driver {
         let mut bytes = [0; N];
         self.ports.entropy.fill(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Whether a tool is missing only because its source has not said yet what it offers. What was
+    /// decided before the start waits for it; what is called now is told that it is not there.
+    pub(crate) fn is_warming(&self, tool: &ToolId) -> bool {
+        let known = self.configuration().catalogue.get(tool).is_some();
+        !known && self.now() < self.opened_at.plus(WARM_UP)
     }
 
     /// The epoch in force here.

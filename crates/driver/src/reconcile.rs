@@ -9,7 +9,7 @@ use std::sync::Arc;
 use toolgate_execution::{Input, Invocation, NO_PROBE, Plan, Retry, State, Transition};
 use toolgate_gate::port::CommitError;
 use toolgate_gate::{Thawed, revalidate};
-use toolgate_model::{Code, Denial, Duration, InvocationId};
+use toolgate_model::{Code, Denial, Duration, InvocationId, Timestamp};
 use toolgate_record::Actor;
 
 use crate::driver::{Driver, With, chain, lock};
@@ -85,18 +85,24 @@ impl Driver {
     async fn pursue_once(self: &Arc<Self>, invocation: &Invocation) -> Result<Pursued, Failed> {
         match invocation.plan() {
             None => Ok(Pursued::Done),
-            Some(Plan::Look(at)) if self.now() < at => {
-                lock(&self.timers).insert((at, invocation.id.clone()));
-                Ok(Pursued::Done)
-            }
+            Some(Plan::Look(at)) if self.now() < at => Ok(self.later(invocation, at)),
             Some(Plan::Look(_)) => self.look_for_effect(invocation).await,
-            Some(Plan::Retry(_)) => self.retry(invocation).await,
+            Some(Plan::Retry(_)) => match invocation.repeat_not_before() {
+                Some(at) if self.now() < at => Ok(self.later(invocation, at)),
+                _ => self.retry(invocation).await,
+            },
             Some(Plan::Ask(ground)) => self.moved(invocation, Input::Escalate { ground }).await,
             Some(Plan::Exhausted) => {
                 let ground = "it did not land in any of its attempts".to_owned();
                 self.moved(invocation, Input::Escalate { ground }).await
             }
         }
+    }
+
+    /// Comes back to it at that time.
+    fn later(&self, invocation: &Invocation, at: Timestamp) -> Pursued {
+        lock(&self.timers).insert((at, invocation.id.clone()));
+        Pursued::Done
     }
 
     async fn look_for_effect(&self, invocation: &Invocation) -> Result<Pursued, Failed> {
@@ -108,6 +114,9 @@ impl Driver {
             let ground = NO_PROBE.to_owned();
             return self.moved(invocation, Input::Escalate { ground }).await;
         };
+        if self.is_warming(&look.probe.tool) {
+            return Ok(self.later(invocation, self.now().plus(TRY_AGAIN_AFTER)));
+        }
         let finding = self.finding(look, invocation).await;
         self.moved(invocation, Input::Probe(finding)).await
     }
@@ -145,6 +154,9 @@ impl Driver {
 
     /// Sends the same request once more, if the gate would still allow it unchanged.
     async fn retry(self: &Arc<Self>, invocation: &Invocation) -> Result<Pursued, Failed> {
+        if self.is_warming(&invocation.proposal.tool) {
+            return Ok(self.later(invocation, self.now().plus(TRY_AGAIN_AFTER)));
+        }
         let configuration = self.configuration();
         let evidence = self.evidence_again(invocation).await;
         let now = self.now();

@@ -96,7 +96,9 @@ impl Driver {
                 // What cannot be read says neither yes nor no: it is read again until it can be,
                 // or until the approval has lapsed.
                 Thawed::Forbidden(denial)
-                    if denial.code == Code::GateUnavailable && !expired(&approved, now) =>
+                    if (denial.code == Code::GateUnavailable
+                        || self.is_warming(&approved.proposal.tool))
+                        && !expired(&approved, now) =>
                 {
                     lock(&self.timers).insert((now.plus(TRY_AGAIN_AFTER), id.clone()));
                     return Ok(());

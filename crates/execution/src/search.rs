@@ -73,6 +73,22 @@ impl Invocation {
         }
     }
 
+    /// Before this instant a further attempt would only meet the same weather: the first repeat may
+    /// go out at once, the next ones wait as the descriptor says.
+    pub fn repeat_not_before(&self) -> Option<Timestamp> {
+        let (State::UnknownEffect { lost_at, .. } | State::Reconciling { lost_at, .. }) =
+            &self.state
+        else {
+            return None;
+        };
+        let check = self.proposal.effect_check.as_ref()?;
+        let repeats = self
+            .attempts
+            .checked_sub(1)
+            .filter(|repeats| *repeats > 0)?;
+        lost_at.map(|lost_at| lost_at.plus(check.backoff.after(repeats)))
+    }
+
     fn plan_of(&self, lost_at: Option<Timestamp>, tries: u32, last: Option<&Sighting>) -> Plan {
         let Some(check) = &self.proposal.effect_check else {
             return Plan::Ask(NO_PROBE.to_owned());

@@ -466,6 +466,53 @@ async fn a_node_that_lost_its_lease_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_source_that_is_late_after_a_start_is_waited_for() {
+    let first = world(Contract::BOTH).await;
+    first.next(Act::Hang);
+    let call = Call::new("stripe.refund".parse().unwrap(), refund());
+    let running = first.start(call);
+    first.settle_tasks().await;
+    running.abort();
+    let id = first.only_invocation().await.id;
+    let second = World::beside(&first).await;
+    let offered = second.tools.catalogue.lock().unwrap().clone();
+    second.offer(Vec::new());
+    second.looks_find_the_invocation();
+    second.driver.recover().await.unwrap();
+    second.settle_tasks().await;
+    let at = Timestamp::from_millis(0);
+    let waiting = second.driver.wait(&id, at).await.unwrap();
+    assert_eq!(waiting.status(), Status::Reconciling, "nobody is asked yet");
+    second.offer(offered.iter().map(|tool| tool.as_ref().clone()).collect());
+    second.clock.advance(Duration::from_secs(5));
+    second.driver.fire_timers().await;
+    second.settle_tasks().await;
+    let end = second.driver.wait(&id, at).await.unwrap();
+    assert_eq!((end.status(), second.reached()), (Status::Succeeded, 0));
+}
+
+#[tokio::test]
+async fn the_first_repeat_goes_out_at_once_and_the_next_one_waits() {
+    let world = world(Contract::KEY).await;
+    for _ in 0..3 {
+        world.next(Act::Lose(LOSS));
+    }
+    let call = Call::new("stripe.refund".parse().unwrap(), refund());
+    let running = world.start(call);
+    world.settle_tasks().await;
+    assert_eq!(world.reached(), 2);
+    world.clock.advance(Duration::from_millis(999));
+    world.driver.fire_timers().await;
+    world.settle_tasks().await;
+    assert_eq!(world.reached(), 2);
+    world.clock.advance(Duration::from_millis(1));
+    world.rest().await;
+    assert_eq!(world.reached(), 3);
+    let end = now(&world, &running.await.unwrap()).await;
+    assert_eq!(end.status(), Status::NeedsOperator);
+}
+
+#[tokio::test]
 async fn a_gate_that_starts_again_settles_what_was_running() {
     let first = world(Contract::BOTH).await;
     first.next(Act::Hang);

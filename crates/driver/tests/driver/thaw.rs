@@ -98,6 +98,8 @@ async fn what_changes_between_approval_and_run_stops_the_call() {
         let world = World::new().await;
         let pending = world.call("stripe.refund", json!({"amount": 640})).await;
         let frozen = pending.invocation.state.frozen().unwrap().clone();
+        // Long after the start: what is missing now is gone, and not merely late.
+        world.clock.advance(Duration::from_secs(61));
         change(&world, what).await;
         let approve = (frozen.digest, Choice::Approve, None);
         let decided = world
