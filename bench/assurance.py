@@ -7,7 +7,7 @@ The same refund of the same desk through the same gate, one caller, in turns: as
 charge read live first and judged; frozen, approved over HTTP and thawed with the charge read twice;
 with the answer lost after the refund landed (found by a look), and lost before it landed (sent again
 under the same key). For the lost ones the time is from the call to the settled answer. The plain
-call is the measure of the others. Each refund is another one, of a cent or more.
+call is the measure of the others. Each refund is another one, of a cent.
 """
 
 import argparse
@@ -69,11 +69,12 @@ class World:
         self.agent = self.gate.agent("billing", "--tool", "*.refund")
         self.approver = self.gate.person("bo@acme.com")
         self.gate.wait_tools(self.agent, "plain.refund", "looked.refund", "asked.refund")
-        self.cents = itertools.count(1)
+        self.numbers = itertools.count(1)
 
     def refund(self, name):
-        amount = next(self.cents) / 100
-        arguments = {"charge": "ch_1", "customer": "cust_123", "amount": amount}
+        # A cent each, told apart by a number: the same call again would be answered from the first.
+        note = {"number": str(next(self.numbers))}
+        arguments = {"charge": "ch_1", "customer": "cust_123", "amount": 0.01, "metadata": note}
         return self.gate.invoke(self.agent, f"{name}.refund", arguments)
 
     def plain(self):
