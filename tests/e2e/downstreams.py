@@ -52,6 +52,8 @@ def verdict():
     equal(judged(["succeeded"], {}).missing, 1, "missing effects")
     equal(judged(["failed"], {"m": 1}).unwanted, 1, "unwanted effects")
     check(judged(["succeeded", "failed"], {"m": 1}).violations, "one mark on two invocations")
+    check(not judged(["denied", "denied"], {}).violations, "a call that is denied each time it is made")
+    check(judged(["denied", "denied"], {"m": 1}).violations, "an effect of what is denied each time")
     check(judged(["failed"], {"x": 1}).violations, "an effect without a record")
     check(judged(["failed"], {}, answered="succeeded").violations, "a caller was told something else")
     check(judged(["failed"], {}, answered="failed", mark="x").violations, "an answer without a record")

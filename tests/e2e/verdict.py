@@ -39,7 +39,9 @@ class Verdict:
             said = sorted(map(self.status, invocations))
             count, least = self.effects[mark], said.count("succeeded")
             most = least + said.count("needs_operator")
-            if least <= count <= most and len(said) == 1:
+            # A denial claims no key, so a caller who was killed off before it heard of one is denied anew.
+            let_through = len(said) - said.count("denied")
+            if least <= count <= most and let_through <= 1:
                 continue
             self.double += count > max(most, 1)
             self.missing += count < least
