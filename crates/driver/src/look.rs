@@ -6,7 +6,9 @@
 use futures_util::future::{Either, join, select};
 use toolgate_execution::{Finding, Invocation};
 use toolgate_gate::port::Answer;
-use toolgate_gate::{Evidence, Found, Look, LookError, Looks, Reading, landed, live, looks};
+use toolgate_gate::{
+    Configuration, Evidence, Found, Look, LookError, Looks, Reading, landed, live, looks,
+};
 use toolgate_model::{Duration, EffectLook, Filling, Identity, json};
 
 use crate::driver::Driver;
@@ -22,15 +24,20 @@ impl Driver {
         Evidence { entity, trigger }
     }
 
-    /// Reads it for an invocation that is decided again. Nothing is read for a credential that
+    /// Reads it for an invocation that is decided again, under the very configuration that it is
+    /// decided on. Nothing is read for a credential that
     /// stands no more: the decision denies without it.
-    pub(crate) async fn evidence_again(&self, invocation: &Invocation) -> Evidence {
-        let (configuration, now) = (self.configuration(), self.now());
+    pub(crate) async fn evidence_again(
+        &self,
+        configuration: &Configuration,
+        invocation: &Invocation,
+    ) -> Evidence {
+        let now = self.now();
         let call = toolgate_gate::frozen_call(&invocation.proposal);
         let identity: Result<Identity, _> = configuration.standing(&invocation.proposal.key, now);
         match identity {
             Ok(identity) => {
-                let looks = looks(&configuration, &identity, &call, now);
+                let looks = looks(configuration, &identity, &call, now);
                 self.evidence(looks).await
             }
             Err(_) => Evidence::default(),

@@ -4,6 +4,7 @@
 //! durable step at a time, so that a crash anywhere is picked up at the same place. Several nodes
 //! may look at once, and only one of them can move the invocation on.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use toolgate_execution::{Input, Invocation, NO_PROBE, Plan, Retry, State, Transition};
@@ -36,11 +37,9 @@ enum Pursued {
 impl Driver {
     /// Settles a call in doubt in a task of its own; one that is at it already goes on once more.
     pub(crate) fn spawn_pursuit(self: &Arc<Self>, id: InvocationId) {
-        if let Some(again) = lock(&self.pursued).get_mut(&id) {
-            *again = true;
+        if !self.takes_on(&id) {
             return;
         }
-        lock(&self.pursued).insert(id.clone(), false);
         let driver = self.clone();
         let work = async move {
             loop {
@@ -55,6 +54,20 @@ impl Driver {
             }
         };
         self.ports.tasks.spawn("reconciliation", Box::pin(work));
+    }
+
+    /// Whether nobody was at it; whoever is hears that it was asked for again.
+    fn takes_on(&self, id: &InvocationId) -> bool {
+        match lock(&self.pursued).entry(id.clone()) {
+            Entry::Occupied(mut at_it) => {
+                *at_it.get_mut() = true;
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(false);
+                true
+            }
+        }
     }
 
     /// Whether a pursuit that came to its end was asked for again meanwhile; if not, it is over.
@@ -158,7 +171,7 @@ impl Driver {
             return Ok(self.later(invocation, self.now().plus(TRY_AGAIN_AFTER)));
         }
         let configuration = self.configuration();
-        let evidence = self.evidence_again(invocation).await;
+        let evidence = self.evidence_again(&configuration, invocation).await;
         let now = self.now();
         let (retry, clearance) = match revalidate(&configuration, invocation, &evidence, now) {
             Thawed::Same(clearance) => {

@@ -180,7 +180,7 @@ impl Driver {
             Effect::Some => None,
             Effect::None => {
                 let configuration = self.configuration();
-                let evidence = self.evidence_again(admitted).await;
+                let evidence = self.evidence_again(&configuration, admitted).await;
                 match revalidate(&configuration, admitted, &evidence, self.now()) {
                     Thawed::Same(clearance) => Some(clearance),
                     Thawed::Drifted { .. } | Thawed::Forbidden(_) => None,

@@ -73,7 +73,7 @@ impl Driver {
     ) -> Result<Outcome, Failed> {
         let before = self.load(id).await?;
         let configuration = self.configuration();
-        let evidence = self.evidence_again(&before).await;
+        let evidence = self.evidence_again(&configuration, &before).await;
         let now = self.now();
         let clearance = match revalidate(&configuration, &before, &evidence, now) {
             Thawed::Same(clearance) => clearance,

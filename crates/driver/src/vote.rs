@@ -81,7 +81,7 @@ impl Driver {
                 return Ok(());
             };
             let configuration = self.configuration();
-            let evidence = self.evidence_again(&approved).await;
+            let evidence = self.evidence_again(&configuration, &approved).await;
             let now = self.now();
             let (input, clearance) = match revalidate(&configuration, &approved, &evidence, now) {
                 Thawed::Same(clearance) => {

@@ -7,6 +7,7 @@
 //!
 //! Must not know: transports.
 
+mod meant;
 mod request_approval;
 mod simulate;
 mod wait;
@@ -56,13 +57,13 @@ static OWN_TOOLS: [OwnTool; 4] = [
     OwnTool {
         name: "toolgate_request_approval",
         description: request_approval::DESCRIPTION,
-        input_schema: request_approval::input_schema,
+        input_schema: meant::input_schema,
         kind: Kind::RequestApproval,
     },
     OwnTool {
         name: "toolgate_simulate",
         description: simulate::DESCRIPTION,
-        input_schema: simulate::input_schema,
+        input_schema: meant::input_schema,
         kind: Kind::Simulate,
     },
     OwnTool {

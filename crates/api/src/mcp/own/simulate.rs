@@ -2,68 +2,28 @@
 //!
 //! Must not know: how anything is decided.
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use toolgate_driver::Watch;
-use toolgate_model::{Call, Code, Mode, Verdict};
+use toolgate_model::{Call, Mode, Verdict};
 
-use super::{arguments, structured};
-use crate::mcp::call::{Target, renderer};
+use super::meant::Meant;
+use super::structured;
+use crate::mcp::call::renderer;
 use crate::mcp::face::{Asked, Face};
-use crate::mcp::message::shown;
 
 pub(super) const DESCRIPTION: &str = "Says what Toolgate would decide about a call of a tool, \
 without making it: whether it would run, need a person's approval, or be denied, and why.";
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Arguments {
-    tool: String,
-    #[serde(default)]
-    arguments: Map<String, Value>,
-    env: Option<String>,
-    workflow: Option<String>,
-}
-
-pub(super) fn input_schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "tool": {"type": "string", "description": "The tool's name, as it is listed."},
-            "arguments": {"type": "object", "description": "The arguments it would be called with."},
-            "env": {"type": "string", "description": "The environment, if the credential fixes none."},
-            "workflow": {"type": "string", "description": "The workflow, if the credential fixes none."},
-        },
-        "required": ["tool"],
-        "additionalProperties": false,
-    })
-}
-
 pub(super) async fn run(face: &Face, asked: &Asked, given: Value) -> Result<String, String> {
-    let given: Arguments = arguments(given)?;
-    let unknown = || format!("Unknown tool: {}", shown(&given.tool));
-    let Ok(Target::Known(tool)) = Target::of(face, &asked.identity, &given.tool) else {
-        return Err(unknown());
-    };
+    let (meant, call) = Meant::read(face, asked, given)?;
     let call = Call {
         mode: Mode::Simulate,
-        env: given.env.clone(),
-        workflow: given.workflow.clone(),
-        ..Call::new(tool.id.clone(), Value::Object(given.arguments.clone()))
+        ..call
     };
-    let outcome = face
-        .api
-        .driver
-        .submit(&asked.identity, call, Watch::default())
-        .await;
+    let driver = &face.api.driver;
+    let outcome = driver.submit(&asked.identity, call, Watch::default()).await;
+    let outcome = meant.reached(outcome)?;
     let decision = &outcome.invocation.proposal.decision;
-    if decision
-        .denial
-        .as_ref()
-        .is_some_and(|denial| denial.code == Code::ToolNotFound)
-    {
-        return Err(unknown());
-    }
     let renderer = renderer(face, asked);
     let (by, reason) = renderer.denial(&outcome);
     let words = match decision.verdict {
