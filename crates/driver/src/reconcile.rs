@@ -34,6 +34,21 @@ enum Pursued {
     Done,
 }
 
+/// A pursuit under way. One that panics leaves its place, so that a later one can take it.
+struct Pursuit {
+    driver: Arc<Driver>,
+    id: InvocationId,
+}
+
+impl Drop for Pursuit {
+    fn drop(&mut self) {
+        // One that came to its end has left by itself, and its place may be another's by now.
+        if std::thread::panicking() {
+            lock(&self.driver.pursued).remove(&self.id);
+        }
+    }
+}
+
 impl Driver {
     /// Settles a call in doubt in a task of its own; one that is at it already goes on once more.
     pub(crate) fn spawn_pursuit(self: &Arc<Self>, id: InvocationId) {
@@ -41,7 +56,12 @@ impl Driver {
             return;
         }
         let driver = self.clone();
+        let pursuit = Pursuit {
+            driver: self.clone(),
+            id: id.clone(),
+        };
         let work = async move {
+            let _pursuit = pursuit;
             loop {
                 if let Err(failed) = driver.pursue(&id).await {
                     tracing::error!(invocation = %id, %failed, "a call in doubt is still open");

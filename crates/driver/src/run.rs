@@ -13,7 +13,7 @@ use toolgate_execution::{
 use toolgate_gate::permit::{Permit, Travel};
 use toolgate_gate::port::{self, BoxFuture, CommitError, ProgressSink};
 use toolgate_gate::{Thawed, revalidate};
-use toolgate_model::{Code, Duration, Effect, RecordId, Timestamp};
+use toolgate_model::{Code, Duration, Effect, InvocationId, RecordId, Timestamp};
 
 use crate::driver::{Driver, With, chain, lock};
 use crate::outcome::Outcome;
@@ -44,6 +44,29 @@ impl Default for Watch {
     }
 }
 
+/// That a task of this process moves an invocation; over when it is dropped, also by a panic, so
+/// that the end of the lease finds nobody at it.
+struct Running {
+    driver: Arc<Driver>,
+    id: InvocationId,
+}
+
+impl Running {
+    fn mark(driver: &Arc<Driver>, id: &InvocationId) -> Self {
+        lock(&driver.running).insert(id.clone());
+        Self {
+            driver: driver.clone(),
+            id: id.clone(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&self.driver.running).remove(&self.id);
+    }
+}
+
 impl Driver {
     /// Runs an attempt as a task of its own and waits for what becomes of it.
     pub(crate) async fn run_owned(
@@ -55,11 +78,11 @@ impl Driver {
     ) -> Outcome {
         let (sender, receiver) = oneshot::channel();
         let (driver, started) = (self.clone(), admitted.clone());
-        lock(&self.running).insert(admitted.id.clone());
+        let running = Running::mark(self, &admitted.id);
         let work = async move {
             let id = started.id.clone();
             let outcome = driver.run(started, permit, evidence, watch).await;
-            lock(&driver.running).remove(&id);
+            drop(running);
             driver.wake(&id);
             let _gone = sender.send(outcome);
         };

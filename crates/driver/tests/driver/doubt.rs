@@ -513,6 +513,28 @@ async fn the_first_repeat_goes_out_at_once_and_the_next_one_waits() {
 }
 
 #[tokio::test]
+async fn a_task_that_breaks_leaves_its_call_to_others() {
+    let world = world(Contract::LOOK).await;
+    world.next(Act::Panic);
+    world.sees(Act::Panic);
+    let broken = world.start(Call::new("stripe.refund".parse().unwrap(), refund()));
+    world.settle_tasks().await;
+    let id = world.only_invocation().await.id;
+    // The lease runs out, the look breaks too, and the next one settles it.
+    world.clock.advance(Duration::from_secs(51));
+    world.driver.fire_timers().await;
+    world.settle_tasks().await;
+    let at = Timestamp::from_millis(0);
+    let open = world.driver.wait(&id, at).await.unwrap();
+    assert_eq!(open.status(), Status::Reconciling);
+    world.looks_find_the_invocation();
+    world.driver.sweep().await.unwrap();
+    world.settle_tasks().await;
+    let end = now(&world, &broken.await.unwrap()).await;
+    assert_eq!((end.status(), world.reached()), (Status::Succeeded, 1));
+}
+
+#[tokio::test]
 async fn a_gate_that_starts_again_settles_what_was_running() {
     let first = world(Contract::BOTH).await;
     first.next(Act::Hang);

@@ -104,6 +104,8 @@ pub(crate) enum Act {
     Hang,
     /// Answers once the tools are released.
     HangUntilReleased,
+    /// Breaks the task that asked.
+    Panic,
     /// Sends its first byte only when it is polled a second time, and says so there.
     SendLater(Arc<std::sync::atomic::AtomicBool>),
 }
@@ -126,6 +128,7 @@ impl Act {
                 detail: "told to".to_owned(),
             },
             Act::Hang | Act::HangUntilReleased => std::future::pending().await,
+            Act::Panic => panic!("told to"),
             Act::SendLater(sent) => {
                 let mut polled = false;
                 std::future::poll_fn(move |_| {
