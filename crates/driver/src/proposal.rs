@@ -64,6 +64,7 @@ pub(crate) fn refused(denial: Denial, call: &Call, now: Timestamp) -> Judged {
             risk: None,
             risk_score: None,
             sanitized: Vec::new(),
+            notices: Vec::new(),
             policy_version: None,
             evaluated_at: now,
         },

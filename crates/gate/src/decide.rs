@@ -131,6 +131,7 @@ fn prepare(
         risk: tool.map(|tool| tool.risk),
         risk_score: tool.map(|tool| tool.risk_score),
         sanitized: Vec::new(),
+        notices: Vec::new(),
         policy_version: configuration.policies.as_ref().map(|set| set.version()),
         evaluated_at: now,
     };
@@ -426,6 +427,11 @@ fn facts<'c>(
         entity: judged.established.entity.as_ref(),
         trigger_confirmed: judged.established.trigger_confirmed,
         allow_duplicate: call.allow_duplicate,
+        places: call.recognised.as_ref().map(|known| &known.places),
+        own_domains: &[],
+        history: None,
+        approval: None,
+        result: None,
         now,
     }
 }

@@ -3,9 +3,11 @@
 //! What the caller merely says is here; who the caller is, is not (see [`crate::Identity`]).
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::sync::Arc;
 
-use crate::{AgentId, Duration, ToolId};
+use serde_json::{Map, Value};
+
+use crate::{AgentId, Descriptor, Duration, ToolId};
 
 /// What the caller wants done with the decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +45,19 @@ pub struct User {
     pub groups: Vec<String>,
 }
 
+/// What a normaliser made of a raw HTTP request: the tool that it is a use of, and the places that
+/// it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recognised {
+    /// The tool. It is in no catalogue; the normaliser says all that is known of it.
+    pub descriptor: Arc<Descriptor>,
+    /// The well-known attributes by name: `org`, `repo`, `branch`, `channel`, `path`, `host`,
+    /// `recipient`, `region`, `account`, `principal`, `url`, `tags`, `external`, `amount`, …
+    /// A text, a number, a boolean, or a list of texts. They are read instead of arguments of the
+    /// same name.
+    pub places: Map<String, Value>,
+}
+
 /// One proposed use of a tool.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -75,7 +90,9 @@ pub struct Call {
     /// The caller's idempotency key.
     pub idempotency_key: Option<String>,
     /// `_meta` entries and trace context that travel on to the tool.
-    pub meta: serde_json::Map<String, Value>,
+    pub meta: Map<String, Value>,
+    /// What a raw HTTP request was recognised as; none for a call that names its tool.
+    pub recognised: Option<Arc<Recognised>>,
 }
 
 impl Call {
@@ -96,7 +113,8 @@ impl Call {
             mode: Mode::Execute,
             allow_duplicate: false,
             idempotency_key: None,
-            meta: serde_json::Map::new(),
+            meta: Map::new(),
+            recognised: None,
         }
     }
 }

@@ -41,6 +41,8 @@ codes! {
     VersionMismatch = "version_mismatch", retryable: false;
     /// The tool is declared or disabled (step 2).
     ToolDisabled = "tool_disabled", retryable: false;
+    /// The tool's definition is not the one that was reviewed (step 2).
+    ToolChanged = "tool_changed", retryable: true;
     /// The arguments do not fit the tool's input schema (step 3).
     InvalidArguments = "invalid_arguments", retryable: false;
     /// The timeout of the envelope is out of bounds (step 3).

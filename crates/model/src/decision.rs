@@ -82,6 +82,26 @@ pub enum Obligation {
     VerifyEntity,
     /// Have the trigger's source of truth confirm it.
     VerifyTrigger,
+    /// Replace data in the arguments before they are approved or run.
+    Sanitize,
+    /// Tell a channel of the decision.
+    Notify,
+    /// Open an incident about it.
+    OpenIncident,
+}
+
+/// Something that others are told because a rule matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Which rule.
+    #[serde(flatten)]
+    pub rule: RuleRef,
+    /// Which channel is told; none where only an incident is opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Whether an incident is opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incident: bool,
 }
 
 /// Who must approve, how many, and how long they have.
@@ -165,6 +185,9 @@ pub struct Decision {
     pub risk_score: Option<RiskScore>,
     /// What was replaced in the arguments.
     pub sanitized: Vec<Sanitized>,
+    /// Who else is told, a denial included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
     /// The digest of the policy set in force.
     pub policy_version: Option<PolicyVersion>,
     /// When it was decided.

@@ -9,6 +9,7 @@
 
 mod call;
 mod code;
+mod data;
 mod decision;
 mod diagnostic;
 mod digest;
@@ -24,10 +25,12 @@ mod time;
 mod token;
 mod tool;
 
-pub use call::{Call, Mode, Trigger, User};
+pub use call::{Call, Mode, Recognised, Trigger, User};
 pub use code::Code;
+pub use data::{Authors, DataClass, DataClasses, Origin};
 pub use decision::{
-    ApprovalTerms, Decision, Denial, MatchedRule, Obligation, RuleRef, Sanitized, Truth, Verdict,
+    ApprovalTerms, Decision, Denial, MatchedRule, Notice, Obligation, RuleRef, Sanitized, Truth,
+    Verdict,
 };
 pub use diagnostic::{Diagnostic, Label, Severity, Span, nearest};
 pub use digest::{Digest, DigestError};

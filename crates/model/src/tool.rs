@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use crate::{Checks, Digest, Duration, Effect, Recovery, Risk, RiskScore, Verb, json};
+use crate::{Authors, Checks, Digest, Duration, Effect, Recovery, Risk, RiskScore, Verb, json};
 
 /// A tool's full name, `{source}.{operation}`: `stripe.refund`, `tickets.comment.create`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -225,6 +225,8 @@ pub struct Descriptor {
     pub attributes: BTreeMap<String, String>,
     /// What is verified before it runs and looked for after its answer was lost.
     pub checks: Checks,
+    /// Who can write what it returns.
+    pub authors: Authors,
 }
 
 impl Descriptor {

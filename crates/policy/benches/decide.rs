@@ -55,6 +55,7 @@ fn descriptor(id: ToolId) -> Descriptor {
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
         checks: Default::default(),
+        authors: Default::default(),
         id,
     }
 }
@@ -97,6 +98,11 @@ impl Bench {
             entity: None,
             trigger_confirmed: None,
             allow_duplicate: false,
+            places: None,
+            own_domains: &[],
+            history: None,
+            approval: None,
+            result: None,
             now: Timestamp::from_millis(1_781_622_862_104),
         }
     }

@@ -236,6 +236,9 @@ fn ruling(matched: &[&Judged<'_>], steps: u32) -> Ruling {
         rules: matched.iter().map(|one| matched_rule(one)).collect(),
         obligations: obligations(&enforced, effect),
         approval,
+        is_limited: false,
+        sanitize: None,
+        notices: Vec::new(),
         steps,
     }
 }

@@ -41,6 +41,9 @@ impl Effect {
             Self::Obligation(Obligation::ReconcileBeforeRetry) => "reconcile_before_retry",
             Self::Obligation(Obligation::VerifyEntity) => "verify_entity",
             Self::Obligation(Obligation::VerifyTrigger) => "verify_trigger",
+            Self::Obligation(Obligation::Sanitize) => "sanitize",
+            Self::Obligation(Obligation::Notify) => "notify",
+            Self::Obligation(Obligation::OpenIncident) => "open_incident",
         }
     }
 

@@ -6,7 +6,12 @@
 //!
 //! Must not know: how facts are gathered, what comes out.
 
-use toolgate_model::{AgentId, Descriptor, Resource, Role, Timestamp, ToolId, Trigger, User};
+use serde_json::{Map, Value};
+use toolgate_model::{
+    AgentId, ApprovalId, Descriptor, Resource, Role, Timestamp, ToolId, Trigger, User,
+};
+
+use crate::history::History;
 
 /// A policy document as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +59,32 @@ pub struct Facts<'c> {
     pub trigger_confirmed: Option<bool>,
     /// That a second identical call is meant.
     pub allow_duplicate: bool,
+    /// The places that a normaliser recognised in a raw request; they go before what the
+    /// descriptor maps and before arguments of the same name.
+    pub places: Option<&'c Map<String, Value>>,
+    /// The tenant's own domains, in lower case: `acme.com` covers `eu.acme.com`.
+    pub own_domains: &'c [String],
+    /// What is known of earlier calls; none where nobody can say, and then whatever reads it is
+    /// unknown.
+    pub history: Option<&'c dyn History>,
+    /// The approval, when a frozen call is decided again.
+    pub approval: Option<&'c ApprovalFacts>,
+    /// What the tool answered. Where it is there, only rules with `on: "result"` are judged, and
+    /// `body`, `data_class`, `signals` and `result.*` are about it.
+    pub result: Option<&'c Value>,
     /// The instant of the decision.
     pub now: Timestamp,
+}
+
+/// An approval as a rule sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalFacts {
+    /// Its id.
+    pub id: ApprovalId,
+    /// `pending`, `approved`, `denied` or `expired`.
+    pub state: &'static str,
+    /// Who approved it.
+    pub approvers: Vec<AgentId>,
+    /// Until when it holds.
+    pub expires_at: Timestamp,
 }

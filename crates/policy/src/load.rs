@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use toolgate_detect::Detector;
 use toolgate_model::{Catalogue, Diagnostic, PolicyVersion, Severity, json};
 
 use crate::checked::{self, Policy};
@@ -34,6 +35,7 @@ pub struct Loaded {
 /// What the documents of one set share while they are loaded.
 struct Loading<'c> {
     catalogue: &'c Catalogue,
+    detector: Arc<Detector>,
     mappings: BTreeMap<String, Arc<Mappings>>,
     needles: NeedleList,
     diagnostics: Vec<Diagnostic>,
@@ -53,9 +55,19 @@ struct Loading<'c> {
 /// assert!(loaded.set.is_some());
 /// ```
 pub fn load(documents: &[Document], catalogue: &Catalogue) -> Loaded {
+    load_with(documents, catalogue, &Detector::builtin())
+}
+
+/// The same with a detector that knows a tenant's own patterns.
+pub fn load_with(
+    documents: &[Document],
+    catalogue: &Catalogue,
+    detector: &Arc<Detector>,
+) -> Loaded {
     let (mappings, diagnostics) = mappings::compile(catalogue);
     let mut loading = Loading {
         catalogue,
+        detector: detector.clone(),
         mappings,
         needles: NeedleList::default(),
         diagnostics,
@@ -187,7 +199,11 @@ impl Loading<'_> {
             .filter(|_| !failed)
             .map(|(documents, needles)| {
                 let (policies, values): (Vec<Policy>, Vec<Value>) = documents.into_iter().unzip();
-                PolicySet::new(version(&policies, values), policies, needles)
+                PolicySet::new(
+                    version(&policies, values),
+                    policies,
+                    (needles, self.detector),
+                )
             });
         Loaded {
             set,

@@ -5,7 +5,12 @@
 //!
 //! Must not know: how the rules were evaluated.
 
-use toolgate_model::{ApprovalTerms, MatchedRule, Obligation, RuleRef, Verdict};
+use std::collections::BTreeSet;
+
+use toolgate_detect::Finding;
+use toolgate_model::{
+    ApprovalTerms, DataClasses, MatchedRule, Notice, Obligation, RuleRef, Verdict,
+};
 
 use crate::limits;
 
@@ -37,7 +42,7 @@ pub enum Fault {
 }
 
 /// What the rules of a set say about one call (2-decision, 3).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ruling {
     /// The strictest effect of the enforced rules that match; none where no rule has a verdict.
     pub effect: Option<Verdict>,
@@ -53,6 +58,24 @@ pub struct Ruling {
     pub obligations: Vec<Obligation>,
     /// Who must approve, where the effect is `require_approval`.
     pub approval: Option<ApprovalTerms>,
+    /// Whether the denial comes from a limit that is used up.
+    pub is_limited: bool,
+    /// What is replaced before the call is approved or runs; on a result ruling, before the caller
+    /// sees it.
+    pub sanitize: Option<Sanitize>,
+    /// Who else is told.
+    pub notices: Vec<Notice>,
     /// What it cost.
     pub steps: u32,
+}
+
+/// What `sanitize` rules want replaced.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sanitize {
+    /// Data of these classes, wherever it stands.
+    pub classes: DataClasses,
+    /// Whole values at these dotted paths.
+    pub fields: BTreeSet<String>,
+    /// What the detector found; empty where only fields are named.
+    pub findings: Vec<Finding>,
 }

@@ -5,6 +5,9 @@
 //!
 //! Must not know: text, parsing, how a set came to be in force.
 
+use std::sync::Arc;
+
+use toolgate_detect::Detector;
 use toolgate_model::{Coverage, Digest, PolicyVersion, Reach, Truth};
 
 use crate::call::Call;
@@ -29,6 +32,7 @@ pub struct PolicySet {
     pub(crate) rule_index: Index,
     grant_index: Index,
     pub(crate) needles: Needles,
+    pub(crate) detector: Arc<Detector>,
 }
 
 /// What a list of documents shows of one.
@@ -52,7 +56,11 @@ pub struct DocumentSummary {
 
 impl PolicySet {
     /// A set of checked documents, ordered by name.
-    pub(crate) fn new(version: PolicyVersion, policies: Vec<Policy>, needles: Needles) -> Self {
+    pub(crate) fn new(
+        version: PolicyVersion,
+        policies: Vec<Policy>,
+        (needles, detector): (Needles, Arc<Detector>),
+    ) -> Self {
         let (mut rule_index, mut grant_index) = (Index::default(), Index::default());
         let mut rules = Vec::new();
         let enabled = policies
@@ -85,12 +93,18 @@ impl PolicySet {
             rule_index,
             grant_index,
             needles,
+            detector,
         }
     }
 
     /// The digest that names the set.
     pub const fn version(&self) -> PolicyVersion {
         self.version
+    }
+
+    /// What finds classes of data for its rules.
+    pub fn detector(&self) -> &Arc<Detector> {
+        &self.detector
     }
 
     /// Whether no document counts. No policy at all is a refusal, never an allow.

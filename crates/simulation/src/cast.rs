@@ -173,6 +173,7 @@ fn descriptor(part: &Part, (edition, bound): (u32, u32)) -> Result<Descriptor, S
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
         checks: checks(part, bound)?,
+        authors: Default::default(),
     })
 }
 

@@ -98,6 +98,7 @@ pub(crate) fn assumed(id: ToolId, risk: Risk) -> Descriptor {
         lifecycle: Lifecycle::Active,
         attributes: BTreeMap::new(),
         checks: Checks::default(),
+        authors: Default::default(),
         id,
     }
 }

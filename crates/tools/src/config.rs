@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use toolgate_model::{Checks, Duration, Effect, Lifecycle, ResourceTemplate, Risk, ToolId, Verb};
+use toolgate_model::{
+    Authors, Checks, Duration, Effect, Lifecycle, ResourceTemplate, Risk, ToolId, Verb,
+};
 use zeroize::Zeroizing;
 
 /// Where some tools come from.
@@ -121,6 +123,8 @@ pub struct ToolOverride {
     pub attributes: BTreeMap<String, String>,
     /// What is verified before it runs and looked for after its answer was lost.
     pub checks: Checks,
+    /// Who can write what it returns; none: anyone.
+    pub authors: Option<Authors>,
     /// The name that MCP clients see.
     pub wire_name: Option<String>,
 }

@@ -218,6 +218,8 @@ fn descriptor(
         lifecycle: stated.lifecycle.unwrap_or(Lifecycle::Active),
         attributes: stated.attributes,
         checks: stated.checks,
+        // Annotations are claims here too: who could write a result is for the operator to state.
+        authors: stated.authors.unwrap_or_default(),
         definition,
         id,
     })

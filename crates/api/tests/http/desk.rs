@@ -184,6 +184,7 @@ pub(crate) fn catalogue() -> Catalogue {
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
         checks: Default::default(),
+        authors: Default::default(),
     };
     let mut misplace = tool("desk.misplace", Verb::Write, Risk::Medium, Effect::Some);
     misplace.checks.effect = Some(EffectCheck {

@@ -144,6 +144,7 @@ pub(crate) fn tool(id: &str, verb: Verb, risk: Risk) -> Descriptor {
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
         checks: Default::default(),
+        authors: Default::default(),
     }
 }
 

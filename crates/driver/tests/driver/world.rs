@@ -226,6 +226,7 @@ pub(crate) fn catalogue() -> Catalogue {
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
         checks: Default::default(),
+        authors: Default::default(),
     };
     Catalogue::new([
         tool("stripe.refund", Risk::Medium, Verb::Write, Effect::Some),

@@ -56,6 +56,7 @@ pub(crate) fn proposal(verdict: Verdict, effect: Effect) -> Proposal {
             risk: None,
             risk_score: None,
             sanitized: Vec::new(),
+            notices: Vec::new(),
             policy_version: None,
             evaluated_at: at(0),
         },

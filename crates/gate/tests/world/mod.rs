@@ -66,6 +66,7 @@ pub(crate) fn tool(id: &str) -> Descriptor {
         lifecycle: Lifecycle::Active,
         attributes: Default::default(),
         checks: Default::default(),
+        authors: Default::default(),
     }
 }
 

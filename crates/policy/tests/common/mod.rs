@@ -43,6 +43,7 @@ pub(crate) fn tool(spec: &Value) -> Descriptor {
         lifecycle: Lifecycle::Active,
         attributes: serde_json::from_value(attributes).unwrap(),
         checks: checks(text("looks_up")),
+        authors: Default::default(),
         id,
     }
 }
@@ -145,6 +146,11 @@ impl Call {
             entity: self.entity.as_ref(),
             trigger_confirmed: self.trigger_confirmed,
             allow_duplicate: self.allow_duplicate,
+            places: None,
+            own_domains: &[],
+            history: None,
+            approval: None,
+            result: None,
             now: self.now,
         }
     }

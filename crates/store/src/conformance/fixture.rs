@@ -181,6 +181,7 @@ fn decision() -> Decision {
         risk: None,
         risk_score: None,
         sanitized: Vec::new(),
+        notices: Vec::new(),
         policy_version: None,
         evaluated_at: START,
     }

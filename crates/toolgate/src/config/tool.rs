@@ -59,6 +59,7 @@ impl Reading<'_, '_> {
             category: reader.optional(&mut section, "category"),
             attributes,
             checks,
+            authors: None,
             wire_name: reader.optional(&mut section, "wire_name"),
         };
         reader.finish(section);

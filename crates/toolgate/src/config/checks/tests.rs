@@ -146,6 +146,7 @@ fn the_class_of_a_tool_follows_from_its_table() {
         let tool = toolgate_model::Descriptor {
             effect: stated.effect.unwrap_or(Effect::Some),
             checks: stated.checks,
+            authors: Default::default(),
             ..crate::catalogue::assumed(id, toolgate_model::Risk::High)
         };
         assert_eq!(tool.recovery(), expected, "{line}");
