@@ -5,6 +5,7 @@
 //!
 //! Must not know: how rules are decided.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toolgate_model::{Catalogue, Descriptor, Glob, ToolId};
@@ -60,7 +61,16 @@ impl Reach<'_> {
             report.push(Complaint::new(UNCHECKED_ARGUMENTS, message).at(rule.0, rule.1));
             return;
         }
-        for used in uses {
+        // A rule that asks whether there is such an argument is written for tools that have none, too.
+        let asked: BTreeSet<&str> = uses
+            .iter()
+            .filter(|used| used.asks && used.root == Root::Argument)
+            .map(|used| used.path.text.as_str())
+            .collect();
+        let held = |used: &&Use| {
+            used.root != Root::Argument || !asked.contains(used.path.text.as_str())
+        };
+        for used in uses.iter().filter(held) {
             if report.is_full() {
                 return;
             }

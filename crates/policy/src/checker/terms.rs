@@ -48,6 +48,8 @@ pub(crate) struct Use {
     pub(crate) path: Path,
     pub(crate) at: Range<usize>,
     pub(crate) pointer: String,
+    /// Whether it only asks if there is such a thing: `exists(amount)`, `default(amount, 0)`.
+    pub(crate) asks: bool,
 }
 
 /// What the checks of one rule share.
@@ -300,6 +302,7 @@ impl<'r, 't> Checker<'r, 't> {
             path,
             at,
             pointer,
+            asks: false,
         });
     }
 
@@ -382,7 +385,12 @@ impl<'r, 't> Checker<'r, 't> {
             self.wrong_arguments(function, expr);
             return None;
         }
-        self.term(expr)
+        let before = self.uses.len();
+        let term = self.term(expr);
+        for used in self.uses.iter_mut().skip(before) {
+            used.asks = true;
+        }
+        term
     }
 
     fn function(&mut self, expr: &Expr, name: &str) -> Option<&'static Function> {
