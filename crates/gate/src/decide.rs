@@ -119,7 +119,7 @@ fn prepare(
     now: Timestamp,
 ) -> Judged {
     let scope = &identity.credential.scope;
-    let descriptor = configuration.catalogue.get(&call.tool).cloned();
+    let descriptor = descriptor(configuration, call);
     let tool = descriptor.as_deref();
     let decision = Decision {
         verdict: Verdict::Allow,
@@ -153,11 +153,19 @@ fn prepare(
     }
 }
 
-/// The resource that the arguments name, else the one that the caller claims.
+/// What is known of the tool. A raw request is what its normaliser made of it, also where the
+/// catalogue has a tool of that name.
+fn descriptor(configuration: &Configuration, call: &Call) -> Option<Arc<Descriptor>> {
+    match &call.recognised {
+        Some(known) => Some(Arc::clone(&known.descriptor)),
+        None => configuration.catalogue.get(&call.tool).cloned(),
+    }
+}
+
+/// The resource that a raw request or the arguments name, else the one that the caller claims.
 fn resource(tool: Option<&Descriptor>, call: &Call) -> Option<Resource> {
-    let derived = tool
-        .and_then(|tool| tool.resource.as_ref())
-        .and_then(|template| template.fill(&call.arguments))
+    let derived = recognised(call)
+        .or_else(|| tool?.resource.as_ref()?.fill(&call.arguments))
         .filter(|resource| resource.name.len() <= RESOURCE_BYTES_MAX);
     let claimed = || {
         call.resource.clone().map(|name| Resource {
@@ -166,6 +174,15 @@ fn resource(tool: Option<&Descriptor>, call: &Call) -> Option<Resource> {
         })
     };
     derived.or_else(claimed)
+}
+
+/// The resource that a normaliser read from a raw request: as good as one from a template.
+fn recognised(call: &Call) -> Option<Resource> {
+    let name = call.recognised.as_ref()?.places.get("resource")?.as_str()?;
+    Some(Resource {
+        name: name.to_owned(),
+        derived: true,
+    })
 }
 
 fn judge(
@@ -193,7 +210,11 @@ fn reachable(
     now: Timestamp,
 ) -> Result<Arc<Descriptor>, Denial> {
     let tool = callable(call, judged.descriptor.clone())?;
-    configuration.payloads.check(&tool, &call.arguments)?;
+    match &call.recognised {
+        // Its arguments were read from the request itself: they fit, or it was refused.
+        Some(known) => known.refusal.clone().map_or(Ok(()), Err)?,
+        None => configuration.payloads.check(&tool, &call.arguments)?,
+    }
     judged.timeout = payload::timeout(&tool, call.timeout, configuration.settings.timeout_max)?;
     let fixed = judged.clone();
     let facts = facts(identity, call, &fixed, now);

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use toolgate_execution::{Invocation, LossCause, Status};
 use toolgate_model::{
-    Agent, AgentId, ApprovalId, Catalogue, Code, Credential, Digest, Epoch, InvocationId, KeyId,
-    Operator, RecordId, SourceStatus, TenantId, Timestamp, ToolId, json::Raw,
+    Agent, AgentId, ApprovalId, Catalogue, Code, Credential, Denial, Digest, Epoch, HttpRequest,
+    InvocationId, KeyId, Operator, Recognition, RecordId, SourceStatus, TenantId, Timestamp,
+    ToolId, json::Raw,
 };
 use toolgate_record::{Entry, Record};
 
@@ -73,6 +74,24 @@ pub trait Tools: Send + Sync {
 
     /// Makes one read-only call for the gate itself, once, within its timeout.
     fn look(&self, look: Look) -> BoxFuture<'_, Answer>;
+
+    /// What a raw HTTP request is a use of. A service that nobody knows is `http.request`.
+    /// `own_domains` tell a recipient outside from one of the tenant's own.
+    ///
+    /// A request that can be read in two ways is recognised as one that is refused
+    /// ([`toolgate_model::Recognised::refusal`]), so that it goes on the record like any other.
+    ///
+    /// # Errors
+    /// A [`Denial`] `tool_not_found` where these tools know of no raw requests at all.
+    fn recognise(
+        &self,
+        request: &HttpRequest,
+        own_domains: &[String],
+    ) -> Result<Recognition, Denial> {
+        let _ = (request, own_domains);
+        let message = "raw HTTP requests are not recognised here: name the tool instead";
+        Err(Denial::new(Code::ToolNotFound, message))
+    }
 }
 
 /// What became of one attempt.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::{AgentId, Descriptor, Duration, ToolId};
+use crate::{AgentId, Denial, Descriptor, Duration, ToolId};
 
 /// What the caller wants done with the decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,8 +54,11 @@ pub struct Recognised {
     /// The well-known attributes by name: `org`, `repo`, `branch`, `channel`, `path`, `host`,
     /// `recipient`, `region`, `account`, `principal`, `url`, `tags`, `external`, `amount`, …
     /// A text, a number, a boolean, or a list of texts. They are read instead of arguments of the
-    /// same name.
+    /// same name. `null`: the request has such a thing, and nobody can say which.
     pub places: Map<String, Value>,
+    /// Why the request cannot be judged, where it can be read in two ways or not at all: step 3 of
+    /// the gate denies with this.
+    pub refusal: Option<Denial>,
 }
 
 /// One proposed use of a tool.
@@ -91,6 +94,8 @@ pub struct Call {
     pub idempotency_key: Option<String>,
     /// `_meta` entries and trace context that travel on to the tool.
     pub meta: Map<String, Value>,
+    /// The user's own words, taken only from a trusted host.
+    pub user_request: Option<String>,
     /// What a raw HTTP request was recognised as; none for a call that names its tool.
     pub recognised: Option<Arc<Recognised>>,
 }
@@ -114,6 +119,7 @@ impl Call {
             allow_duplicate: false,
             idempotency_key: None,
             meta: Map::new(),
+            user_request: None,
             recognised: None,
         }
     }

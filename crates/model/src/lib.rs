@@ -15,6 +15,7 @@ mod diagnostic;
 mod digest;
 mod glob;
 mod grant;
+mod http;
 mod id;
 mod identity;
 pub mod json;
@@ -36,6 +37,7 @@ pub use diagnostic::{Diagnostic, Label, Severity, Span, nearest};
 pub use digest::{Digest, DigestError};
 pub use glob::Glob;
 pub use grant::{Coverage, Grant, Profile, Reach, Scope};
+pub use http::{HttpRequest, Recognition};
 pub use id::{
     AgentId, ApprovalId, Epoch, IdError, InvocationId, KeyId, PolicyVersion, RecordId, TenantId,
     entropy_id,
