@@ -156,8 +156,6 @@ codes! {
     GRANT_WITHOUT_TOOLS "P072" Warning "narrows nothing":
         "`resources` and `max_risk` narrow what `allowed_tools` or `actions` open, and the \
          document opens nothing. To make a rule about some resources use `match.resources`.";
-    TESTS_NOT_RUN "P073" Warning "tests not run":
-        "The document carries tests, and this version does not run them.";
     BAD_MAPPING "P074" Warning "descriptor mapping not usable":
         "A tool's descriptor maps an attribute by an expression that is not one over its \
          arguments. The attribute is unknown for every call of that tool, which is strict.";

@@ -60,7 +60,8 @@ fn document_key(key: &str) -> Value {
         "rules" => json!({
             "type": "array", "maxItems": limits::RULES_MAX, "items": {"$ref": "#/$defs/rule"},
         }),
-        "invariants" | "tests" => json!({"type": "array"}),
+        "tests" => json!({"type": "array", "items": {"type": "object"}}),
+        "invariants" => json!({"type": "array"}),
         "description" | "time_zone" => json!({"type": "string"}),
         _ => json!({"$ref": "#/$defs/patterns"}),
     }

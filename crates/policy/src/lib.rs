@@ -60,7 +60,7 @@ pub use functions::{FUNCTIONS, Function};
 pub use history::{History, Scope as HistoryScope, Session, Window};
 pub use input::{ApprovalFacts, Document, Facts};
 pub use json_schema::json_schema;
-pub use load::{Loaded, load, load_with};
+pub use load::{Loaded, StoredTest, load, load_with};
 pub use matching::MATCH_KEYS;
 pub use ruling::{Budget, Fault, Ruling, Sanitize};
 pub use set::{DocumentSummary, PolicySet};

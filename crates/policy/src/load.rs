@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use toolgate_detect::Detector;
-use toolgate_model::{Catalogue, Diagnostic, PolicyVersion, Severity, json};
+use toolgate_model::{Catalogue, Diagnostic, PolicyVersion, Severity, Span, json};
 
 use crate::checked::{self, Policy};
 use crate::checker::Checker;
@@ -30,6 +30,24 @@ pub struct Loaded {
     pub set: Option<PolicySet>,
     /// Everything that is wrong or doubtful, in the order of the documents.
     pub diagnostics: Vec<Diagnostic>,
+    /// The cases that the documents carry in `tests`, in the order in which they stand; also
+    /// where there is no set.
+    pub tests: Vec<StoredTest>,
+}
+
+/// One case of a document's `tests`, as it was written. What it says is checked by who runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTest {
+    /// The document's name, which records carry.
+    pub policy: String,
+    /// The name that the document is stored by.
+    pub file: String,
+    /// JSON pointer to the case, `/tests/0`.
+    pub path: String,
+    /// Where it stands.
+    pub span: Span,
+    /// The case.
+    pub case: Value,
 }
 
 /// What the documents of one set share while they are loaded.
@@ -39,6 +57,7 @@ struct Loading<'c> {
     mappings: BTreeMap<String, Arc<Mappings>>,
     needles: NeedleList,
     diagnostics: Vec<Diagnostic>,
+    tests: Vec<StoredTest>,
     rules: usize,
     /// Policy and canonical value of each document by its name; none where a rule is refused.
     loaded: BTreeMap<String, Option<(Policy, Value)>>,
@@ -71,6 +90,7 @@ pub fn load_with(
         mappings,
         needles: NeedleList::default(),
         diagnostics,
+        tests: Vec::new(),
         rules: 0,
         loaded: BTreeMap::new(),
     };
@@ -118,6 +138,14 @@ impl Loading<'_> {
                     .help("write a `name`"),
             );
         }
+        let stored = |case: &Item<'_>| StoredTest {
+            policy: name.clone(),
+            file: document.name.clone(),
+            path: case.path.clone(),
+            span: report.source.span(&case.json.at),
+            case: case.json.to_value(),
+        };
+        self.tests.extend(parsed.tests.iter().map(stored));
         self.rules += parsed.rules.len();
         if self.rules > limits::RULES_MAX {
             let (count, max) = (self.rules, limits::RULES_MAX);
@@ -208,6 +236,7 @@ impl Loading<'_> {
         Loaded {
             set,
             diagnostics: self.diagnostics,
+            tests: self.tests,
         }
     }
 }

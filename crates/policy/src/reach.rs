@@ -67,9 +67,8 @@ impl Reach<'_> {
             .filter(|used| used.asks && used.root == Root::Argument)
             .map(|used| used.path.text.as_str())
             .collect();
-        let held = |used: &&Use| {
-            used.root != Root::Argument || !asked.contains(used.path.text.as_str())
-        };
+        let held =
+            |used: &&Use| used.root != Root::Argument || !asked.contains(used.path.text.as_str());
         for used in uses.iter().filter(held) {
             if report.is_full() {
                 return;

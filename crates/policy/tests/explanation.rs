@@ -180,6 +180,32 @@ fn a_set_tells_what_is_in_it() {
 }
 
 #[test]
+fn a_document_hands_over_the_cases_that_it_carries() {
+    let text = "{\"name\": \"refunds\",\n \"tests\": [{\"name\": \"a\", \"expect\": \"deny\"},\n {\"b\": 5.00}]}";
+    let loaded = load(&[document("file", text)], &tools());
+    let shown: Vec<String> = loaded
+        .tests
+        .iter()
+        .map(|test| {
+            let (line, column) = (test.span.line, test.span.column);
+            let (policy, file) = (&test.policy, &test.file);
+            format!(
+                "{policy} {file} {} {line}:{column} {}",
+                test.path, test.case
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#"refunds file /tests/0 2:12 {"name":"a","expect":"deny"}"#,
+            r#"refunds file /tests/1 3:2 {"b":5.00}"#,
+        ]
+    );
+    assert!(loaded.set.is_some());
+}
+
+#[test]
 fn a_version_is_its_documents_and_their_names() {
     let tools = tools();
     let version = |name: &str, text: &str| set(&[document(name, text)], &tools).version();

@@ -158,7 +158,9 @@ impl Call {
 
 /// The set that these documents make; panics with the diagnostics where they make none.
 pub(crate) fn set(documents: &[Document], catalogue: &Catalogue) -> PolicySet {
-    let Loaded { set, diagnostics } = load(documents, catalogue);
+    let Loaded {
+        set, diagnostics, ..
+    } = load(documents, catalogue);
     set.unwrap_or_else(|| panic!("{diagnostics:#?}"))
 }
 
