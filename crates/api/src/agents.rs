@@ -63,6 +63,10 @@ struct NewAgent {
     runtime: Option<String>,
     /// The project it belongs to.
     project: Option<String>,
+    /// Whether it is a host application whose word is taken for what its user said and which
+    /// session a call belongs to.
+    #[serde(default)]
+    trusted_host: bool,
 }
 
 /// An agent as it should be.
@@ -83,6 +87,10 @@ struct AgentBody {
     runtime: Option<String>,
     /// The project it belongs to.
     project: Option<String>,
+    /// Whether it is a host application whose word is taken for what its user said and which
+    /// session a call belongs to.
+    #[serde(default)]
+    trusted_host: bool,
 }
 
 /// An agent.
@@ -107,6 +115,8 @@ struct AgentView {
     runtime: Option<String>,
     /// The project it belongs to.
     project: Option<String>,
+    /// Whether its word is taken for what its user said and which session a call belongs to.
+    trusted_host: bool,
     /// Whether its credentials authenticate nobody for now.
     suspended: bool,
     /// When it was made.
@@ -192,6 +202,7 @@ async fn create(
         profile,
         runtime,
         project,
+        trusted_host,
         ..
     } = body;
     let spec = AgentBody {
@@ -200,6 +211,7 @@ async fn create(
         profile,
         runtime,
         project,
+        trusted_host,
     }
     .spec(body.id)?;
     let agent = written(&api, person, spec).await?;
@@ -349,6 +361,7 @@ impl AgentBody {
             profile: self.profile.profile()?,
             runtime: self.runtime,
             project: self.project,
+            trusted_host: self.trusted_host,
         })
     }
 }
@@ -391,6 +404,7 @@ impl From<Agent> for AgentView {
             profile: agent.profile.into(),
             runtime: agent.runtime,
             project: agent.project,
+            trusted_host: agent.trusted_host,
             suspended: agent.suspended,
             created_at: agent.created_at,
         }

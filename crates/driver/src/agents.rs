@@ -39,6 +39,8 @@ pub struct AgentSpec {
     pub runtime: Option<String>,
     /// The project it belongs to.
     pub project: Option<String>,
+    /// Whether its word is taken for what its user said and which session a call belongs to.
+    pub trusted_host: bool,
 }
 
 /// A credential as it should be.
@@ -82,6 +84,7 @@ impl Driver {
             && agent.tenant == tenant
             && (&agent.owner, agent.role, &agent.profile) == (&spec.owner, spec.role, &spec.profile)
             && (&agent.runtime, &agent.project) == (&spec.runtime, &spec.project)
+            && agent.trusted_host == spec.trusted_host
         {
             return Ok(agent.as_ref().clone());
         }
@@ -111,6 +114,7 @@ impl Driver {
             profile: spec.profile,
             runtime: spec.runtime,
             project: spec.project,
+            trusted_host: spec.trusted_host,
             suspended: before.as_ref().is_some_and(|agent| agent.suspended),
             created_at: before
                 .as_ref()

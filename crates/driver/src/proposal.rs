@@ -46,6 +46,8 @@ pub(crate) fn proposal(
         allow_duplicate: call.allow_duplicate,
         entity: judged.established.pins.clone(),
         effect_check: descriptor.and_then(|tool| tool.checks.effect.clone()),
+        user_request: call.user_request.clone(),
+        session_trusted: agent.trusted_host,
     };
     proposal.fingerprint = fingerprint(&proposal);
     proposal

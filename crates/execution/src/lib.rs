@@ -40,8 +40,8 @@ pub use invariant::Broken;
 pub use refusal::Refusal;
 pub use search::{EFFECT_ATTEMPTS_MAX, NO_PROBE, Plan, RetryGround, Sighting};
 pub use state::{
-    Attempt, Drift, Escalation, Failure, Frozen, Grounds, Invocation, Proposal, Settlement, State,
-    Status,
+    Attempt, Drift, Escalation, Failure, Frozen, Grounds, Inspection, Invocation, Proposal,
+    Settlement, State, Status,
 };
 pub use transition::{Event, Output, Transition};
 

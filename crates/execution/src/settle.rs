@@ -59,6 +59,7 @@ pub(crate) fn settlement(attempt: &Attempt, grounds: &Grounds) -> Settlement {
         grounds: grounds.clone(),
         reconciled: false,
         resolved_by: None,
+        inspection: None,
     }
 }
 

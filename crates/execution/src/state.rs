@@ -4,13 +4,15 @@
 //! only a frozen call has is a field of [`Frozen`] alone. The types are their own stored form,
 //! versioned and pinned by a golden file (docs/decisions/0004).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toolgate_model::{
-    AgentId, ApprovalId, ApprovalTerms, Code, Decision, Denial, Digest, Duration, Effect,
-    EffectCheck, InvocationId, KeyId, Mode, TenantId, Timestamp, ToolId, Trigger, User,
+    AgentId, ApprovalId, ApprovalTerms, Code, DataClasses, Decision, Denial, Digest, Duration,
+    Effect, EffectCheck, InvocationId, KeyId, MatchedRule, Mode, Notice, Sanitized, TenantId,
+    Timestamp, ToolId, Trigger, User,
 };
 
 use crate::input::{LossCause, Vote};
@@ -98,6 +100,12 @@ pub struct Proposal {
     /// was decided: what was sent under one contract is never retried under another.
     #[serde(default)]
     pub effect_check: Option<EffectCheck>,
+    /// The user's own words, as a trusted host passed them on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_request: Option<String>,
+    /// Whether the caller's name for its session splits what is remembered of its credential.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub session_trusted: bool,
 }
 
 /// Where an invocation stands.
@@ -403,6 +411,38 @@ pub struct Settlement {
     pub reconciled: bool,
     /// The person who told, and their reason.
     pub resolved_by: Option<(AgentId, String)>,
+    /// What was found in what came back, before anybody saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Inspection>,
+}
+
+/// What judging a result found and did (2-decision, 3, rules with `on: "result"`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// Classes of data that stood in it.
+    #[serde(default)]
+    pub classes: DataClasses,
+    /// Signs that it speaks to the model.
+    #[serde(default)]
+    pub signals: BTreeSet<String>,
+    /// Whether outsiders can write some of it.
+    #[serde(default)]
+    pub external: bool,
+    /// Whether it was more than could be looked through; nothing is known of it then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
+    /// The result rules that matched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<MatchedRule>,
+    /// What was replaced in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sanitized: Vec<Sanitized>,
+    /// Why the caller does not get it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Denial>,
+    /// Who else is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
 }
 
 /// Why an invocation failed.
@@ -482,5 +522,33 @@ impl Invocation {
     /// The name of its state.
     pub const fn status(&self) -> Status {
         self.state.status()
+    }
+
+    /// How it came to its end, where it ran.
+    pub const fn settlement(&self) -> Option<&Settlement> {
+        match &self.state {
+            State::Succeeded { settlement } | State::Failed { settlement, .. } => Some(settlement),
+            _ => None,
+        }
+    }
+
+    /// What came back and was not looked through yet.
+    pub fn uninspected(&self) -> Option<&str> {
+        let settlement = self.settlement()?;
+        let fresh = settlement.inspection.is_none();
+        settlement.result.as_deref().filter(|_| fresh)
+    }
+
+    /// The same with its result looked through, and replaced by `result` where that is another one.
+    /// What has not come back has nothing to look through, and stays as it is.
+    #[must_use]
+    pub fn inspected(mut self, inspection: Inspection, result: Option<String>) -> Self {
+        if let State::Succeeded { settlement } | State::Failed { settlement, .. } = &mut self.state
+            && settlement.result.is_some()
+        {
+            settlement.inspection = Some(inspection);
+            settlement.result = result.or_else(|| settlement.result.take());
+        }
+        self
     }
 }

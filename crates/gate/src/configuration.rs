@@ -4,17 +4,21 @@
 //! decision only looks up. A node swaps the whole thing; a call that was decided on an old one is
 //! refused at its admission and decided again (3-execution, 5).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use toolgate_detect::Detector;
 use toolgate_execution::Escalation;
 use toolgate_model::{
     Agent, AgentId, Catalogue, Code, Credential, Denial, Diagnostic, Duration, Epoch, Identity,
-    KeyId, Operator, Risk, Severity, Timestamp, TokenKind,
+    KeyId, Operator, Risk, Severity, Timestamp, TokenKind, ToolId,
 };
-use toolgate_policy::{Document, PolicySet, load};
+use toolgate_policy::{Document, PolicySet, load_with};
+
+use crate::history::LedgerLimits;
 
 use crate::payload::Payloads;
+use crate::pin::{Hold, ToolChanges, ToolPin, held};
 use crate::port::{PolicyDocument, Stored};
 use crate::posture::Posture;
 
@@ -39,6 +43,20 @@ pub struct Settings {
     pub timeout_max: Duration,
     /// What the record keeps of arguments.
     pub capture: Capture,
+    /// What happens to a tool whose definition changed.
+    pub tool_changes: ToolChanges,
+    /// The same for single sources.
+    pub source_changes: BTreeMap<String, ToolChanges>,
+    /// Whether the author of a policy version needs somebody else to put it in force.
+    pub second_person: bool,
+    /// The channels that a rule can `notify`.
+    pub channels: Vec<String>,
+    /// The tenant's own domains, in lower case.
+    pub own_domains: Vec<String>,
+    /// What finds classes of data and hidden instructions.
+    pub detector: Arc<Detector>,
+    /// What is remembered of earlier calls.
+    pub history: LedgerLimits,
 }
 
 /// What the record keeps of arguments and results.
@@ -52,6 +70,12 @@ pub enum Capture {
 }
 
 impl Settings {
+    /// What a change of definition does to the tools of this source.
+    pub fn changes_of(&self, source: &str) -> ToolChanges {
+        let own = self.source_changes.get(source);
+        own.copied().unwrap_or(self.tool_changes)
+    }
+
     /// What happens to an approval that is asked for at `now` and that nobody decides; nothing
     /// where it lapses before.
     pub fn escalates(&self, now: Timestamp, expires_at: Timestamp) -> Option<Escalation> {
@@ -75,6 +99,13 @@ impl Default for Settings {
             escalation: None,
             timeout_max: Duration::from_secs(600),
             capture: Capture::Digest,
+            tool_changes: ToolChanges::Hold,
+            source_changes: BTreeMap::new(),
+            second_person: false,
+            channels: Vec::new(),
+            own_domains: Vec::new(),
+            detector: Detector::builtin(),
+            history: LedgerLimits::default(),
         }
     }
 }
@@ -94,6 +125,8 @@ pub struct Configuration {
     pub catalogue: Arc<Catalogue>,
     pub(crate) payloads: Arc<Payloads>,
     documents: Vec<PolicyDocument>,
+    pins: HashMap<ToolId, ToolPin>,
+    held: HashMap<ToolId, Hold>,
     agents: HashMap<AgentId, Arc<Agent>>,
     operators: HashMap<AgentId, Arc<Operator>>,
     credentials: HashMap<KeyId, Arc<Credential>>,
@@ -113,12 +146,18 @@ impl Configuration {
             Some(old) if old.documents == stored.policies => {
                 (old.policies.clone(), old.diagnostics.clone())
             }
-            _ => load_policies(&stored.policies, &catalogue),
+            _ => load_policies(&stored.policies, &catalogue, &settings.detector),
         };
         let payloads = same_tools.map_or_else(
             || Arc::new(Payloads::of(&catalogue)),
             |old| old.payloads.clone(),
         );
+        let pins = stored.pins.into_iter().map(|pin| (pin.tool.clone(), pin));
+        let pins: HashMap<_, _> = pins.collect();
+        let held = match same_tools {
+            Some(old) if old.pins == pins => old.held.clone(),
+            _ => held(&catalogue, &pins, |source| settings.changes_of(source)),
+        };
         Self {
             epoch: stored.epoch,
             settings,
@@ -127,6 +166,8 @@ impl Configuration {
             payloads,
             catalogue,
             documents: stored.policies,
+            pins,
+            held,
             agents: by(stored.agents, |agent| agent.id.clone()),
             operators: by(stored.operators, |operator| operator.id.clone()),
             credentials: by(stored.credentials, |credential| credential.id.clone()),
@@ -136,6 +177,21 @@ impl Configuration {
     /// The documents in force, as they were written.
     pub fn documents(&self) -> &[PolicyDocument] {
         &self.documents
+    }
+
+    /// What this tool is pinned to.
+    pub fn pin(&self, tool: &ToolId) -> Option<&ToolPin> {
+        self.pins.get(tool)
+    }
+
+    /// All pins, in no order; also of tools that no source offers now.
+    pub fn pins(&self) -> impl Iterator<Item = &ToolPin> {
+        self.pins.values()
+    }
+
+    /// Why this tool of the catalogue is not callable although it is there; none where it is.
+    pub fn held(&self, tool: &ToolId) -> Option<&Hold> {
+        self.held.get(tool)
     }
 
     /// The agent of this name.
@@ -214,6 +270,7 @@ fn by<K: std::hash::Hash + Eq, T>(items: Vec<T>, key: impl Fn(&T) -> K) -> HashM
 fn load_policies(
     stored: &[PolicyDocument],
     catalogue: &Catalogue,
+    detector: &Arc<Detector>,
 ) -> (Option<Arc<PolicySet>>, Vec<Diagnostic>) {
     let documents: Vec<_> = stored
         .iter()
@@ -222,11 +279,11 @@ fn load_policies(
             text: document.text.clone(),
         })
         .collect();
-    let mut loaded = load(&documents, catalogue);
+    let mut loaded = load_with(&documents, catalogue, detector);
     if loaded.set.is_none() && loaded.diagnostics.iter().all(is_about_schemas) {
         // A tool server changed its schema under a rule that was in force. Its author is told,
         // but one server must not be able to close the gate for all others.
-        loaded.set = load(&documents, &catalogue.without_schemas()).set;
+        loaded.set = load_with(&documents, &catalogue.without_schemas(), detector).set;
         for diagnostic in &mut loaded.diagnostics {
             diagnostic.severity = Severity::Warning;
         }

@@ -49,6 +49,7 @@ pub fn frozen_call(proposal: &Proposal) -> Call {
         idempotency_key: proposal.idempotency_key.clone(),
         allow_duplicate: proposal.allow_duplicate,
         meta: proposal.meta.clone(),
+        user_request: proposal.user_request.clone(),
         ..Call::new(proposal.tool.clone(), proposal.arguments.clone())
     }
 }

@@ -137,6 +137,10 @@ pub struct Agent {
     /// The project it belongs to.
     #[serde(default)]
     pub project: Option<String>,
+    /// Whether it is a host application whose word is taken for what its user said, which session a
+    /// call belongs to, and which resource it is about (2-decision, 1).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trusted_host: bool,
     /// Suspended agents authenticate nobody.
     #[serde(default)]
     pub suspended: bool,

@@ -122,6 +122,7 @@ fn agent() -> Result<AgentSpec, String> {
         },
         runtime: None,
         project: None,
+        trusted_host: false,
     })
 }
 

@@ -233,9 +233,6 @@ impl Reading<'_, '_> {
             hosts: self.reader.value(root, "hosts", Vec::new()),
             origins: self.reader.value(root, "origins", Vec::new()),
         };
-        // Read so that it is checked and shown; the rules that ask for it come with the facts
-        // about recipients, and refuse to load until then.
-        let _domains: Vec<String> = self.reader.value(root, "own_domains", Vec::new());
         self.store(root);
         let help = "put a TLS proxy in front, and name its host in `hosts`";
         self.reader.unavailable(root, "tls", help);
@@ -290,6 +287,11 @@ impl Reading<'_, '_> {
                 "duplicate_window",
                 defaults.duplicate_window,
             ),
+            own_domains: reader
+                .value::<Vec<String>>(root, "own_domains", Vec::new())
+                .iter()
+                .map(|domain| domain.trim_end_matches('.').to_ascii_lowercase())
+                .collect(),
             escalation: escalation(reader, &mut approvals),
             capture: capture(reader, &mut record),
             ..defaults

@@ -278,5 +278,6 @@ fn agent(name: &str, tools: &str) -> AgentSpec {
         },
         runtime: None,
         project: None,
+        trusted_host: false,
     }
 }

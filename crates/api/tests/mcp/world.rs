@@ -342,6 +342,7 @@ async fn declare(driver: &Driver, name: &str, tools: &[&str]) {
         },
         runtime: None,
         project: None,
+        trusted_host: false,
     };
     driver
         .declare_agent(spec, TenantId::default())

@@ -441,6 +441,7 @@ pub(crate) fn billing_agent() -> AgentSpec {
         },
         runtime: None,
         project: None,
+        trusted_host: false,
     }
 }
 

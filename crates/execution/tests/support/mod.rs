@@ -63,6 +63,8 @@ pub(crate) fn proposal(verdict: Verdict, effect: Effect) -> Proposal {
         allow_duplicate: false,
         entity: None,
         effect_check: None,
+        user_request: None,
+        session_trusted: false,
     }
 }
 

@@ -97,6 +97,7 @@ impl World {
             },
             runtime: None,
             project: None,
+            trusted_host: false,
             suspended: false,
             created_at: now(),
         };

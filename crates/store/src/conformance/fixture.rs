@@ -142,6 +142,8 @@ pub fn proposal(number: u32) -> Result<Proposal, FixtureError> {
         allow_duplicate: false,
         entity: None,
         effect_check: None,
+        user_request: None,
+        session_trusted: false,
         tenant: TenantId::default(),
         agent: "billing_agent".parse()?,
         owner: "ana@acme.com".parse()?,
@@ -434,6 +436,7 @@ pub fn agent(name: &str, role: Role) -> Result<Agent, FixtureError> {
         profile: Profile::default(),
         runtime: Some("langgraph".to_owned()),
         project: None,
+        trusted_host: false,
         suspended: false,
         created_at: START,
     })

@@ -78,6 +78,9 @@ struct Add {
     /// The project it belongs to
     #[arg(long)]
     project: Option<String>,
+    /// Take its word for what its user said and which session a call belongs to
+    #[arg(long)]
+    trusted_host: bool,
 }
 
 /// What is reached, or narrowed.
@@ -211,6 +214,9 @@ impl Add {
         };
         let mut body =
             json!({"id": self.id, "owner": self.owner, "role": self.role, "profile": profile});
+        if let Some(map) = body.as_object_mut().filter(|_| self.trusted_host) {
+            map.insert("trusted_host".to_owned(), json!(true));
+        }
         let optional = [("runtime", &self.runtime), ("project", &self.project)];
         for (key, value) in optional {
             if let (Some(map), Some(value)) = (body.as_object_mut(), value) {

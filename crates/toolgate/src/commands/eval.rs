@@ -277,6 +277,7 @@ fn identity(written: &Written, config: &Config, now: Timestamp) -> Identity {
         profile: declared.map_or(Profile::Admin, |agent| agent.spec.profile.clone()),
         runtime: written.runtime.clone(),
         project: written.project.clone(),
+        trusted_host: false,
         suspended: false,
         created_at: now,
         id,

@@ -190,6 +190,7 @@ fn local_agent(id: AgentId) -> Result<DeclaredAgent, Fault> {
         profile: Profile::Admin,
         runtime: None,
         project: None,
+        trusted_host: false,
     };
     Ok(DeclaredAgent {
         spec,

@@ -46,6 +46,7 @@ impl Reading<'_, '_> {
         let tenant: Option<TenantId> = self.reader.optional(&mut section, "tenant");
         let runtime = self.reader.optional(&mut section, "runtime");
         let project = self.reader.optional(&mut section, "project");
+        let trusted_host = self.reader.optional(&mut section, "trusted_host");
         let profile = self.profile(&mut section);
         self.reader.finish(section);
         let spec = AgentSpec {
@@ -55,6 +56,7 @@ impl Reading<'_, '_> {
             profile,
             runtime,
             project,
+            trusted_host: trusted_host.unwrap_or_default(),
         };
         Some(DeclaredAgent {
             spec,

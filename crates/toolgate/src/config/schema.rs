@@ -92,6 +92,8 @@ fn agent() -> Value {
         "tenant": text("Its tenant"),
         "runtime": text("What runs it"),
         "project": text("The project it belongs to"),
+        "trusted_host": {"type": "boolean", "description":
+            "Whether its word is taken for what its user said and which session a call belongs to"},
         "profile": {"oneOf": [grant, {"type": "array", "items": grant}, {"const": "admin"}]},
     }));
     require(&mut agent, &["id", "owner"]);
@@ -142,6 +144,10 @@ fn tool() -> Value {
         "category": text("A tag such as issues"),
         "attributes": {"type": "object", "additionalProperties": {"type": "string"}},
         "wire_name": text("The name that MCP clients see"),
+        "authors": {
+            "anyOf": [{"enum": ["anyone", "trusted"]}, texts("Fields that anyone can write")],
+            "description": "Who can write what it returns",
+        },
     }))
 }
 

@@ -12,7 +12,8 @@
 
 use std::collections::BTreeMap;
 
-use toolgate_model::ToolId;
+use serde_json::json;
+use toolgate_model::{Authors, ToolId};
 use toolgate_tools::{Overrides, ToolOverride};
 
 use super::Reading;
@@ -47,6 +48,7 @@ impl Reading<'_, '_> {
     fn stated(&mut self, mut section: Section) -> ToolOverride {
         let (effect, checks) = self.checks(&mut section);
         let attributes = self.attributes(&mut section);
+        let authors = self.authors(&mut section);
         let reader = &mut *self.reader;
         let stated = ToolOverride {
             risk: reader.optional(&mut section, "risk"),
@@ -59,11 +61,39 @@ impl Reading<'_, '_> {
             category: reader.optional(&mut section, "category"),
             attributes,
             checks,
-            authors: None,
+            authors,
             wire_name: reader.optional(&mut section, "wire_name"),
         };
         reader.finish(section);
         stated
+    }
+
+    /// `"anyone"`, `"trusted"`, or the fields of the result that anyone can write.
+    fn authors(&mut self, section: &mut Section) -> Option<Authors> {
+        let path = format!("{}authors", section.path);
+        let node = section.take("authors")?;
+        let text = |value: &Value| match value {
+            Value::Text(text) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        };
+        let authors = match &node.value {
+            Value::Text(word) if word == "anyone" => Some(Authors::Anyone),
+            Value::Text(word) if word == "trusted" => Some(Authors::Trusted),
+            Value::List(items) => items
+                .iter()
+                .map(|item| text(&item.value))
+                .collect::<Option<Vec<_>>>()
+                .map(Authors::Fields),
+            _ => None,
+        };
+        match &authors {
+            Some(authors) => self.reader.note(path, json!(authors), node.origin),
+            None => {
+                let wanted = "\"anyone\", \"trusted\", or a list of fields of the result";
+                self.reader.misfit(&path, &node, wanted);
+            }
+        }
+        authors
     }
 
     fn attributes(&mut self, section: &mut Section) -> BTreeMap<String, String> {

@@ -300,6 +300,7 @@ fn everything_allowed() -> (Stored, IdentityOf) {
         profile: Profile::Admin,
         runtime: None,
         project: None,
+        trusted_host: false,
         suspended: false,
         created_at: at,
     };
@@ -337,6 +338,8 @@ fn admitted(tool: &ToolId, arguments: &Value, decision: Decision, now: Timestamp
         allow_duplicate: false,
         entity: None,
         effect_check: None,
+        user_request: None,
+        session_trusted: false,
         tenant: Default::default(),
         agent: "tester".parse().unwrap(),
         owner: "ana@acme.com".parse().unwrap(),
