@@ -17,8 +17,10 @@ use toolgate_model::{
 };
 use toolgate_record::{Entry, Record};
 
+use crate::incident::{Incident, IncidentFilter, IncidentWrite};
 use crate::look::Look;
 use crate::permit::Dispatch;
+use crate::pin::ToolPin;
 
 /// A boxed future: ports are the seams at which futures are boxed.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -133,6 +135,8 @@ pub struct Stored {
     pub credentials: Vec<Credential>,
     /// The documents of the policy set in force, ordered by name.
     pub policies: Vec<PolicyDocument>,
+    /// What every tool was when it was first seen or last reviewed, ordered by name.
+    pub pins: Vec<ToolPin>,
 }
 
 /// One document of a policy set.
@@ -163,6 +167,28 @@ pub struct PolicyDraft {
     pub created_at: Timestamp,
     /// Whether it is in force.
     pub active: bool,
+    /// Who last put it in force, if anybody ever did.
+    pub activated: Option<Stamp>,
+    /// Who asked for it to be put in force, while a second person has to confirm that.
+    pub requested: Option<Stamp>,
+}
+
+/// Who did something, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Who.
+    pub by: AgentId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The versions that are in force from now on, instead of whatever was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The whole set: document and number.
+    pub set: Vec<(String, u32)>,
+    /// Who put it in force; stamped on the versions that were not in force before.
+    pub stamp: Stamp,
 }
 
 /// One atomic write: all of it becomes durable, or none. Guards are checked in the same
@@ -177,6 +203,8 @@ pub struct Commit {
     pub claim: Option<Claim>,
     /// Changes of configuration; each commit that has any moves the epoch by one.
     pub changes: Vec<Change>,
+    /// Incidents that are opened, counted on or edited.
+    pub incidents: Vec<IncidentWrite>,
     /// What goes on the record, in order.
     pub entries: Vec<Entry>,
 }
@@ -228,8 +256,13 @@ pub enum Change {
     Credential(Credential),
     /// Add a version of a policy document; its number is the next of its name.
     PolicyDraft(PolicyDraft),
-    /// Put these versions in force instead of whatever was: (name, number), the whole set.
-    PolicySet(Vec<(String, u32)>),
+    /// Put these versions in force instead of whatever was.
+    PolicySet(Publication),
+    /// Note that somebody asked for this version to be put in force; a document has one such
+    /// request at most, and putting any version of it in force settles that.
+    PolicyRequest(String, u32, Stamp),
+    /// Add or replace what a tool is pinned to.
+    ToolPin(ToolPin),
 }
 
 /// A commit that is durable.
@@ -267,6 +300,9 @@ pub enum CommitError {
     /// The invocation to replace is not there, or the one to insert is.
     #[error("no such invocation, or it exists already")]
     NoSuchInvocation,
+    /// An incident was opened, changed or closed meanwhile: read it again.
+    #[error("the incident moved on")]
+    IncidentMoved,
     /// The store cannot say; the caller of the gate is told `gate_unavailable`.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -366,6 +402,12 @@ pub trait Store: Send + Sync {
         &'s self,
         name: Option<&'s str>,
     ) -> BoxFuture<'s, Result<Vec<PolicyDraft>, Unavailable>>;
+
+    /// Lists incidents, newest first.
+    fn incidents(
+        &self,
+        filter: IncidentFilter,
+    ) -> BoxFuture<'_, Result<Vec<Incident>, Unavailable>>;
 
     /// Notes when credentials were last used. Lossy: the record is the truth.
     fn touch(&self, used: Vec<(KeyId, Timestamp)>) -> BoxFuture<'_, Result<(), Unavailable>>;

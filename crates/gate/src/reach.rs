@@ -77,7 +77,7 @@ fn coverage(
     own.max(granted)
 }
 
-/// Whether some call of this tool could be reached: what `tools/list` shows.
+/// Whether some call of this tool could be reached, were it callable.
 pub(crate) fn visible(
     configuration: &Configuration,
     identity: &Identity,
@@ -101,5 +101,5 @@ pub(crate) fn visible(
             .map_or(Coverage::NotNamed, covered);
         matches!(coverage, Coverage::Covered | Coverage::Elsewhere)
     };
-    tool.lifecycle.is_callable() && scoped && role(identity, tool).is_ok() && (own || by_policy())
+    scoped && role(identity, tool).is_ok() && (own || by_policy())
 }

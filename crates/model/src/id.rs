@@ -145,6 +145,10 @@ prefixed! {
     RecordId, "evt_"
 }
 prefixed! {
+    /// One incident that a rule opened.
+    IncidentId, "inc_"
+}
+prefixed! {
     /// One credential. Its 32 hex digits are the public half of the token.
     KeyId, "key_"
 }

@@ -39,7 +39,7 @@ pub use glob::Glob;
 pub use grant::{Coverage, Grant, Profile, Reach, Scope};
 pub use http::{HttpRequest, Recognition};
 pub use id::{
-    AgentId, ApprovalId, Epoch, IdError, InvocationId, KeyId, PolicyVersion, RecordId, TenantId,
+    AgentId, ApprovalId, Epoch, IdError, IncidentId, InvocationId, KeyId, PolicyVersion, RecordId, TenantId,
     entropy_id,
 };
 pub use identity::{Agent, Credential, Identity, Operator, Permission, Role};
@@ -48,7 +48,7 @@ pub use probe::{
     Template, TriggerCheck,
 };
 pub use risk::{Effect, Risk, RiskScore, Verb};
-pub use text::searchable;
+pub use text::{is_invisible, searchable};
 pub use time::{Duration, TimeError, Timestamp};
 pub use token::{SecretHash, Token, TokenError, TokenKind};
 pub use tool::{

@@ -15,7 +15,8 @@ pub fn searchable(text: &str) -> String {
         .collect()
 }
 
-fn is_invisible(c: char) -> bool {
+/// Whether nothing is seen of a character: zero-width and direction characters, variation selectors, tags.
+pub fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
