@@ -17,6 +17,7 @@ use toolgate_model::{
 use toolgate_record::Entry;
 
 use crate::entries;
+use crate::history::{Memory, fresh};
 use crate::outcome::Failed;
 use toolgate_record::Actor;
 
@@ -56,6 +57,8 @@ pub struct Driver {
     pub(crate) pursued: Mutex<HashMap<InvocationId, bool>>,
     pub(crate) used: Mutex<HashMap<KeyId, Timestamp>>,
     pub(crate) refusals: Mutex<crate::people::Refusals>,
+    /// What rules may ask about earlier calls.
+    pub(crate) memory: Memory,
     listener: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     opened_at: Timestamp,
 }
@@ -86,7 +89,8 @@ impl Driver {
         };
         let configuration = inputs.build(None);
         let opened_at = ports.clock.now();
-        Ok(Arc::new(Self {
+        let memory = Memory::new(fresh(&configuration));
+        let driver = Arc::new(Self {
             ports,
             configuration: ArcSwap::from_pointee(configuration),
             inputs: Mutex::new(inputs),
@@ -96,9 +100,12 @@ impl Driver {
             pursued: Mutex::default(),
             used: Mutex::default(),
             refusals: Mutex::default(),
+            memory,
             listener: Mutex::default(),
             opened_at,
-        }))
+        });
+        driver.recall().await?;
+        Ok(driver)
     }
 
     /// The configuration in force.
@@ -170,9 +177,11 @@ impl Driver {
     pub(crate) async fn commit_step(
         &self,
         before: Option<&Invocation>,
-        transition: &Transition,
+        transition: &mut Transition,
         with: With,
     ) -> Result<(Committed, Vec<RecordId>), CommitError> {
+        // INVARIANT: nothing that a tool said is durable, or seen by anybody, before it was judged.
+        let read = self.inspect(transition);
         let entries = self.entries(&transition.next, &transition.events, &with.actor)?;
         let evidence = entries.iter().map(|entry| entry.id.clone()).collect();
         let commit = Commit {
@@ -186,6 +195,7 @@ impl Driver {
             entries,
         };
         let committed = self.ports.store.commit(commit).await?;
+        self.remember(&transition.next, read);
         self.follow(transition);
         Ok((committed, evidence))
     }
@@ -231,13 +241,13 @@ impl Driver {
         // LIMIT: eight rounds; each lost one means that somebody else made progress.
         for _ in 0..8 {
             let before = self.load(id).await?;
-            let transition = chain(&before, self.now(), inputs(&before))?;
+            let mut transition = chain(&before, self.now(), inputs(&before))?;
             let with = With {
                 epoch: None,
                 claim: None,
                 actor: actor.clone(),
             };
-            match self.commit_step(Some(&before), &transition, with).await {
+            match self.commit_step(Some(&before), &mut transition, with).await {
                 Ok((_, evidence)) => return Ok((transition, evidence)),
                 Err(CommitError::RevisionMoved { .. }) => {}
                 Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),

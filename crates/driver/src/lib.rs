@@ -11,6 +11,7 @@
 mod agents;
 mod driver;
 mod entries;
+mod history;
 mod look;
 mod operators;
 mod outcome;

@@ -27,7 +27,7 @@ pub(crate) fn proposal(
         tool: call.tool.clone(),
         version: descriptor.map_or_else(String::new, |tool| tool.version.clone()),
         descriptor: descriptor.map(|tool| tool.digest()),
-        arguments: call.arguments.clone(),
+        arguments: judged.arguments(call).clone(),
         salt,
         env: judged.env.clone(),
         workflow: judged.workflow.clone(),
@@ -77,6 +77,7 @@ pub(crate) fn refused(denial: Denial, call: &Call, now: Timestamp) -> Judged {
         timeout: Duration::default(),
         effect: Effect::Some,
         established: Established::default(),
+        sanitized: None,
     }
 }
 

@@ -157,15 +157,15 @@ impl Driver {
     /// Commits one step of an invocation as it was read. Where somebody else moved it meanwhile,
     /// what was seen is about another situation and is dropped.
     async fn moved(&self, invocation: &Invocation, input: Input) -> Result<Pursued, Failed> {
-        let transition = chain(invocation, self.now(), vec![input])?;
-        self.write(invocation, &transition, None).await?;
+        let mut transition = chain(invocation, self.now(), vec![input])?;
+        self.write(invocation, &mut transition, None).await?;
         Ok(Pursued::On)
     }
 
     async fn write(
         &self,
         before: &Invocation,
-        transition: &Transition,
+        transition: &mut Transition,
         epoch: Option<toolgate_model::Epoch>,
     ) -> Result<Option<Written>, Failed> {
         let with = With {
@@ -193,7 +193,10 @@ impl Driver {
         let configuration = self.configuration();
         let evidence = self.evidence_again(&configuration, invocation).await;
         let now = self.now();
-        let (retry, clearance) = match revalidate(&configuration, invocation, &evidence, now) {
+        let thawed = self.with_history(|history| {
+            revalidate(&configuration, invocation, (&evidence, history), now)
+        });
+        let (retry, clearance) = match thawed {
             Thawed::Same(clearance) => {
                 let lease_until = now.plus(invocation.proposal.timeout).plus(LEASE_MARGIN);
                 (Retry::Admit { lease_until }, Some(clearance))
@@ -205,7 +208,7 @@ impl Driver {
             }
             Thawed::Forbidden(denial) => (Retry::Forbidden(denial), None),
         };
-        let transition = match chain(invocation, now, vec![Input::Retry(retry)]) {
+        let mut transition = match chain(invocation, now, vec![Input::Retry(retry)]) {
             Ok(transition) => transition,
             // The approval that it ran on has lapsed: what is open stays open, for a person.
             Err(toolgate_execution::Refusal::Expired { expired_at }) => {
@@ -218,7 +221,8 @@ impl Driver {
             Err(refusal) => return Err(refusal.into()),
         };
         let epoch = Some(configuration.epoch);
-        let Some((committed, evidence)) = self.write(invocation, &transition, epoch).await? else {
+        let Some((committed, evidence)) = self.write(invocation, &mut transition, epoch).await?
+        else {
             return Ok(Pursued::On);
         };
         let permit = clearance.map(|clearance| clearance.permit(&transition.next, &committed));

@@ -139,13 +139,13 @@ impl Driver {
             cause,
             lease_until: None,
         });
-        let transition = in_doubt(before.step(now, lose)?, now)?;
+        let mut transition = in_doubt(before.step(now, lose)?, now)?;
         let with = With {
             epoch: None,
             claim: None,
             actor: Actor::Gate,
         };
-        match self.commit_step(Some(&before), &transition, with).await {
+        match self.commit_step(Some(&before), &mut transition, with).await {
             Ok(_) => {
                 if transition.next.plan().is_some() {
                     self.spawn_pursuit(id.clone());

@@ -204,7 +204,10 @@ impl Driver {
             Effect::None => {
                 let configuration = self.configuration();
                 let evidence = self.evidence_again(&configuration, admitted).await;
-                match revalidate(&configuration, admitted, &evidence, self.now()) {
+                let thawed = self.with_history(|history| {
+                    revalidate(&configuration, admitted, (&evidence, history), self.now())
+                });
+                match thawed {
                     Thawed::Same(clearance) => Some(clearance),
                     Thawed::Drifted { .. } | Thawed::Forbidden(_) => None,
                 }
@@ -233,7 +236,7 @@ impl Driver {
         evidence: &mut Vec<RecordId>,
     ) -> Concluded {
         let now = self.now();
-        let transition =
+        let mut transition =
             match chain(admitted, now, vec![input]).and_then(|step| in_doubt(step, now)) {
                 Ok(transition) => transition,
                 Err(refusal) => {
@@ -251,7 +254,10 @@ impl Driver {
             claim: None,
             actor: Actor::Gate,
         };
-        match self.commit_step(Some(admitted), &transition, with).await {
+        match self
+            .commit_step(Some(admitted), &mut transition, with)
+            .await
+        {
             Ok((committed, records)) => {
                 evidence.extend(records);
                 if transition.next.plan().is_some() {

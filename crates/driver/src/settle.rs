@@ -75,7 +75,9 @@ impl Driver {
         let configuration = self.configuration();
         let evidence = self.evidence_again(&configuration, &before).await;
         let now = self.now();
-        let clearance = match revalidate(&configuration, &before, &evidence, now) {
+        let thawed = self
+            .with_history(|history| revalidate(&configuration, &before, (&evidence, history), now));
+        let clearance = match thawed {
             Thawed::Same(clearance) => clearance,
             Thawed::Drifted { fields, .. } => {
                 let names: Vec<_> = fields.iter().map(|drift| drift.field.as_str()).collect();
@@ -90,14 +92,14 @@ impl Driver {
             resolved: Resolved::Retry { lease_until },
             reason,
         });
-        let transition = chain(&before, now, vec![word])?;
+        let mut transition = chain(&before, now, vec![word])?;
         let with = With {
             epoch: Some(clearance.epoch()),
             claim: None,
             actor: actor.clone(),
         };
         let (committed, records) = self
-            .commit_step(Some(&before), &transition, with)
+            .commit_step(Some(&before), &mut transition, with)
             .await
             .map_err(moved)?;
         let permit = clearance.permit(&transition.next, &committed);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use toolgate_execution::{Input, Invocation, Proposal, State, Transition};
 use toolgate_gate::permit::{Clearance, Permit};
 use toolgate_gate::port::{Claim, ClaimKey, Commit, CommitError, Unavailable};
-use toolgate_gate::{Configuration, Evidence, Judged, bound, decide, freeze, looks};
+use toolgate_gate::{Configuration, Evidence, Judged, Question, bound, freeze, looks};
 use toolgate_model::{
     ApprovalId, Call, Code, Denial, Digest, Duration, Effect, Identity, InvocationId, Mode,
     RecordId, Timestamp, ToolId, Verb, Verdict,
@@ -21,8 +21,9 @@ use toolgate_model::{
 
 use crate::driver::{Driver, With};
 use crate::entries;
+use crate::history::{Decided, Reservation};
 use crate::outcome::Outcome;
-use crate::proposal::{conflicting, proposal, refused};
+use crate::proposal::{proposal, refused};
 use crate::replay::Earlier;
 use crate::run::Watch;
 use toolgate_record::Actor;
@@ -134,35 +135,40 @@ impl Driver {
                     .await;
             }
         };
+        let (id, salt) = (self.invocation_id()?, self.salt()?);
         let unread = Evidence::default();
-        let (mut judged, mut clearance) = decide(&configuration, &identity, (call, &unread), now);
-        let mut proposal = proposal(&identity, call, &judged, self.salt()?);
+        let mut decided = self.weigh(&configuration, (&identity, call, &unread), (&id, &salt));
         let mut replaces = None;
-        match self.earlier(&proposal, &judged, call).await? {
+        match self
+            .earlier(&decided.proposal, &decided.judged, call)
+            .await?
+        {
             Earlier::None => {}
             Earlier::Ended(id) => replaces = Some(id),
             Earlier::Same(outcome) => return Ok(Round::Done(outcome)),
-            Earlier::Conflict(denial) => {
-                (judged.decision, clearance) = (conflicting(judged.decision, denial), None);
-                proposal.decision = judged.decision.clone();
-            }
+            Earlier::Conflict(denial) => decided.conflict(denial),
         }
         // Only a call that is not answered from an earlier one is worth a look at live state.
-        if judged.decision.denial.as_ref().map(|denial| denial.code)
-            != Some(Code::IdempotencyConflict)
-            && let Some(live) = self.decide_live(&configuration, &identity, call).await
+        if !decided.is_conflict()
+            && let Some(evidence) = self.live(&configuration, &identity, call).await
         {
-            (judged, clearance) = live;
-            proposal = crate::proposal::proposal(&identity, call, &judged, proposal.salt);
+            // The place that was reserved on less is given back before another is.
+            drop(decided);
+            decided = self.weigh(&configuration, (&identity, call, &evidence), (&id, &salt));
         }
+        let Decided {
+            judged,
+            clearance,
+            proposal,
+            reservation,
+        } = decided;
+        let invocation = Invocation::propose(id, proposal, now);
         if call.mode == Mode::Simulate {
-            let invocation = Invocation::propose(self.invocation_id()?, proposal, now);
             return Ok(Round::done(Outcome::of(invocation, Vec::new())));
         }
-        let invocation = Invocation::propose(self.invocation_id()?, proposal, now);
         if call.mode == Mode::Decide {
             return self
-                .write_verdict(&configuration, &identity, invocation)
+                .write_verdict((&configuration, &identity), invocation, reservation)
                 .await;
         }
         match (judged.decision.verdict, clearance) {
@@ -171,11 +177,12 @@ impl Driver {
                 Ok(Round::done(Outcome::of(invocation, Vec::new())))
             }
             (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
-                self.admit((&identity, replaces), invocation, clearance)
-                    .await
+                let taken = (invocation, reservation);
+                self.admit((&identity, replaces), taken, clearance).await
             }
             (Verdict::RequireApproval, _) => {
-                self.freeze(&configuration, (&identity, replaces), invocation)
+                let taken = (invocation, reservation);
+                self.freeze(&configuration, (&identity, replaces), taken)
                     .await
             }
             (_, _) => {
@@ -185,40 +192,51 @@ impl Driver {
         }
     }
 
-    /// The call decided on what live state says, where its descriptor wants that read.
-    async fn decide_live(
+    /// Decides the call on what is known of it, and reserves its place in the history.
+    fn weigh(
+        self: &Arc<Self>,
+        configuration: &Configuration,
+        (identity, call, evidence): (&Identity, &Call, &Evidence),
+        (id, salt): (&InvocationId, &str),
+    ) -> Decided {
+        let proposed = |judged: &Judged| proposal(identity, call, judged, salt.to_owned());
+        let question = (Question::from((call, evidence)), id, self.now());
+        self.decide_reserving(configuration, identity, question, proposed)
+    }
+
+    /// What live state says of the call, where its descriptor wants that read.
+    async fn live(
         &self,
         configuration: &Configuration,
         identity: &Identity,
         call: &Call,
-    ) -> Option<(Judged, Option<Clearance>)> {
+    ) -> Option<Evidence> {
         let looks = looks(configuration, identity, call, self.now());
         if looks.entity.is_none() && looks.trigger.is_none() {
             return None;
         }
-        let evidence = self.evidence(looks).await;
-        let now = self.now();
-        Some(decide(configuration, identity, (call, &evidence), now))
+        Some(self.evidence(looks).await)
     }
 
     async fn admit(
         self: &Arc<Self>,
         (identity, replaces): (&Identity, Option<InvocationId>),
-        invocation: Invocation,
+        (invocation, reservation): (Invocation, Reservation),
         clearance: Clearance,
     ) -> Result<Round, Unavailable> {
         let lease_until = self
             .now()
             .plus(invocation.proposal.timeout)
             .plus(LEASE_MARGIN);
-        let transition = first(&invocation, self.now(), Input::Admit { lease_until })?;
+        let mut transition = first(&invocation, self.now(), Input::Admit { lease_until })?;
         let with = With {
             epoch: Some(clearance.epoch()),
             claim: self.claim(&invocation, replaces),
             actor: agent(identity),
         };
-        match self.commit_step(None, &transition, with).await {
+        match self.commit_step(None, &mut transition, with).await {
             Ok((committed, evidence)) => {
+                reservation.keep();
                 let permit =
                     clearance
                         .permit(&transition.next, &committed)
@@ -228,7 +246,10 @@ impl Driver {
                         })?;
                 Ok(Round::Run(Box::new(transition.next), permit, evidence))
             }
-            Err(error) => self.again_unless_made(error, transition.next).await,
+            Err(error) => {
+                self.again_unless_made(error, (transition.next, reservation))
+                    .await
+            }
         }
     }
 
@@ -236,7 +257,7 @@ impl Driver {
         self: &Arc<Self>,
         configuration: &Configuration,
         (identity, replaces): (&Identity, Option<InvocationId>),
-        invocation: Invocation,
+        (invocation, reservation): (Invocation, Reservation),
     ) -> Result<Round, Unavailable> {
         let now = self.now();
         let terms = invocation
@@ -256,15 +277,21 @@ impl Driver {
             (now, now.plus(span)),
         );
         frozen.escalation = configuration.settings.escalates(now, frozen.expires_at);
-        let transition = first(&invocation, now, Input::Freeze(Box::new(frozen)))?;
+        let mut transition = first(&invocation, now, Input::Freeze(Box::new(frozen)))?;
         let with = With {
             epoch: Some(configuration.epoch),
             claim: self.claim(&invocation, replaces),
             actor: agent(identity),
         };
-        match self.commit_step(None, &transition, with).await {
-            Ok((_, evidence)) => Ok(Round::done(Outcome::of(transition.next, evidence))),
-            Err(error) => self.again_unless_made(error, transition.next).await,
+        match self.commit_step(None, &mut transition, with).await {
+            Ok((_, evidence)) => {
+                reservation.keep();
+                Ok(Round::done(Outcome::of(transition.next, evidence)))
+            }
+            Err(error) => {
+                self.again_unless_made(error, (transition.next, reservation))
+                    .await
+            }
         }
     }
 
@@ -282,13 +309,13 @@ impl Driver {
             .unwrap_or_else(|| {
                 Denial::new(Code::GateUnavailable, "the call was not cleared to run")
             });
-        let transition = first(&invocation, self.now(), Input::Deny(denial))?;
+        let mut transition = first(&invocation, self.now(), Input::Deny(denial))?;
         let with = With {
             epoch: Some(configuration.epoch),
             claim: None,
             actor: agent(identity),
         };
-        match self.commit_step(None, &transition, with).await {
+        match self.commit_step(None, &mut transition, with).await {
             Ok((_, evidence)) => Ok(Round::done(Outcome::of(transition.next, evidence))),
             Err(error) => self.again(error).await,
         }
@@ -299,7 +326,7 @@ impl Driver {
     async fn again_unless_made(
         self: &Arc<Self>,
         error: CommitError,
-        taken: Invocation,
+        (taken, reservation): (Invocation, Reservation),
     ) -> Result<Round, Unavailable> {
         let CommitError::Unavailable(why) = error else {
             return self.again(error).await;
@@ -307,7 +334,10 @@ impl Driver {
         for _ in 0..READ_BACK_MAX {
             match self.ports.store.invocation(&taken.id).await {
                 Ok(None) => return Err(why),
-                Ok(Some(found)) => return Ok(Round::done(self.unsent(found).await)),
+                Ok(Some(found)) => {
+                    reservation.keep();
+                    return Ok(Round::done(self.unsent(found).await));
+                }
                 Err(_) => {
                     let again = self.now().plus(READ_BACK_EVERY);
                     self.ports.clock.sleep_until(again).await;
@@ -316,6 +346,7 @@ impl Driver {
         }
         // Nobody can say. The caller gets the id to ask for, and no proof that there is such a call.
         tracing::error!(invocation = %taken.id, %why, "a call may or may not have been taken");
+        reservation.keep();
         Ok(Round::done(Outcome::of(taken, Vec::new())))
     }
 
@@ -325,7 +356,8 @@ impl Driver {
             CommitError::EpochMoved { .. } => self.reload().await.map(|()| Round::Again),
             CommitError::KeyTaken { .. }
             | CommitError::RevisionMoved { .. }
-            | CommitError::NoSuchInvocation => Ok(Round::Again),
+            | CommitError::NoSuchInvocation
+            | CommitError::IncidentMoved => Ok(Round::Again),
             CommitError::Unavailable(unavailable) => Err(unavailable),
         }
     }
@@ -374,9 +406,9 @@ impl Driver {
     /// A verdict only, on the record and nowhere else.
     async fn write_verdict(
         self: &Arc<Self>,
-        configuration: &Configuration,
-        identity: &Identity,
+        (configuration, identity): (&Configuration, &Identity),
         invocation: Invocation,
+        reservation: Reservation,
     ) -> Result<Round, Unavailable> {
         let (id, capture) = (self.record_id()?, configuration.settings.capture);
         let event = toolgate_execution::Event {
@@ -390,7 +422,11 @@ impl Driver {
             ..Commit::default()
         };
         match self.ports.store.commit(commit).await {
-            Ok(_) => Ok(Round::done(Outcome::of(invocation, vec![id]))),
+            Ok(_) => {
+                // Whoever asked makes the call itself: it counts.
+                reservation.keep();
+                Ok(Round::done(Outcome::of(invocation, vec![id])))
+            }
             Err(error) => self.again(error).await,
         }
     }

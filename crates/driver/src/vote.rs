@@ -83,7 +83,10 @@ impl Driver {
             let configuration = self.configuration();
             let evidence = self.evidence_again(&configuration, &approved).await;
             let now = self.now();
-            let (input, clearance) = match revalidate(&configuration, &approved, &evidence, now) {
+            let thawed = self.with_history(|history| {
+                revalidate(&configuration, &approved, (&evidence, history), now)
+            });
+            let (input, clearance) = match thawed {
                 Thawed::Same(clearance) => {
                     let lease_until = now.plus(approved.proposal.timeout).plus(LEASE_MARGIN);
                     (Thaw::Same { lease_until }, Some(clearance))
@@ -110,13 +113,16 @@ impl Driver {
             } else {
                 Input::Thaw(input)
             };
-            let transition = chain(&approved, now, vec![input])?;
+            let mut transition = chain(&approved, now, vec![input])?;
             let with = With {
                 epoch: Some(configuration.epoch),
                 claim: None,
                 actor: Actor::Gate,
             };
-            match self.commit_step(Some(&approved), &transition, with).await {
+            match self
+                .commit_step(Some(&approved), &mut transition, with)
+                .await
+            {
                 Ok((committed, evidence)) => {
                     let permit = clearance.map(|c| c.permit(&transition.next, &committed));
                     if let Some(Ok(permit)) = permit {

@@ -14,14 +14,16 @@ use toolgate_model::{
     ApprovalTerms, Call, Code, Decision, Denial, Descriptor, Duration, Effect, Filling, Identity,
     Obligation, Reach, Resource, Timestamp, Verdict, json,
 };
-use toolgate_policy::{Budget, Facts, Ruling};
+use serde_json::Value;
+use toolgate_policy::{Budget, Facts, History, Ruling, Sanitize};
 
 use crate::configuration::Configuration;
 use crate::evidence::{Established, Evidence, Reading, establish};
 use crate::look::{Look, LookError};
 use crate::permit::Clearance;
 use crate::posture::denial;
-use crate::{payload, reach};
+use crate::question::{Question, session};
+use crate::{payload, reach, sanitize};
 
 /// A call as it was judged: what the caller left open is filled in.
 #[derive(Clone, Debug)]
@@ -42,6 +44,15 @@ pub struct Judged {
     pub effect: Effect,
     /// What was established live about its entity and its trigger.
     pub established: Established,
+    /// The arguments in the form that runs, where that is another one than the caller's.
+    pub sanitized: Option<Value>,
+}
+
+impl Judged {
+    /// The arguments that would run.
+    pub fn arguments<'j>(&'j self, call: &'j Call) -> &'j Value {
+        self.sanitized.as_ref().unwrap_or(&call.arguments)
+    }
 }
 
 /// The looks that a call needs before it can be decided.
@@ -93,17 +104,18 @@ pub fn looks(
 ///
 /// Without the evidence that [`looks`] asks for, the answer is what can be said without looking,
 /// and no clearance comes with it.
-pub fn decide(
+pub fn decide<'q>(
     configuration: &Configuration,
-    identity: &Identity,
-    (call, evidence): (&Call, &Evidence),
+    identity: &'q Identity,
+    question: impl Into<Question<'q>>,
     now: Timestamp,
 ) -> (Judged, Option<Clearance>) {
-    let mut judged = prepare(configuration, identity, call, now);
-    if let Err(denial) = judge(configuration, identity, (call, evidence), &mut judged, now) {
+    let question = question.into();
+    let mut judged = prepare(configuration, identity, question.call, now);
+    if let Err(denial) = judge(configuration, identity, &question, &mut judged, now) {
         refuse(&mut judged.decision, denial);
     }
-    let clearance = clear(configuration, (call, evidence), &judged);
+    let clearance = clear(configuration, (question.call, question.evidence), &judged);
     (judged, clearance)
 }
 
@@ -150,6 +162,7 @@ fn prepare(
         effect: tool.map_or(Effect::Some, |tool| tool.effect),
         descriptor,
         established: Established::default(),
+        sanitized: None,
     }
 }
 
@@ -188,17 +201,24 @@ fn recognised(call: &Call) -> Option<Resource> {
 fn judge(
     configuration: &Configuration,
     identity: &Identity,
-    (call, evidence): (&Call, &Evidence),
+    question: &Question<'_>,
     judged: &mut Judged,
     now: Timestamp,
 ) -> Result<(), Denial> {
+    let (call, evidence) = (question.call, question.evidence);
     let tool = reachable(configuration, identity, call, judged, now)?;
     agrees(call, judged)?;
     judged.established = establish(&tool, call, evidence)?;
     let fixed = judged.clone();
-    let ruling = rule(configuration, &facts(identity, call, &fixed, now))?;
-    speak(configuration, &tool, ruling, &mut judged.decision);
-    owed(&tool, (call, evidence), judged)
+    let ruling = with_facts(configuration, identity, (question, &fixed), now, |facts| {
+        rule(configuration, facts)
+    })?;
+    let sanitize = speak(configuration, &tool, ruling, &mut judged.decision);
+    owed(&tool, (call, evidence), judged)?;
+    match sanitize {
+        Some(found) => sanitize::arguments(configuration, (&tool, call), &found, judged),
+        None => Ok(()),
+    }
 }
 
 /// Steps 2 to 4: the tool is there, the arguments fit, and the caller reaches it.
@@ -209,6 +229,7 @@ fn reachable(
     judged: &mut Judged,
     now: Timestamp,
 ) -> Result<Arc<Descriptor>, Denial> {
+    unchanged(configuration, call)?;
     let tool = callable(call, judged.descriptor.clone())?;
     match &call.recognised {
         // Its arguments were read from the request itself: they fit, or it was refused.
@@ -268,6 +289,13 @@ fn owed(
         return Err(Denial::new(Code::TriggerUnverified, message));
     }
     Ok(())
+}
+
+/// Step 2, before anything else is said about the tool: what people agreed to is what is there.
+fn unchanged(configuration: &Configuration, call: &Call) -> Result<(), Denial> {
+    // What a normaliser recognised comes from no source that could change it.
+    let held = configuration.held(&call.tool).filter(|_| call.recognised.is_none());
+    held.map_or(Ok(()), |hold| Err(hold.denial(&call.tool)))
 }
 
 /// Step 2: does the tool exist, at this version, and may it be called?
@@ -331,13 +359,14 @@ fn rule(configuration: &Configuration, facts: &Facts<'_>) -> Result<Ruling, Deni
     })
 }
 
-/// Writes down what the rules said and, where none spoke, the posture (step 7).
+/// Writes down what the rules said and, where none spoke, the posture (step 7). Gives what is to be
+/// replaced in the arguments.
 fn speak(
     configuration: &Configuration,
     tool: &Descriptor,
     ruling: Ruling,
     decision: &mut Decision,
-) {
+) -> Option<Sanitize> {
     decision.determining = ruling.determining;
     decision.rules = ruling.rules;
     decision.obligations = ruling.obligations;
@@ -347,7 +376,11 @@ fn speak(
         Some(Verdict::Allow | Verdict::Sanitize) => None,
         Some(Verdict::RequireApproval) => Some(Denial::new(Code::ApprovalRequired, reason)),
         Some(Verdict::Deny) => {
-            let denial = Denial::new(Code::PolicyDenied, reason);
+            let code = match ruling.is_limited {
+                true => Code::RateLimited,
+                false => Code::PolicyDenied,
+            };
+            let denial = Denial::new(code, reason);
             Some(match ruling.rule_code {
                 Some(code) => denial.with("rule_code", code),
                 None => denial,
@@ -364,6 +397,9 @@ fn speak(
         };
         refuse(decision, denial);
     }
+    ruling
+        .sanitize
+        .filter(|_| decision.verdict != Verdict::Deny)
 }
 
 fn refuse(decision: &mut Decision, denial: Denial) {
@@ -403,9 +439,29 @@ pub(crate) fn clearance(
         .filter(|tool| evidence.is_complete(tool, call))?;
     Some(Clearance {
         tool: call.tool.clone(),
-        arguments: json::digest(&call.arguments),
+        arguments: json::digest(judged.arguments(call)),
         policy_version: judged.decision.policy_version?,
         epoch: configuration.epoch,
+    })
+}
+
+/// Hands `ask` the facts of a call with all that is remembered of earlier ones.
+pub(crate) fn with_facts<T>(
+    configuration: &Configuration,
+    identity: &Identity,
+    (question, judged): (&Question<'_>, &Judged),
+    now: Timestamp,
+    ask: impl FnOnce(&Facts<'_>) -> T,
+) -> T {
+    let session = session(identity, question.call);
+    let resource = judged.resource.as_ref().filter(|known| known.derived);
+    let resource = resource.map(|resource| resource.name.as_str());
+    let view = question.view(identity, (&session, resource), now);
+    ask(&Facts {
+        own_domains: &configuration.settings.own_domains,
+        history: view.as_ref().map(|view| view as &dyn History),
+        approval: question.approval,
+        ..facts(identity, question.call, judged, now)
     })
 }
 
@@ -457,8 +513,22 @@ fn facts<'c>(
     }
 }
 
-/// Whether this identity may be shown the tool: some call of it could be reached.
+/// Whether this identity may be shown the tool: it is callable, and some call of it could be
+/// reached. What a held tool says of itself now is shown to no model.
 pub fn visible(
+    configuration: &Configuration,
+    identity: &Identity,
+    tool: &Arc<Descriptor>,
+    now: Timestamp,
+) -> bool {
+    tool.lifecycle.is_callable()
+        && configuration.held(&tool.id).is_none()
+        && known(configuration, identity, tool, now)
+}
+
+/// Whether this identity may know that the tool exists: some call of it could be reached if it
+/// were neither held nor switched off.
+pub fn known(
     configuration: &Configuration,
     identity: &Identity,
     tool: &Arc<Descriptor>,
@@ -475,26 +545,32 @@ pub fn visible(
 ///
 /// # Errors
 /// A [`Denial`] `gate_unavailable` where the rules could not be evaluated.
-pub fn explain(
+pub fn explain<'q>(
     configuration: &Configuration,
-    identity: &Identity,
-    call: &Call,
+    identity: &'q Identity,
+    question: impl Into<Question<'q>>,
     now: Timestamp,
 ) -> Result<(Judged, toolgate_policy::Explanation), Denial> {
-    let unread = Evidence::default();
-    let (judged, _) = decide(configuration, identity, (call, &unread), now);
-    let facts = facts(identity, call, &judged, now);
+    let question = question.into();
+    let (judged, _) = decide(configuration, identity, question, now);
     let set = configuration.policies.as_ref().ok_or_else(|| {
         Denial::new(
             Code::GateUnavailable,
             "the policy set in force does not load",
         )
     })?;
-    let explained = set.explain(&facts, Budget::default()).map_err(|fault| {
+    let explained = with_facts(
+        configuration,
+        identity,
+        (&question, &judged),
+        now,
+        |facts| set.explain(facts, Budget::default()),
+    );
+    let (_, explanation) = explained.map_err(|fault| {
         Denial::new(
             Code::GateUnavailable,
             format!("the rules could not be evaluated: {fault}"),
         )
     })?;
-    Ok((judged, explained.1))
+    Ok((judged, explanation))
 }

@@ -18,7 +18,7 @@ mod session;
 mod view;
 mod words;
 
-pub use event::{Event, SessionKey, Standing};
+pub use event::{Event, Read, SessionKey, Standing};
 pub use ledger::{Ledger, LedgerLimits};
 pub use view::{Asker, View};
 pub use words::Words;

@@ -10,11 +10,13 @@
 
 mod authenticate;
 mod can;
+pub mod case;
 mod configuration;
 mod decide;
 mod evidence;
 pub mod incident;
 pub mod history;
+mod inspect;
 mod live;
 mod look;
 mod notice;
@@ -24,7 +26,9 @@ pub mod permit;
 pub mod pin;
 pub mod port;
 mod posture;
+mod question;
 mod reach;
+mod sanitize;
 mod snapshot;
 mod thaw;
 
@@ -33,10 +37,12 @@ pub use can::{Possibility, agent_of, ask, survey, unscoped};
 pub use configuration::{Capture, Configuration, Settings};
 pub use decide::{Judged, Looks, decide, explain, known, looks, visible};
 pub use evidence::{Established, Evidence, Found, Reading, landed};
+pub use inspect::{Inspected, inspect, measures, session_of, words};
 pub use live::live;
 pub use look::{Look, LookError};
 pub use notice::notices;
 pub use payload::bound;
 pub use posture::{Posture, Stance};
+pub use question::{Question, session, user_words};
 pub use snapshot::{drift, fingerprint, freeze};
 pub use thaw::{Thawed, amended, frozen_call, revalidate};

@@ -7,11 +7,14 @@
 use serde_json::{Value, json};
 use toolgate_execution::{Drift, Escalation, Grounds, Invocation, Proposal, State, Vote};
 use toolgate_model::{ApprovalTerms, Call, Code, Denial, Timestamp, Verdict};
+use toolgate_policy::ApprovalFacts;
 
 use crate::configuration::Configuration;
 use crate::decide::{Judged, clearance, decide};
 use crate::evidence::Evidence;
+use crate::history::Ledger;
 use crate::permit::Clearance;
+use crate::question::Question;
 use crate::snapshot::{drift, freeze};
 
 /// What revalidation found.
@@ -59,7 +62,7 @@ pub fn frozen_call(proposal: &Proposal) -> Call {
 pub fn revalidate(
     configuration: &Configuration,
     invocation: &Invocation,
-    evidence: &Evidence,
+    (evidence, history): (&Evidence, &Ledger),
     now: Timestamp,
 ) -> Thawed {
     let proposal = &invocation.proposal;
@@ -68,7 +71,15 @@ pub fn revalidate(
         Err(denial) => return Thawed::Forbidden(denial),
     };
     let call = frozen_call(proposal);
-    let (judged, cleared) = decide(configuration, &identity, (&call, evidence), now);
+    let approval = approval(&invocation.state);
+    let question = Question {
+        call: &call,
+        evidence,
+        history: Some(history),
+        invocation: Some(&invocation.id),
+        approval: approval.as_ref(),
+    };
+    let (judged, cleared) = decide(configuration, &identity, question, now);
     match (judged.decision.verdict, cleared) {
         (Verdict::Deny, _) => Thawed::Forbidden(forbidden(&judged)),
         (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
@@ -85,6 +96,30 @@ pub fn revalidate(
             None => Thawed::Forbidden(forbidden(&judged)),
         },
     }
+}
+
+/// The approval of a call that is decided again.
+fn approval(state: &State) -> Option<ApprovalFacts> {
+    let (id, expires_at, votes) = match state {
+        State::Approved { frozen, votes } => {
+            (frozen.approval.clone(), Some(frozen.expires_at), votes)
+        }
+        _ => match state.grounds()? {
+            Grounds::Approved {
+                approval,
+                votes,
+                expires_at,
+                ..
+            } => (approval.clone(), *expires_at, votes),
+            Grounds::Allowed => return None,
+        },
+    };
+    Some(ApprovalFacts {
+        id,
+        state: "approved",
+        approvers: votes.iter().map(|vote| vote.voter.id.clone()).collect(),
+        expires_at: expires_at?,
+    })
 }
 
 /// That the terms of the approval are others now.

@@ -75,6 +75,8 @@ pub struct Read {
     pub signals: BTreeSet<String>,
     /// Whether outsiders can write some of it.
     pub external: bool,
+    /// Whether it was more than could be looked through.
+    pub unread: bool,
     /// What stood in it that only the tenant's own systems write.
     pub own: Option<Words>,
     /// What stood in it that outsiders can write.
@@ -140,6 +142,7 @@ fn read(invocation: &Invocation) -> Read {
         classes: seen.classes.clone(),
         signals: seen.signals.clone(),
         external: seen.external,
+        unread: seen.unread,
         own: None,
         foreign: None,
     }

@@ -91,6 +91,11 @@ impl Ledger {
         self.known_from = Some(self.known_from.map_or(at, |known| known.max(at)));
     }
 
+    /// What it may hold.
+    pub const fn limits(&self) -> LedgerLimits {
+        self.limits
+    }
+
     /// How many calls it holds.
     pub fn len(&self) -> usize {
         self.events.len()

@@ -59,6 +59,7 @@ impl Remembered {
         self.facts.data_class.extend(read.classes.iter().copied());
         self.facts.signals.extend(read.signals.iter().cloned());
         self.facts.external_content |= read.external;
+        self.overflowed |= read.unread;
         for (origin, words) in [
             (Origin::Result, &read.own),
             (Origin::External, &read.foreign),

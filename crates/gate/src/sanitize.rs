@@ -1,0 +1,81 @@
+//! Replacing data by placeholders: in arguments before anybody approves or runs them, in results
+//! before anybody reads them.
+//!
+//! What cannot be replaced exactly is not let through: a call whose arguments could not be looked
+//! through, or no longer fit the tool's schema afterwards, is denied.
+//!
+//! Must not know: what is found where; `detect` does.
+
+use serde_json::Value;
+use toolgate_detect::{redact, redact_fields};
+use toolgate_model::{Call, Code, Denial, Descriptor, MatchedRule, Sanitized, Truth, Verdict};
+use toolgate_policy::Sanitize;
+
+use crate::configuration::Configuration;
+use crate::decide::Judged;
+
+/// Replaces what the rules want replaced, and keeps the arguments in that form.
+pub(crate) fn arguments(
+    configuration: &Configuration,
+    (tool, call): (&Descriptor, &Call),
+    sanitize: &Sanitize,
+    judged: &mut Judged,
+) -> Result<(), Denial> {
+    readable(&judged.decision.rules)?;
+    let (arguments, replaced) = replace(&call.arguments, sanitize);
+    if replaced.is_empty() {
+        return Ok(());
+    }
+    if call.recognised.is_none() {
+        let fits = configuration.payloads.check(tool, &arguments);
+        fits.map_err(|_| {
+            let message = "a rule sanitizes the call, and its tool does not take it in that form";
+            Denial::new(Code::PolicyDenied, message)
+        })?;
+    }
+    let decision = &mut judged.decision;
+    if decision.verdict == Verdict::Allow {
+        decision.verdict = Verdict::Sanitize;
+        let sanitizing = decision.rules.iter().find(|rule| sanitizes(rule));
+        decision.determining = decision
+            .determining
+            .take()
+            .or_else(|| sanitizing.map(|rule| rule.rule.clone()));
+    }
+    decision.sanitized = replaced;
+    judged.sanitized = Some(arguments);
+    Ok(())
+}
+
+/// The value without what the rules want gone, and what was replaced.
+pub(crate) fn replace(value: &Value, sanitize: &Sanitize) -> (Value, Vec<Sanitized>) {
+    let (value, mut replaced) = redact(value, &sanitize.findings, &sanitize.classes);
+    let (value, fields) = redact_fields(&value, &sanitize.fields);
+    replaced.extend(fields);
+    (value, replaced)
+}
+
+/// Whether the detector could read everything that a matching rule wants sanitized.
+///
+/// # Errors
+/// A [`Denial`] `gate_unavailable` where it could not: what was not read cannot be replaced.
+pub(crate) fn readable(rules: &[MatchedRule]) -> Result<(), Denial> {
+    let blind = rules.iter().find(|rule| {
+        let unread = rule.truth == Truth::Unknown;
+        sanitizes(rule) && unread && rule.unknown.iter().any(|name| name == "data_class")
+    });
+    match blind {
+        None => Ok(()),
+        Some(rule) => {
+            let message = format!(
+                "`{}` sanitizes it, and it could not be looked through",
+                rule.rule
+            );
+            Err(Denial::new(Code::GateUnavailable, message))
+        }
+    }
+}
+
+fn sanitizes(rule: &MatchedRule) -> bool {
+    rule.effect == "sanitize" && !rule.monitor
+}
