@@ -5,7 +5,7 @@
 
 use serde_json::json;
 use toolgate_gate::Caller;
-use toolgate_gate::port::{Change, PolicyDraft};
+use toolgate_gate::port::{Change, PolicyDraft, Publication, Stamp};
 use toolgate_model::{
     AgentId, Code, Diagnostic, Digest, Permission, Severity, TenantId, json as canonical,
 };
@@ -152,7 +152,7 @@ impl Driver {
         let mut changes: Vec<_> = new.cloned().map(Change::PolicyDraft).collect();
         let moved = set != active(&known);
         if moved {
-            changes.push(Change::PolicySet(set.clone()));
+            changes.push(self.publication(author(&actor), set.clone()));
         }
         if !changes.is_empty() {
             let kind = if moved {
@@ -196,7 +196,14 @@ impl Driver {
             message: message.to_owned(),
             created_at: self.now(),
             active: false,
+            activated: None,
+            requested: None,
         }
+    }
+
+    fn publication(&self, by: AgentId, set: Vec<(String, u32)>) -> Change {
+        let stamp = Stamp { by, at: self.now() };
+        Change::PolicySet(Publication { set, stamp })
     }
 
     /// Puts a version in force instead of the document's present one.
@@ -315,7 +322,7 @@ impl Driver {
             "name": draft.name, "number": draft.number, "digest": draft.digest, "set": set,
         });
         let tenant = crate::people::tenant(caller).clone();
-        let changes = vec![Change::PolicySet(set)];
+        let changes = vec![self.publication(author(&actor(caller)), set)];
         self.change(&actor(caller), &tenant, (kind, data), changes)
             .await?;
         Ok(())

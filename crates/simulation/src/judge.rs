@@ -165,14 +165,18 @@ impl Judge {
                         seen.policies.push((draft.name.clone(), policy));
                     }
                 }
-                Change::PolicySet(set) => {
-                    let newest = set.iter().rev().find_map(|(_, number)| {
+                Change::PolicySet(publication) => {
+                    let newest = publication.set.iter().rev().find_map(|(_, number)| {
                         let place = usize::try_from(*number).ok()?.checked_sub(1)?;
                         seen.policies.get(place).map(|(_, policy)| *policy)
                     });
                     seen.policy = newest;
                 }
-                Change::Agent(_) | Change::Operator(_) | Change::Credential(_) => {}
+                Change::Agent(_)
+                | Change::Operator(_)
+                | Change::Credential(_)
+                | Change::PolicyRequest(..)
+                | Change::ToolPin(_) => {}
             }
         }
     }

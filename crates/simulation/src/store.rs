@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use toolgate_execution::{Grounds, Invocation, State, Status};
+use toolgate_gate::incident::{Incident, IncidentFilter};
 use toolgate_gate::port::{
     BoxFuture, ClaimKey, Commit, CommitError, Committed, InvocationFilter, PolicyDraft,
     RecordFilter, Store, Stored, Unavailable,
@@ -216,6 +217,13 @@ impl Store for NodeStore {
         name: Option<&'s str>,
     ) -> BoxFuture<'s, Result<Vec<PolicyDraft>, Unavailable>> {
         Box::pin(self.read(self.world.store.drafts(name)))
+    }
+
+    fn incidents(
+        &self,
+        filter: IncidentFilter,
+    ) -> BoxFuture<'_, Result<Vec<Incident>, Unavailable>> {
+        Box::pin(self.read(self.world.store.incidents(filter)))
     }
 
     fn touch(&self, used: Vec<(KeyId, Timestamp)>) -> BoxFuture<'_, Result<(), Unavailable>> {

@@ -35,6 +35,7 @@ mod lists;
 mod log;
 pub mod outbox;
 mod races;
+mod review;
 
 /// What a store is made with.
 pub struct Setting {
@@ -108,6 +109,7 @@ fn all() -> impl Iterator<Item = &'static Case> {
         configuration::CASES,
         log::CASES,
         races::CASES,
+        review::CASES,
     ]
     .into_iter()
     .flatten()

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 use toolgate_execution::{Invocation, Status};
+use toolgate_gate::incident::{Incident, IncidentFilter};
 use toolgate_gate::port::{
     BoxFuture, ClaimKey, Commit, CommitError, Committed, InvocationFilter, PolicyDraft,
     RecordFilter, Store, Stored, Unavailable,
@@ -189,6 +190,13 @@ impl Store for FaultyStore {
         name: Option<&'s str>,
     ) -> BoxFuture<'s, Result<Vec<PolicyDraft>, Unavailable>> {
         Box::pin(self.through(self.inner.drafts(name)))
+    }
+
+    fn incidents(
+        &self,
+        filter: IncidentFilter,
+    ) -> BoxFuture<'_, Result<Vec<Incident>, Unavailable>> {
+        Box::pin(self.through(self.inner.incidents(filter)))
     }
 
     fn touch(&self, used: Vec<(KeyId, Timestamp)>) -> BoxFuture<'_, Result<(), Unavailable>> {

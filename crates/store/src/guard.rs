@@ -1,16 +1,18 @@
 //! The guards of a commit, checked by every store in the same words and the same order.
 //!
-//! A store answers five small questions about itself ([`Standing`]); [`check`] asks them and says
+//! A store answers seven small questions about itself ([`Standing`]); [`check`] asks them and says
 //! whether the commit may be made: the epoch, then the invocation's revision, then the caller's
-//! key, then that the changes name drafts that exist, then that no record stands twice. Nothing
+//! key, then that the changes name drafts that exist, then that the incidents are as they were
+//! seen, then that no record stands twice. Nothing
 //! is written before all of them hold, so a refused commit leaves nothing.
 //!
 //! Must not know: SQL, threads, how anything is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use toolgate_gate::incident::{Incident, IncidentKey, IncidentWrite};
 use toolgate_gate::port::{Change, Claim, ClaimKey, Commit, CommitError, InvocationWrite};
-use toolgate_model::{Digest, Epoch, InvocationId, RecordId, Timestamp};
+use toolgate_model::{Digest, Epoch, IncidentId, InvocationId, RecordId, Timestamp};
 
 use crate::failure::unavailable;
 
@@ -21,6 +23,10 @@ pub(crate) const ENTRIES_MAX: usize = 1_024;
 /// Changes of configuration that one commit may make.
 // LIMIT: as many as records, since each change is on the record.
 pub(crate) const CHANGES_MAX: usize = 1_024;
+
+/// Incidents that one commit may write.
+// LIMIT: as many as one entry may carry notices, for the few entries of one step.
+pub(crate) const INCIDENTS_MAX: usize = 256;
 
 /// Bytes of one invocation as it is stored.
 // LIMIT: arguments are at most 1 MiB and a result 16 MiB; a result that is escaped as a string
@@ -43,6 +49,12 @@ pub(crate) trait Standing {
 
     /// How many versions this policy document has.
     fn drafts(&self, name: &str) -> Result<u32, Self::Error>;
+
+    /// The incident of this id.
+    fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, Self::Error>;
+
+    /// Whether an incident is open under this key.
+    fn has_open_incident(&self, key: &IncidentKey) -> Result<bool, Self::Error>;
 
     /// Whether a record of this id is in the log.
     fn has_record(&self, id: &RecordId) -> Result<bool, Self::Error>;
@@ -95,11 +107,18 @@ pub(crate) fn check<S: Standing>(
         key(standing, commit, claim, now)?;
     }
     changes(standing, &commit.changes)?;
+    incidents(standing, &commit.incidents)?;
     records(standing, commit)
 }
 
 fn size(commit: &Commit) -> Result<(), CommitError> {
     let (entries, changes) = (commit.entries.len(), commit.changes.len());
+    let incidents = commit.incidents.len();
+    if incidents > INCIDENTS_MAX {
+        return Err(refused(format!(
+            "a commit of {incidents} incidents, more than the {INCIDENTS_MAX} allowed: split it"
+        )));
+    }
     if entries > ENTRIES_MAX {
         return Err(refused(format!(
             "a commit of {entries} records, more than the {ENTRIES_MAX} allowed: split it"
@@ -167,8 +186,10 @@ fn changes<S: Standing>(standing: &S, changes: &[Change]) -> Result<(), Stop<S::
     for change in changes {
         match change {
             Change::PolicyDraft(draft) => *added.entry(&draft.name).or_default() += 1,
-            Change::PolicySet(set) => policy_set(standing, &added, set)?,
-            Change::Agent(_) | Change::Operator(_) | Change::Credential(_) => {}
+            Change::PolicySet(publication) => policy_set(standing, &added, &publication.set)?,
+            Change::PolicyRequest(name, number, _) => version(standing, &added, (name, *number))?,
+            Change::Agent(_) | Change::Operator(_) | Change::Credential(_) | Change::ToolPin(_) => {
+            }
         }
     }
     Ok(())
@@ -187,13 +208,44 @@ fn policy_set<S: Standing>(
             ))
             .into());
         }
-        let stored = standing.drafts(name).map_err(Stop::Broken)?;
-        let last = stored + added.get(name.as_str()).copied().unwrap_or_default();
-        if *number == 0 || *number > last {
-            return Err(refused(format!(
-                "the policy `{name}` has no version {number}: it has {last}, so write it first"
-            ))
-            .into());
+        version(standing, added, (name, *number))?;
+    }
+    Ok(())
+}
+
+/// The version exists, be it from this very commit.
+fn version<S: Standing>(
+    standing: &S,
+    added: &BTreeMap<&str, u32>,
+    (name, number): (&str, u32),
+) -> Result<(), Stop<S::Error>> {
+    let stored = standing.drafts(name).map_err(Stop::Broken)?;
+    let last = stored + added.get(name).copied().unwrap_or_default();
+    if (1..=last).contains(&number) {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "the policy `{name}` has no version {number}: it has {last}, so write it first"
+    ))
+    .into())
+}
+
+/// Each write fits the incident that is there, and each key has one that is open at most.
+fn incidents<S: Standing>(standing: &S, writes: &[IncidentWrite]) -> Result<(), Stop<S::Error>> {
+    let (mut ids, mut opened) = (BTreeSet::new(), BTreeSet::new());
+    for write in writes {
+        let now = standing.incident(write.id()).map_err(Stop::Broken)?;
+        let fits = ids.insert(write.id()) && Incident::after(now.as_ref(), write).is_some();
+        let taken = match write {
+            IncidentWrite::Open(incident) => {
+                let key = incident.key();
+                let there = standing.has_open_incident(&key).map_err(Stop::Broken)?;
+                there || !opened.insert(key)
+            }
+            IncidentWrite::Collect(..) | IncidentWrite::Edit { .. } => false,
+        };
+        if !fits || taken {
+            return Err(CommitError::IncidentMoved.into());
         }
     }
     Ok(())

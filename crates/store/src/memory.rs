@@ -9,6 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use toolgate_execution::{Invocation, Status};
+use toolgate_gate::incident::{Incident, IncidentFilter};
 use toolgate_gate::outbox::{Delivery, DeliveryFilter, Outbox, Standing};
 use toolgate_gate::port::{
     BoxFuture, ClaimKey, Clock, Commit, CommitError, Committed, InvocationFilter, PolicyDraft,
@@ -129,6 +130,13 @@ impl Store for MemoryStore {
         name: Option<&'s str>,
     ) -> BoxFuture<'s, Result<Vec<PolicyDraft>, Unavailable>> {
         Box::pin(async move { Ok(self.world()?.drafts(name)) })
+    }
+
+    fn incidents(
+        &self,
+        filter: IncidentFilter,
+    ) -> BoxFuture<'_, Result<Vec<Incident>, Unavailable>> {
+        Box::pin(async move { Ok(self.world()?.incidents(&filter)) })
     }
 
     fn touch(&self, used: Vec<(KeyId, Timestamp)>) -> BoxFuture<'_, Result<(), Unavailable>> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _};
 use toolgate_execution::{Invocation, Status};
+use toolgate_gate::incident::{Incident, IncidentFilter};
 use toolgate_gate::outbox::{Delivery, DeliveryFilter, Outbox, Standing};
 use toolgate_gate::port::{
     BoxFuture, ClaimKey, Clock, Commit, CommitError, Committed, InvocationFilter, PolicyDraft,
@@ -32,6 +33,7 @@ mod backup;
 mod commit;
 pub(crate) mod directory;
 mod group;
+mod incidents;
 mod outbox;
 mod read;
 mod readers;
@@ -375,6 +377,16 @@ impl Store for SqliteStore {
         Box::pin(
             self.readers
                 .run(move |connection| read::drafts(connection, name.as_deref())),
+        )
+    }
+
+    fn incidents(
+        &self,
+        filter: IncidentFilter,
+    ) -> BoxFuture<'_, Result<Vec<Incident>, Unavailable>> {
+        Box::pin(
+            self.readers
+                .run(move |connection| incidents::list(connection, &filter)),
         )
     }
 

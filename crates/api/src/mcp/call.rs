@@ -12,12 +12,12 @@ use futures_util::future::{Either, select};
 use serde_json::{Map, Value};
 use toolgate_driver::{Outcome, Watch};
 use toolgate_execution::State;
-use toolgate_gate::Configuration;
+use toolgate_gate::{Configuration, known};
 use toolgate_model::{Call, Code, Descriptor, Digest, Duration, Identity, Timestamp, ToolId};
 
 use super::face::{Asked, Face};
 use super::limits::WAITING_TICK;
-use super::list::{is_known, named};
+use super::list::named;
 use super::listen::over;
 use super::load::Kind;
 use super::message::RpcError;
@@ -195,7 +195,7 @@ impl Target {
     pub(super) fn of(face: &Face, identity: &Identity, name: &str) -> Result<Self, RpcError> {
         let (configuration, now) = (face.api.driver.configuration(), face.api.driver.now());
         Ok(match named(&configuration, face.options.presence, name) {
-            Some(tool) if is_known(&configuration, identity, tool, now) => {
+            Some(tool) if known(&configuration, identity, tool, now) => {
                 Self::Known(tool.clone())
             }
             Some(tool) => Self::Hidden(tool.id.clone()),

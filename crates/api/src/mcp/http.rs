@@ -23,6 +23,7 @@ use futures_util::future::{Either, select};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use toolgate_gate::known;
 use toolgate_model::Identity;
 
 use super::entrance::admit;
@@ -222,7 +223,7 @@ impl Arrival {
         };
         let (configuration, now) = (face.api.driver.configuration(), face.api.driver.now());
         let tool = list::named(&configuration, face.options.presence, name);
-        let tool = tool.filter(|tool| list::is_known(&configuration, &self.identity, tool, now));
+        let tool = tool.filter(|tool| known(&configuration, &self.identity, tool, now));
         let Some(tool) = tool else { return Ok(()) };
         let arguments = params.get("arguments").unwrap_or(&Value::Null);
         param_headers::agree(&self.headers, &tool.input_schema, arguments)

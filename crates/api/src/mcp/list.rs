@@ -89,24 +89,6 @@ pub(super) fn named<'c>(
         .filter(|tool| is_named(catalogue, presence, tool))
 }
 
-/// Whether the identity may know that the tool exists: it is listed, or would be if it were not
-/// switched off.
-pub(super) fn is_known(
-    configuration: &Configuration,
-    identity: &Identity,
-    tool: &Arc<Descriptor>,
-    now: Timestamp,
-) -> bool {
-    if tool.lifecycle.is_callable() {
-        return visible(configuration, identity, tool, now);
-    }
-    let active = Descriptor {
-        lifecycle: Lifecycle::Active,
-        ..tool.as_ref().clone()
-    };
-    visible(configuration, identity, &Arc::new(active), now)
-}
-
 /// Whether the two lists look the same to a client.
 pub(super) fn looks_same(before: &[Arc<Descriptor>], after: &[Arc<Descriptor>]) -> bool {
     before.len() == after.len()

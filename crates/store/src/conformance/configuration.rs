@@ -6,7 +6,8 @@ use toolgate_gate::port::{Change, Commit, CommitError, PolicyDocument};
 use toolgate_model::{Epoch, Role, Timestamp};
 
 use super::fixture::{
-    Bench, after, agent, credential, draft, executing, holds, insertion, key_id, operator, same,
+    Bench, after, agent, credential, draft, executing, holds, insertion, key_id, operator,
+    publication, same,
 };
 use super::{Outcome, cases};
 
@@ -30,13 +31,6 @@ async fn change(bench: &Bench, changes: Vec<Change>) -> Result<Epoch, CommitErro
         ..Commit::default()
     };
     Ok(bench.store.commit(commit).await?.epoch)
-}
-
-fn set(versions: &[(&str, u32)]) -> Change {
-    let named = versions
-        .iter()
-        .map(|(name, number)| ((*name).to_owned(), *number));
-    Change::PolicySet(named.collect())
 }
 
 async fn an_empty_store_has_nothing_in_force(bench: Bench) -> Outcome {
@@ -119,6 +113,8 @@ async fn versions_are_numbered_by_the_store_within_their_name(bench: Bench) -> O
     let mut expected = draft("tickets", "t1")?;
     expected.number = 1;
     expected.active = false;
+    expected.activated = None;
+    expected.requested = None;
     same("the rest of a draft", tickets, vec![expected])
 }
 
@@ -173,9 +169,13 @@ async fn in_force(bench: &Bench, expected: &[(&str, &str)]) -> Outcome {
 async fn a_set_is_in_force_instead_of_the_one_before(bench: Bench) -> Outcome {
     write(&bench).await?;
     in_force(&bench, &[]).await?;
-    change(&bench, vec![set(&[("tickets", 1), ("refunds", 2)])]).await?;
+    change(
+        &bench,
+        vec![publication(&[("tickets", 1), ("refunds", 2)], 5)?],
+    )
+    .await?;
     in_force(&bench, &[("refunds", "r2"), ("tickets", "t1")]).await?;
-    let epoch = change(&bench, vec![set(&[("refunds", 1)])]).await?;
+    let epoch = change(&bench, vec![publication(&[("refunds", 1)], 5)?]).await?;
     same("the epoch", epoch, Epoch(6))?;
     in_force(&bench, &[("refunds", "r1")]).await
 }
@@ -185,7 +185,7 @@ async fn a_set_may_name_what_its_own_commit_wrote(bench: Bench) -> Outcome {
     let changes = vec![
         Change::PolicyDraft(draft("refunds", "r3")?),
         Change::PolicyDraft(draft("new", "n1")?),
-        set(&[("refunds", 3), ("new", 1)]),
+        publication(&[("refunds", 3), ("new", 1)], 5)?,
     ];
     change(&bench, changes).await?;
     in_force(&bench, &[("new", "n1"), ("refunds", "r3")]).await
@@ -193,22 +193,22 @@ async fn a_set_may_name_what_its_own_commit_wrote(bench: Bench) -> Outcome {
 
 async fn a_set_names_only_what_exists_and_each_once(bench: Bench) -> Outcome {
     write(&bench).await?;
-    change(&bench, vec![set(&[("refunds", 1)])]).await?;
+    change(&bench, vec![publication(&[("refunds", 1)], 5)?]).await?;
     let later = Change::PolicyDraft(draft("refunds", "r3")?);
     for (what, changes) in [
         (
             "a version too high",
-            vec![set(&[("tickets", 1), ("refunds", 3)])],
+            vec![publication(&[("tickets", 1), ("refunds", 3)], 5)?],
         ),
-        ("version 0", vec![set(&[("refunds", 0)])]),
-        ("an unknown name", vec![set(&[("refund", 1)])]),
+        ("version 0", vec![publication(&[("refunds", 0)], 5)?]),
+        ("an unknown name", vec![publication(&[("refund", 1)], 5)?]),
         (
             "two of one name",
-            vec![set(&[("refunds", 1), ("refunds", 2)])],
+            vec![publication(&[("refunds", 1), ("refunds", 2)], 5)?],
         ),
         (
             "one that is written later",
-            vec![set(&[("refunds", 3)]), later],
+            vec![publication(&[("refunds", 3)], 5)?, later],
         ),
     ] {
         let refusal = change(&bench, changes).await;
@@ -227,8 +227,8 @@ async fn a_set_names_only_what_exists_and_each_once(bench: Bench) -> Outcome {
 
 async fn an_empty_set_puts_nothing_in_force(bench: Bench) -> Outcome {
     write(&bench).await?;
-    change(&bench, vec![set(&[("refunds", 1)])]).await?;
-    change(&bench, vec![set(&[])]).await?;
+    change(&bench, vec![publication(&[("refunds", 1)], 5)?]).await?;
+    change(&bench, vec![publication(&[], 5)?]).await?;
     in_force(&bench, &[]).await
 }
 

@@ -15,7 +15,8 @@ use toolgate_execution::{
     Resolved, Thaw, Vote, Voter,
 };
 use toolgate_gate::port::{
-    BoxFuture, Claim, ClaimKey, Clock, Commit, InvocationWrite, PolicyDraft, Store,
+    BoxFuture, Change, Claim, ClaimKey, Clock, Commit, InvocationWrite, PolicyDraft, Publication,
+    Stamp, Store,
 };
 use toolgate_model::{
     Agent, AgentId, ApprovalId, ApprovalTerms, Code, Credential, Decision, Denial, Digest,
@@ -492,7 +493,34 @@ pub fn draft(name: &str, text: &str) -> Result<PolicyDraft, FixtureError> {
         message: format!("write {text}"),
         created_at: START,
         active: true,
+        activated: Some(stamp(9)?),
+        requested: Some(stamp(9)?),
     })
+}
+
+/// Somebody doing something after `seconds`.
+///
+/// # Errors
+/// Never, as long as the name in it is one.
+pub fn stamp(number: u32) -> Result<Stamp, FixtureError> {
+    Ok(Stamp {
+        by: "bo@acme.com".parse()?,
+        at: after(number),
+    })
+}
+
+/// These versions put in force after `number` milliseconds.
+///
+/// # Errors
+/// Never, as long as the name in it is one.
+pub fn publication(versions: &[(&str, u32)], number: u32) -> Result<Change, FixtureError> {
+    let named = versions
+        .iter()
+        .map(|(name, number)| ((*name).to_owned(), *number));
+    Ok(Change::PolicySet(Publication {
+        set: named.collect(),
+        stamp: stamp(number)?,
+    }))
 }
 
 fn author() -> Result<AgentId, FixtureError> {

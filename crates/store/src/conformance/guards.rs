@@ -11,7 +11,7 @@ use toolgate_model::{Epoch, Role};
 
 use super::fixture::{
     Bench, after, agent, appending, claim, draft, entry, executing, holds, insertion,
-    invocation_id, replacement, same, succeeded,
+    invocation_id, publication, replacement, same, succeeded,
 };
 use super::{Outcome, cases};
 
@@ -236,7 +236,7 @@ async fn the_first_guard_in_order_is_the_one_that_speaks(bench: Bench) -> Outcom
     let all = Commit {
         epoch: Some(Epoch(5)),
         claim: Some(claim(&first, "k", after(1_000))),
-        changes: vec![Change::PolicySet(vec![("none".to_owned(), 1)])],
+        changes: vec![publication(&[("none", 1)], 5)?],
         entries: vec![entry(1, "key.created")],
         ..insertion(&first)
     };

@@ -5,17 +5,19 @@
 //!
 //! Must not know: locks, clocks, signing keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use toolgate_execution::{Invocation, Status};
+use toolgate_gate::incident::{Incident, IncidentFilter, IncidentKey, IncidentWrite};
+use toolgate_gate::pin::ToolPin;
 use toolgate_gate::port::{
     Change, Claim, ClaimKey, Commit, CommitError, Committed, InvocationFilter, InvocationWrite,
-    PolicyDocument, PolicyDraft, RecordFilter, Stored, Unavailable,
+    PolicyDocument, PolicyDraft, Publication, RecordFilter, Stamp, Stored, Unavailable,
 };
 use toolgate_model::{
-    Agent, AgentId, ApprovalId, Credential, Digest, Epoch, InvocationId, KeyId, Operator, RecordId,
-    TenantId, Timestamp,
+    Agent, AgentId, ApprovalId, Credential, Digest, Epoch, IncidentId, InvocationId, KeyId,
+    Operator, RecordId, TenantId, Timestamp, ToolId,
 };
 use toolgate_record::Record;
 
@@ -33,6 +35,8 @@ pub(super) struct World {
     credentials: BTreeMap<KeyId, Credential>,
     uses: BTreeMap<KeyId, Timestamp>,
     drafts: Vec<PolicyDraft>,
+    pins: BTreeMap<ToolId, ToolPin>,
+    incidents: BTreeMap<IncidentId, Incident>,
     invocations: BTreeMap<InvocationId, Invocation>,
     approvals: BTreeMap<ApprovalId, InvocationId>,
     claims: BTreeMap<ClaimKey, (InvocationId, Claim)>,
@@ -66,6 +70,7 @@ impl World {
             self.keep(write, commit.claim);
         }
         self.change(commit.changes);
+        self.write_incidents(&commit.incidents);
         Ok(Committed {
             epoch: self.epoch,
             records,
@@ -104,7 +109,20 @@ impl World {
                     self.credentials.insert(credential.id.clone(), credential);
                 }
                 Change::PolicyDraft(draft) => self.draft(draft),
-                Change::PolicySet(set) => self.put_in_force(&set),
+                Change::PolicySet(publication) => self.put_in_force(&publication),
+                Change::PolicyRequest(name, number, stamp) => self.request((&name, number), &stamp),
+                Change::ToolPin(pin) => {
+                    self.pins.insert(pin.tool.clone(), pin);
+                }
+            }
+        }
+    }
+
+    fn write_incidents(&mut self, writes: &[IncidentWrite]) {
+        for write in writes {
+            let now = self.incidents.get(write.id());
+            if let Some(next) = Incident::after(now, write) {
+                self.incidents.insert(next.id.clone(), next);
             }
         }
     }
@@ -114,15 +132,33 @@ impl World {
         self.drafts.push(PolicyDraft {
             number,
             active: false,
+            activated: None,
+            requested: None,
             ..draft
         });
     }
 
-    fn put_in_force(&mut self, set: &[(String, u32)]) {
+    fn put_in_force(&mut self, publication: &Publication) {
+        let mut settled = BTreeSet::new();
         for draft in &mut self.drafts {
-            draft.active = set
+            let before = draft.active;
+            draft.active = publication
+                .set
                 .iter()
                 .any(|(name, number)| *name == draft.name && *number == draft.number);
+            if draft.active && !before {
+                draft.activated = Some(publication.stamp.clone());
+                settled.insert(draft.name.clone());
+            }
+        }
+        for draft in &mut self.drafts {
+            draft.requested.take_if(|_| settled.contains(&draft.name));
+        }
+    }
+
+    fn request(&mut self, (name, number): (&str, u32), stamp: &Stamp) {
+        for draft in self.drafts.iter_mut().filter(|draft| draft.name == name) {
+            draft.requested = (draft.number == number).then(|| stamp.clone());
         }
     }
 
@@ -150,7 +186,18 @@ impl World {
                     text: draft.text.clone(),
                 })
                 .collect(),
+            pins: self.pins.values().cloned().collect(),
         }
+    }
+
+    pub(super) fn incidents(&self, filter: &IncidentFilter) -> Vec<Incident> {
+        self.incidents
+            .values()
+            .rev()
+            .filter(|incident| filter.fits(incident))
+            .take(filter.limit)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn invocation(&self, id: &InvocationId) -> Result<Option<Invocation>, Unavailable> {
@@ -297,6 +344,15 @@ impl Standing for World {
 
     fn drafts(&self, name: &str) -> Result<u32, Infallible> {
         Ok(self.versions(name))
+    }
+
+    fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, Infallible> {
+        Ok(self.incidents.get(id).cloned())
+    }
+
+    fn has_open_incident(&self, key: &IncidentKey) -> Result<bool, Infallible> {
+        let open = |incident: &Incident| incident.is_open() && incident.key() == *key;
+        Ok(self.incidents.values().any(open))
     }
 
     fn has_record(&self, id: &RecordId) -> Result<bool, Infallible> {

@@ -9,16 +9,19 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use toolgate_execution::Status;
+use toolgate_gate::incident::{Incident, IncidentKey};
+use toolgate_gate::pin::ToolPin;
 use toolgate_gate::port::{
     Change, Claim, ClaimKey, Commit, CommitError, Committed, InvocationWrite, PolicyDraft,
+    Publication, Stamp,
 };
-use toolgate_model::{Epoch, InvocationId, KeyId, RecordId, Timestamp};
+use toolgate_model::{Epoch, IncidentId, InvocationId, KeyId, RecordId, Timestamp};
 
 use crate::facts;
 use crate::failure::unavailable;
 use crate::guard::{self, Holder, INVOCATION_BYTES_MAX, Standing, Stop};
 use crate::log::{Log, Row};
-use crate::sqlite::text;
+use crate::sqlite::{incidents, text};
 
 /// Where the store stands: what the one row of `head` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,6 +92,9 @@ pub(super) fn apply(
     }
     for change in &commit.changes {
         make_change(connection, change)?;
+    }
+    for write in &commit.incidents {
+        incidents::write(connection, write)?;
     }
     for row in &rows {
         append(connection, row)?;
@@ -241,7 +247,9 @@ fn make_change(connection: &Connection, change: &Change) -> rusqlite::Result<()>
             params![credential.id.as_str(), json(credential)?],
         ),
         Change::PolicyDraft(draft) => add_draft(connection, draft),
-        Change::PolicySet(set) => put_in_force(connection, set),
+        Change::PolicySet(publication) => put_in_force(connection, publication),
+        Change::PolicyRequest(name, number, stamp) => request(connection, (name, *number), stamp),
+        Change::ToolPin(pin) => keep_pin(connection, pin),
     }
     .map(drop)
 }
@@ -263,7 +271,23 @@ fn add_draft(connection: &Connection, draft: &PolicyDraft) -> rusqlite::Result<u
     )
 }
 
-fn put_in_force(connection: &Connection, set: &[(String, u32)]) -> rusqlite::Result<usize> {
+fn put_in_force(connection: &Connection, new: &Publication) -> rusqlite::Result<usize> {
+    let Publication { set, stamp } = new;
+    // Stamped before anything is taken out of force: what stays in force keeps its stamp.
+    let mut stamped = connection.prepare_cached(
+        "UPDATE policy_drafts SET activated_by = ?3, activated_at = ?4
+         WHERE name = ?1 AND number = ?2 AND active = 0",
+    )?;
+    let mut settled = connection.prepare_cached(
+        "UPDATE policy_drafts SET requested_by = NULL, requested_at = NULL
+         WHERE name = ?1 AND requested_at IS NOT NULL",
+    )?;
+    for (name, number) in set {
+        let by = stamp.by.as_str();
+        if stamped.execute(params![name, number, by, stamp.at.as_millis()])? > 0 {
+            settled.execute([name])?;
+        }
+    }
     connection.execute("UPDATE policy_drafts SET active = 0 WHERE active = 1", [])?;
     for (name, number) in set {
         connection.execute(
@@ -272,6 +296,25 @@ fn put_in_force(connection: &Connection, set: &[(String, u32)]) -> rusqlite::Res
         )?;
     }
     Ok(set.len())
+}
+
+fn request(
+    connection: &Connection,
+    (name, number): (&str, u32),
+    stamp: &Stamp,
+) -> rusqlite::Result<usize> {
+    connection.execute(
+        "UPDATE policy_drafts SET requested_by = iif(number = ?2, ?3, NULL),
+             requested_at = iif(number = ?2, ?4, NULL)
+         WHERE name = ?1",
+        params![name, number, stamp.by.as_str(), stamp.at.as_millis()],
+    )
+}
+
+fn keep_pin(connection: &Connection, pin: &ToolPin) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO tool_pins (tool, body) VALUES (?1, ?2)")?
+        .execute(params![pin.tool.as_str(), json(pin)?])
 }
 
 fn append(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
@@ -294,7 +337,7 @@ fn append(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-fn json<T: Serialize>(noun: &T) -> rusqlite::Result<String> {
+pub(super) fn json<T: Serialize>(noun: &T) -> rusqlite::Result<String> {
     serde_json::to_string(noun).map_err(broken)
 }
 
@@ -332,6 +375,14 @@ impl Standing for Transaction<'_> {
         self.connection
             .prepare_cached("SELECT coalesce(max(number), 0) FROM policy_drafts WHERE name = ?1")?
             .query_row([name], |row| row.get(0))
+    }
+
+    fn incident(&self, id: &IncidentId) -> rusqlite::Result<Option<Incident>> {
+        incidents::one(self.connection, id)
+    }
+
+    fn has_open_incident(&self, key: &IncidentKey) -> rusqlite::Result<bool> {
+        incidents::has_open(self.connection, key)
     }
 
     fn has_record(&self, id: &RecordId) -> rusqlite::Result<bool> {

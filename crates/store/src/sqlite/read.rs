@@ -9,7 +9,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use toolgate_execution::{Invocation, Status};
 use toolgate_gate::port::{
-    ClaimKey, InvocationFilter, PolicyDocument, PolicyDraft, RecordFilter, Stored, Unavailable,
+    ClaimKey, InvocationFilter, PolicyDocument, PolicyDraft, RecordFilter, Stamp, Stored,
+    Unavailable,
 };
 use toolgate_model::{
     AgentId, ApprovalId, Digest, Epoch, InvocationId, KeyId, RecordId, TenantId, Timestamp,
@@ -35,6 +36,7 @@ pub(super) fn configuration(connection: &Connection) -> rusqlite::Result<Stored>
         operators: bodies(&snapshot, "SELECT body FROM operators ORDER BY tenant, id")?,
         credentials: bodies(&snapshot, "SELECT body FROM credentials ORDER BY id")?,
         policies: policies(&snapshot)?,
+        pins: bodies(&snapshot, "SELECT body FROM tool_pins ORDER BY tool")?,
     })
 }
 
@@ -234,7 +236,8 @@ pub(super) fn drafts(
 ) -> rusqlite::Result<Vec<PolicyDraft>> {
     connection
         .prepare_cached(
-            "SELECT name, number, digest, text, author, message, created_at, active
+            "SELECT name, number, digest, text, author, message, created_at, active,
+                activated_by, activated_at, requested_by, requested_at
              FROM policy_drafts WHERE ?1 IS NULL OR name = ?1 ORDER BY seq DESC",
         )?
         .query_map([name], |row| {
@@ -247,9 +250,23 @@ pub(super) fn drafts(
                 message: row.get(5)?,
                 created_at: Timestamp::from_millis(row.get(6)?),
                 active: row.get(7)?,
+                activated: stamp(row, 8)?,
+                requested: stamp(row, 10)?,
             })
         })?
         .collect()
+}
+
+/// Who did something and when, in this column and the next.
+fn stamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Stamp>> {
+    let at: Option<i64> = row.get(column + 1)?;
+    at.map(|at| {
+        Ok(Stamp {
+            by: text::parsed(row, column)?,
+            at: Timestamp::from_millis(at),
+        })
+    })
+    .transpose()
 }
 
 pub(super) fn last_used(connection: &Connection) -> rusqlite::Result<Vec<(KeyId, Timestamp)>> {
@@ -279,32 +296,32 @@ fn words(statuses: &[Status]) -> String {
 }
 
 /// A statement whose conditions are those that a filter has. Texts are ours, values are bound.
-struct Query {
-    text: String,
-    values: Vec<Value>,
+pub(super) struct Query {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
 }
 
 impl Query {
-    fn over(select: &str) -> Self {
+    pub(super) fn over(select: &str) -> Self {
         Self {
             text: format!("{select} WHERE true"),
             values: Vec::new(),
         }
     }
 
-    fn clause(&mut self, condition: &str, value: Value) {
+    pub(super) fn clause(&mut self, condition: &str, value: Value) {
         self.values.push(value);
         let place = self.values.len();
         self.text.push_str(&format!(" AND {condition} ?{place}"));
     }
 
-    fn equal(&mut self, column: &str, value: Option<&str>) {
+    pub(super) fn equal(&mut self, column: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.clause(&format!("{column} ="), value.to_owned().into());
         }
     }
 
-    fn among(&mut self, column: &str, words: String) {
+    pub(super) fn among(&mut self, column: &str, words: String) {
         self.values.push(words.into());
         let place = self.values.len();
         self.text.push_str(&format!(
@@ -320,7 +337,7 @@ impl Query {
         ));
     }
 
-    fn end(&mut self, order: &str) {
+    pub(super) fn end(&mut self, order: &str) {
         self.text.push(' ');
         self.text.push_str(order);
     }

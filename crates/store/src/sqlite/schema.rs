@@ -47,6 +47,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "deliveries",
         sql: include_str!("../../migrations/sqlite/0002_deliveries.sql"),
     },
+    Migration {
+        number: 3,
+        name: "review",
+        sql: include_str!("../../migrations/sqlite/0003_review.sql"),
+    },
 ];
 
 /// Opens the one connection that writes, and brings the schema up to this build's.
@@ -305,6 +310,26 @@ mod tests {
         assert!(connection.prepare("SELECT a FROM one").is_ok());
         assert!(connection.prepare("SELECT a FROM half").is_err());
         migrate(&mut connection, path, &[ONE, TWO], NOW).unwrap();
+    }
+
+    #[test]
+    fn versions_from_before_the_stamps_can_still_be_rolled_back_to() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let path = std::path::Path::new("toolgate.db");
+        migrate(&mut connection, path, &MIGRATIONS[..2], NOW).unwrap();
+        let insert = "INSERT INTO policy_drafts
+            (name, number, digest, text, author, message, created_at, active)
+            VALUES (?1, ?2, x'00', '', 'ana@acme.com', '', 7, ?3)";
+        for row in [("a", 1, 0), ("a", 2, 1), ("a", 3, 0), ("b", 1, 0)] {
+            connection.execute(insert, row).unwrap();
+        }
+        migrate(&mut connection, path, MIGRATIONS, NOW).unwrap();
+        let mut rows = connection
+            .prepare("SELECT name || number FROM policy_drafts WHERE activated_by = 'gate'")
+            .unwrap();
+        let stamped = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let stamped: Vec<_> = stamped.map(Result::unwrap).collect();
+        assert_eq!(stamped, ["a1", "a2"]);
     }
 
     #[test]

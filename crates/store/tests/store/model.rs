@@ -16,7 +16,8 @@ use toolgate_model::{Digest, Epoch, Role};
 use toolgate_store::conformance::HandClock;
 use toolgate_store::conformance::fixture::{
     admitted, after, agent, approval_id, broken, claim, credential, denied, draft, entry, frozen,
-    invocation_id, key_id, lost, proposed, record_id, signer, succeeded, thawed, voted,
+    invocation_id, key_id, lost, proposed, publication, record_id, signer, succeeded, thawed,
+    voted,
 };
 use toolgate_store::{MemoryStore, Options, SqliteStore};
 
@@ -248,11 +249,17 @@ fn change(reform: &Reform) -> Change {
             Change::Credential(credential)
         }
         Reform::Draft(of) => Change::PolicyDraft(draft(&name(*of), "text").unwrap()),
-        Reform::Set(set) => Change::PolicySet(
-            set.iter()
+        Reform::Set(set) => {
+            let named: Vec<_> = set
+                .iter()
                 .map(|(of, number)| (name(*of), *number))
-                .collect(),
-        ),
+                .collect();
+            let named: Vec<_> = named
+                .iter()
+                .map(|(of, number)| (of.as_str(), *number))
+                .collect();
+            publication(&named, 5).unwrap()
+        }
     }
 }
 

@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use toolgate_driver::Outcome;
 use toolgate_execution::Invocation;
+use toolgate_gate::known;
 use toolgate_model::Duration;
 
 use super::arguments;
 use crate::mcp::call::{Patience, renderer, settle};
 use crate::mcp::face::{Asked, Face};
-use crate::mcp::list::is_known;
 use crate::mcp::message::shown;
 use crate::mcp::work::Progress;
 
@@ -99,7 +99,7 @@ pub(in crate::mcp) async fn find(
     let configuration = driver.configuration();
     let tool = configuration.catalogue.get(&invocation.proposal.tool);
     let reachable =
-        tool.is_some_and(|tool| is_known(&configuration, &asked.identity, tool, driver.now()));
+        tool.is_some_and(|tool| known(&configuration, &asked.identity, tool, driver.now()));
     if reachable {
         Ok(invocation)
     } else {
