@@ -137,6 +137,8 @@ impl Driver {
         if let Some(event) = transition.events.last_mut() {
             let found = serde_json::to_value(&inspected.inspection).unwrap_or_default();
             event.data.insert("inspection".to_owned(), found);
+            let notices = serde_json::to_value(&inspected.inspection.notices).unwrap_or_default();
+            event.data.insert("notices".to_owned(), notices);
         }
         transition.next = transition
             .next

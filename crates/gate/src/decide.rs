@@ -370,6 +370,7 @@ fn speak(
     decision.determining = ruling.determining;
     decision.rules = ruling.rules;
     decision.obligations = ruling.obligations;
+    decision.notices = ruling.notices;
     decision.approval = ruling.approval;
     let reason = ruling.reason.unwrap_or_else(|| "a rule matches".to_owned());
     let refusal = match ruling.effect {
