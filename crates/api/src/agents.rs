@@ -330,10 +330,11 @@ async fn can(
     }
     let agent = std::sync::Arc::new(api.driver.agent_for(&caller.0, &id)?);
     let (configuration, now) = (api.driver.configuration(), api.driver.now());
-    let found = match query.call(&api)? {
-        Some(call) => vec![ask(&configuration, &agent, &call, now)],
-        None => survey(&configuration, &agent, now),
-    };
+    let asked = query.call(&api)?;
+    let found = api.driver.with_history(|history| match asked {
+        Some(call) => vec![ask((&configuration, history), &agent, &call, now)],
+        None => survey((&configuration, history), &agent, now),
+    });
     let items = found.into_iter().map(PossibilityView::from).collect();
     Ok(Reply::ok(Page::whole(items)))
 }

@@ -45,8 +45,8 @@ pub(crate) struct InvocationRequest {
     trigger: Option<TriggerBody>,
     /// Not available yet: must be null.
     on_behalf_of: Option<Value>,
-    /// Not available yet: must be null.
-    user_request: Option<Value>,
+    /// The user's own words. Accepted from a trusted host only.
+    user_request: Option<String>,
     /// Not available yet: must be null. Instead of `tool` and `arguments`.
     http: Option<Value>,
     /// Why, in the agent's own words. Approvers see it marked as such.
@@ -110,6 +110,7 @@ impl InvocationRequest {
             timeout: self.timeout_ms.map(Duration::from_millis),
             mode: self.mode.unwrap_or_default(),
             allow_duplicate: self.allow_duplicate,
+            user_request: self.user_request,
             idempotency_key: idempotency_key(headers)?,
             meta: trace(headers),
             ..Call::new(tool, arguments)
@@ -120,7 +121,6 @@ impl InvocationRequest {
         let named = [
             ("/http", self.http.is_some()),
             ("/on_behalf_of", self.on_behalf_of.is_some()),
-            ("/user_request", self.user_request.is_some()),
         ];
         if let Some((pointer, _)) = named.iter().find(|(_, given)| *given) {
             let name = pointer.trim_start_matches('/');

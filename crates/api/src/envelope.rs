@@ -7,10 +7,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use toolgate_driver::Outcome;
-use toolgate_execution::{Choice, Invocation, Settlement, State, Status};
+use toolgate_execution::{Choice, Inspection, Invocation, Settlement, State, Status};
 use toolgate_model::{
-    Code, Decision, Denial, InvocationId, MatchedRule, Obligation, PolicyVersion, RecordId, Risk,
-    RiskScore, Sanitized, Timestamp, ToolId, Verdict,
+    Code, DataClasses, Decision, Denial, InvocationId, MatchedRule, Obligation, PolicyVersion,
+    RecordId, Risk, RiskScore, Sanitized, Timestamp, ToolId, Verdict,
 };
 use utoipa::ToSchema;
 
@@ -40,6 +40,9 @@ pub(crate) struct Envelope {
     denial: Option<DenialView>,
     /// How it was decided.
     decision: DecisionView,
+    /// What was found in the tool's answer, and what rules made of it: classes of data, what was
+    /// replaced (type and place, never the value), why it is withheld. None where nothing came back.
+    inspection: Option<InspectionView>,
     /// The state of the invocation.
     #[schema(value_type = String, examples("succeeded", "pending_approval"))]
     status: Status,
@@ -131,6 +134,26 @@ pub(crate) struct DecisionView {
     evaluated_at: Timestamp,
 }
 
+/// What was found in an answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Inspection)]
+pub(crate) struct InspectionView {
+    /// Classes of data in it.
+    #[schema(value_type = Vec<String>)]
+    data_class: DataClasses,
+    /// Signs that it speaks to the model: `instructions`, `hidden_text`.
+    signals: Vec<String>,
+    /// Whether outsiders can write some of it.
+    external: bool,
+    /// The rules about results that matched, as `document/rule`.
+    rules: Vec<String>,
+    /// What was replaced: type and place, never the value.
+    #[schema(value_type = Vec<Object>)]
+    sanitized: Vec<Sanitized>,
+    /// Why the caller does not get it. The call has run all the same.
+    withheld: Option<DenialView>,
+}
+
 /// The envelope of an outcome. `public_url` starts the links in it.
 pub fn envelope(outcome: &Outcome, public_url: &str) -> Value {
     // The shape has only string keys and plain values, so it can always be written.
@@ -157,6 +180,10 @@ impl Envelope {
             error: error(invocation),
             denial: denial.map(DenialView::from),
             decision: DecisionView::from(&proposal.decision),
+            inspection: invocation
+                .settlement()
+                .and_then(|end| end.inspection.as_ref())
+                .map(InspectionView::from),
             status: invocation.status(),
             replayed: outcome.replayed,
             duplicate_of: outcome.duplicate_of.clone(),
@@ -179,6 +206,20 @@ impl From<Denial> for DenialView {
             message: denial.message,
             retryable: denial.code.is_retryable(),
             details: denial.details,
+        }
+    }
+}
+
+impl From<&Inspection> for InspectionView {
+    fn from(found: &Inspection) -> Self {
+        let enforced = found.rules.iter().filter(|rule| !rule.monitor);
+        Self {
+            data_class: found.classes.clone(),
+            signals: found.signals.iter().cloned().collect(),
+            external: found.external,
+            rules: enforced.map(|rule| rule.rule.to_string()).collect(),
+            sanitized: found.sanitized.clone(),
+            withheld: found.withheld.clone().map(DenialView::from),
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use toolgate_gate::{Configuration, Evidence, decide, explain, unscoped};
+use toolgate_gate::{Configuration, Question, decide, explain, unscoped};
 use toolgate_model::{
     Agent, AgentId, Code, Denial, Identity, KeyId, Permission, Timestamp, Verdict,
 };
@@ -80,20 +80,14 @@ async fn evaluate(
     let identity = trial.identity(&configuration, agent, now)?;
     let request: InvocationRequest = fields(Value::Object(trial.call))?;
     let call = request.call(&HeaderMap::new())?;
-    let (mut judged, explanation) = match explain(&configuration, &identity, &call, now) {
-        // An explanation is plain data; one that cannot be written is left out.
-        Ok((judged, explanation)) => (judged, serde_json::to_value(explanation).ok()),
-        Err(_) => (
-            decide(
-                &configuration,
-                &identity,
-                (&call, &Evidence::default()),
-                now,
-            )
-            .0,
-            None,
-        ),
-    };
+    let (mut judged, explanation) = api.driver.with_history(|history| {
+        let question = Question::from(&call).knowing(history);
+        match explain(&configuration, &identity, question, now) {
+            // An explanation is plain data; one that cannot be written is left out.
+            Ok((judged, explanation)) => (judged, serde_json::to_value(explanation).ok()),
+            Err(_) => (decide(&configuration, &identity, question, now).0, None),
+        }
+    });
     if let Some(denial) = refused {
         judged.decision.verdict = Verdict::Deny;
         judged.decision.denial = Some(denial);

@@ -215,6 +215,11 @@ async fn propose(
 ) -> Answer<Envelope> {
     let wait = request.wait(api.limits.wait_ms_max)?;
     let call = request.call(&headers)?;
+    if call.user_request.is_some() && !identity.agent.trusted_host {
+        let detail = "only a trusted host says what its user said: leave it out, or register the \
+                      agent with `trusted_host`";
+        return Err(Problem::field("/user_request", detail));
+    }
     let driver = api.driver.clone();
     let watch = Watch {
         wait,

@@ -10,7 +10,8 @@ use toolgate_model::{
 
 use crate::configuration::Configuration;
 use crate::decide::{decide, visible};
-use crate::evidence::Evidence;
+use crate::history::Ledger;
+use crate::question::Question;
 
 /// What one tool would answer.
 #[derive(Clone, Debug, Serialize)]
@@ -27,25 +28,25 @@ pub struct Possibility {
 
 /// What an agent could do with every tool.
 pub fn survey(
-    configuration: &Configuration,
+    (configuration, history): (&Configuration, &Ledger),
     agent: &Arc<Agent>,
     now: Timestamp,
 ) -> Vec<Possibility> {
     let identity = unscoped(agent, now);
     let tools = configuration.catalogue.iter();
     tools
-        .map(|tool| possibility(configuration, &identity, tool, now))
+        .map(|tool| possibility((configuration, history), &identity, tool, now))
         .collect()
 }
 
 /// What one concrete call of an agent would get, were it made now with an unscoped credential.
 pub fn ask(
-    configuration: &Configuration,
+    known: (&Configuration, &Ledger),
     agent: &Arc<Agent>,
     call: &Call,
     now: Timestamp,
 ) -> Possibility {
-    let decision = decision(configuration, &unscoped(agent, now), call, now);
+    let decision = decision(known, &unscoped(agent, now), call, now);
     let answer = match decision.verdict {
         Verdict::Allow | Verdict::Sanitize => "yes",
         Verdict::RequireApproval => "with_approval",
@@ -62,13 +63,13 @@ pub fn ask(
 }
 
 fn possibility(
-    configuration: &Configuration,
+    (configuration, history): (&Configuration, &Ledger),
     identity: &Identity,
     tool: &Arc<Descriptor>,
     now: Timestamp,
 ) -> Possibility {
     let call = Call::new(tool.id.clone(), serde_json::json!({}));
-    let decision = decision(configuration, identity, &call, now);
+    let decision = decision((configuration, history), identity, &call, now);
     let denial = decision
         .denial
         .unwrap_or_else(|| Denial::new(Code::NotGranted, "not granted"));
@@ -94,15 +95,14 @@ fn granted() -> String {
 
 /// The decision, as the gate would make it; a suspended agent gets no other.
 fn decision(
-    configuration: &Configuration,
+    (configuration, history): (&Configuration, &Ledger),
     identity: &Identity,
     call: &Call,
     now: Timestamp,
 ) -> Decision {
     // The clearance that may come with it is dropped: asking admits nothing.
-    let mut decision = decide(configuration, identity, (call, &Evidence::default()), now)
-        .0
-        .decision;
+    let question = Question::from(call).knowing(history);
+    let mut decision = decide(configuration, identity, question, now).0.decision;
     if identity.agent.suspended {
         decision.verdict = Verdict::Deny;
         decision.denial = Some(Denial::new(

@@ -112,6 +112,8 @@ fn fits(validator: &Validator, arguments: &Value) -> Result<(), Denial> {
 // LIMIT: 256 bytes for names, 4 KiB for a justification; nothing real is longer.
 const NAME_BYTES_MAX: usize = 256;
 const JUSTIFICATION_BYTES_MAX: usize = 4 << 10;
+// LIMIT: 64 KiB for what a user said, which is kept beside the arguments and not on the record.
+const REQUEST_BYTES_MAX: usize = 64 << 10;
 
 /// Cuts whatever is too long, so that the refusal itself fits the record, and says which field it
 /// was: such a call is denied `invalid_arguments` and never judged further.
@@ -137,8 +139,13 @@ pub fn bound(call: &mut Call) -> Option<Denial> {
         call.justification.as_mut(),
         JUSTIFICATION_BYTES_MAX,
     );
+    let request = (
+        "user_request",
+        call.user_request.as_mut(),
+        REQUEST_BYTES_MAX,
+    );
     let mut denial = None;
-    for (field, text, max) in names.chain([words]) {
+    for (field, text, max) in names.chain([words, request]) {
         let Some(text) = text.filter(|text| text.len() > max) else {
             continue;
         };

@@ -11,6 +11,7 @@ mod world;
 
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
+use toolgate_gate::history::Ledger;
 use toolgate_gate::{Evidence, authenticate, decide, survey};
 use toolgate_model::{Call, Duration, Lifecycle, Profile, Role, Scope, Verdict};
 use world::{World, globs, now, spec_policy, tool};
@@ -365,7 +366,7 @@ fn a_survey_says_what_an_agent_could_do_and_why_not() {
     world.tools[1].risk = toolgate_model::Risk::Critical;
     world.tools.push(tool("crm.read"));
     let agent = std::sync::Arc::new(world.agent.clone());
-    let shown = survey(&world.configuration(), &agent, now())
+    let shown = survey((&world.configuration(), &Ledger::default()), &agent, now())
         .into_iter()
         .map(|line| format!("{} {} {}\n", line.tool, line.answer, line.reason))
         .collect::<String>();
