@@ -10,6 +10,8 @@
 mod calls;
 mod doubt;
 mod evidence;
+mod history;
+mod sanitize;
 mod stood_still;
 mod thaw;
 mod unconfirmed;
