@@ -31,6 +31,7 @@ mod era;
 mod lexicon;
 mod mirror;
 mod names;
+mod normalise;
 mod risk;
 mod room;
 mod verify;
@@ -41,6 +42,7 @@ pub use config::{
 };
 pub use describe::UnavailableTool;
 pub use key_place::key_place_problem;
+pub use normalise::recognise;
 pub use ports::Ports;
 pub use sources::{OnChange, Sources};
 pub use stdio::INHERITED_VARIABLES;

@@ -15,11 +15,14 @@ use tokio_util::task::TaskTracker;
 use toolgate_gate::Look;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Answer, BoxFuture, Tools};
-use toolgate_model::{Catalogue, Descriptor, Duration, SourceStatus, ToolId};
+use toolgate_model::{
+    Catalogue, Denial, Descriptor, Duration, HttpRequest, Recognition, SourceStatus, ToolId,
+};
 
 use crate::config::{Overrides, SourceConfig, source_problems};
 use crate::describe::{self, UnavailableTool};
 use crate::errand::Errand;
+use crate::normalise;
 use crate::ports::Ports;
 use crate::source::Source;
 use crate::verdict;
@@ -225,5 +228,13 @@ impl Tools for Sources {
 
     fn look(&self, look: Look) -> BoxFuture<'_, Answer> {
         self.send(Errand::Look(look))
+    }
+
+    fn recognise(
+        &self,
+        request: &HttpRequest,
+        own_domains: &[String],
+    ) -> Result<Recognition, Denial> {
+        normalise::recognise(request, own_domains)
     }
 }
