@@ -9,6 +9,7 @@
 //! clock, no randomness, no environment, no file, no socket.
 
 mod authenticate;
+pub mod backtest;
 mod can;
 pub mod case;
 mod configuration;

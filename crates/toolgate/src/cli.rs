@@ -31,7 +31,7 @@ Examples:
 
 Exit codes:
   0 done or allowed · 1 internal or network · 2 usage · 3 policy or configuration invalid
-  5 denied · 6 approval required · 7 drift, conflict or broken record · 8 not permitted";
+  4 tests failed · 5 denied · 6 approval required · 7 drift, conflict or broken record · 8 not permitted";
 
 /// What a command does.
 pub(crate) trait Run {
@@ -125,6 +125,8 @@ commands! {
     Serve(commands::serve::Serve),
     /// See where tools come from
     Source(commands::source::Source),
+    /// Run the cases of policies, and say what they leave out
+    Test(commands::test::Test),
     /// See tools
     Tool(commands::tool::Tool),
     /// See or add people

@@ -30,6 +30,7 @@ pub(crate) mod resolve;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod source;
+pub(crate) mod test;
 pub(crate) mod tool;
 pub(crate) mod user;
 pub(crate) mod wrap;

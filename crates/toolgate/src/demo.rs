@@ -10,6 +10,7 @@ pub(crate) mod world;
 
 mod balance;
 mod cast;
+mod data;
 mod desk;
 mod doubt;
 mod drift;

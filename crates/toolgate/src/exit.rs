@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// A policy or the configuration is invalid.
     Invalid = 3,
+    /// A case of a policy failed, or something that was to be covered is not.
+    TestsFailed = 4,
     /// The call is denied.
     Denied = 5,
     /// The call waits for approval.

@@ -45,6 +45,7 @@ impl Fault {
             Exit::Done | Exit::Failed => "failed",
             Exit::Usage => "usage",
             Exit::Invalid => "invalid",
+            Exit::TestsFailed => "tests_failed",
             Exit::Denied => "denied",
             Exit::ApprovalRequired => "approval_required",
             Exit::Conflict => "conflict",

@@ -19,10 +19,12 @@ mod tasks;
 mod config;
 mod diagnostic;
 mod explained;
+mod junit;
 mod table;
 
 mod admin;
 mod bridge;
+mod cases;
 mod catalogue;
 mod client;
 mod sse;

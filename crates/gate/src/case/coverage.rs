@@ -108,7 +108,11 @@ impl Coverage {
     /// What these outcomes tried of the set, and which of the tools it is about.
     pub fn of(set: &PolicySet, tools: &Catalogue, outcomes: &[Outcome]) -> Self {
         let mut tried: BTreeMap<RuleRef, Tried> = BTreeMap::new();
-        let explained = || outcomes.iter().filter_map(|outcome| outcome.explanation.as_ref());
+        let explained = || {
+            outcomes
+                .iter()
+                .filter_map(|outcome| outcome.explanation.as_ref())
+        };
         for explanation in explained() {
             for rule in &explanation.rules {
                 tried.entry(rule.rule.clone()).or_default().add(rule);
@@ -118,7 +122,12 @@ impl Coverage {
         let rules = set.rule_summaries().filter(|rule| rule.enabled);
         Self {
             rules: rules
-                .map(|rule| tried.remove(&rule.rule).unwrap_or_default().cover(rule, cases))
+                .map(|rule| {
+                    tried
+                        .remove(&rule.rule)
+                        .unwrap_or_default()
+                        .cover(rule, cases)
+                })
                 .collect(),
             tools: tools
                 .iter()
@@ -154,7 +163,11 @@ impl Coverage {
     /// How many of the rules and branches were tried both ways, of how many.
     pub fn branches(&self) -> (usize, usize) {
         let parts = || self.rules.iter().flat_map(|rule| &rule.branches);
-        let rules = self.rules.iter().filter(|rule| rule.matched && rule.unmatched).count();
+        let rules = self
+            .rules
+            .iter()
+            .filter(|rule| rule.matched && rule.unmatched)
+            .count();
         let covered = parts().filter(|branch| branch.is_covered()).count();
         (rules + covered, self.rules.len() + parts().count())
     }
@@ -211,8 +224,10 @@ impl Tried {
         let elsewhere = self.seen < cases;
         let about_tools = |branch: &BranchCover| {
             let place = branch.place.as_str();
-            matches!(place, "match.tools" | "match.tool_name" | "match.tool_names" | "match.operations")
-                || (place == "when" && branch.text.starts_with("tool"))
+            matches!(
+                place,
+                "match.tools" | "match.tool_name" | "match.tool_names" | "match.operations"
+            ) || (place == "when" && branch.text.starts_with("tool"))
         };
         let branches = self.branches.into_iter().map(|branch| BranchCover {
             failed: branch.failed || (elsewhere && about_tools(&branch)),

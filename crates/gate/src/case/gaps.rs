@@ -115,8 +115,14 @@ fn variants(arguments: &Map<String, Value>, pointer: &str) -> Vec<(&'static str,
         Value::Number(number) => {
             let plain = number.to_string();
             tried.push(("as a text", Some(json!(plain))));
-            tried.push(("as a text with a currency", Some(json!(format!("${plain}")))));
-            tried.push(("as a text with an exponent", Some(json!(format!("{plain}e0")))));
+            tried.push((
+                "as a text with a currency",
+                Some(json!(format!("${plain}"))),
+            ));
+            tried.push((
+                "as a text with an exponent",
+                Some(json!(format!("{plain}e0"))),
+            ));
         }
         Value::Bool(flag) => tried.push(("as a text", Some(json!(flag.to_string())))),
         _ => {}

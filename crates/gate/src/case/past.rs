@@ -67,7 +67,7 @@ impl Runner<'_> {
         let unread = Evidence::default();
         let question = Question::from((&call, &unread)).knowing(ledger);
         let (judged, _) = decide(self.configuration, &identity, question, at);
-        let measures = measures(self.configuration, (&identity, &question, &judged), at);
+        let measures = measured(self.configuration, (&identity, &question, &judged), at);
         let limits = judged.decision.rules.iter();
         let limits = limits.filter(|rule| rule.effect == "limit" && !rule.monitor);
         let refused = past.verdict == Some(Verdict::Deny);
@@ -110,7 +110,7 @@ impl Runner<'_> {
 }
 
 /// What the subjects of sums are in a call.
-pub(crate) fn measures(
+fn measured(
     configuration: &Configuration,
     (identity, question, judged): (&Identity, &Question<'_>, &Judged),
     now: Timestamp,
@@ -125,7 +125,12 @@ pub(crate) fn measures(
 
 /// What an earlier call was about: the case's word, else what its tool's template makes of it.
 fn resource(past: &Past, judged: &Judged) -> Option<String> {
-    let derived = || judged.resource.as_ref().map(|resource| resource.name.clone());
+    let derived = || {
+        judged
+            .resource
+            .as_ref()
+            .map(|resource| resource.name.clone())
+    };
     past.resource.clone().or_else(derived)
 }
 

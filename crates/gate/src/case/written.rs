@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use toolgate_model::json::{Limits, Numbers, parse};
 use toolgate_model::{
-    AgentId, ApprovalId, Call, Code, DataClasses, Denial, Descriptor, Diagnostic, Duration, HttpRequest,
-    Role, Severity, Span, TenantId, Timestamp, ToolId, Trigger, User, Verdict,
+    AgentId, ApprovalId, Call, Code, DataClasses, Denial, Descriptor, Diagnostic, Duration,
+    HttpRequest, Role, Severity, Span, TenantId, Timestamp, ToolId, Trigger, User, Verdict,
 };
 use toolgate_policy::ApprovalFacts;
 
@@ -259,7 +259,9 @@ impl CaseFile {
         for (place, tool) in written.tools.into_iter().enumerate() {
             match tool.descriptor() {
                 Ok(tool) => tools.push(tool),
-                Err(why) => problems.push(reader.wrong(NOT_A_CASE, why, &format!("/tools/{place}"))),
+                Err(why) => {
+                    problems.push(reader.wrong(NOT_A_CASE, why, &format!("/tools/{place}")))
+                }
             }
         }
         let cases = reader.cases(written.tests).unwrap_or_else(|mut wrong| {
@@ -355,9 +357,13 @@ impl Reader<'_> {
         let written: WrittenCase = self.read(test, pointer)?;
         let within = format!("{pointer}/expect");
         let expect = match written.expect {
-            Value::String(word) => Verdict::parse(&word)
-                .map(Expected::verdict)
-                .ok_or_else(|| self.wrong(NOT_A_CASE, format!("`{word}` is no verdict"), &within))?,
+            Value::String(word) => {
+                Verdict::parse(&word)
+                    .map(Expected::verdict)
+                    .ok_or_else(|| {
+                        self.wrong(NOT_A_CASE, format!("`{word}` is no verdict"), &within)
+                    })?
+            }
             keys => self.read(keys, &within)?,
         };
         if expect.is_empty() {
@@ -391,7 +397,11 @@ impl Reader<'_> {
     fn read<T: DeserializeOwned>(&self, value: Value, pointer: &str) -> Result<T, Diagnostic> {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let inner = pointer_of(error.path());
-            self.wrong(NOT_A_CASE, error.inner().to_string(), &format!("{pointer}{inner}"))
+            self.wrong(
+                NOT_A_CASE,
+                error.inner().to_string(),
+                &format!("{pointer}{inner}"),
+            )
         })
     }
 

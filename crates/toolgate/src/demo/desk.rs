@@ -125,6 +125,15 @@ impl DeskProcess {
         Sums::of_file(&self.ledger).map_err(|error| Fault::failed(error.to_string()))
     }
 
+    /// Its ledger as it is written.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be read.
+    pub(crate) fn ledger(&self) -> Result<String, Fault> {
+        let read = std::fs::read_to_string(&self.ledger);
+        read.map_err(|error| Fault::failed(format!("the desk's ledger cannot be read: {error}")))
+    }
+
     /// Ends the process.
     pub(crate) async fn stop(mut self) {
         if let Err(error) = self.child.kill().await {
