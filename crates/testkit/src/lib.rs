@@ -9,7 +9,9 @@
 //! Must not know: the gate. The desk has never heard of policies, approvals or invocations.
 
 pub mod desk;
+pub mod differential;
 pub mod proxy;
+pub mod reference;
 
 mod jsonl;
 mod port;
