@@ -135,15 +135,24 @@ kinds! {
     PreconditionRequired = "precondition_required", PRECONDITION_REQUIRED,
         "A change must say what it changes",
         "send `If-Match` with the `ETag` you saw, or `If-None-Match: *` to create";
+    SecondPerson = "second_person", CONFLICT,
+        "Somebody else has to do this",
+        "ask one of those whom the detail names";
     SelfApproval = "self_approval", FORBIDDEN,
         "Whoever asked, owns the agent or is acted for cannot decide",
         "ask somebody else who may approve";
     SnapshotChanged = "snapshot_changed", CONFLICT,
         "The decision names another digest than the frozen one",
         "look at the approval again and decide on its present digest";
+    TestsFailed = "tests_failed", UNPROCESSABLE_ENTITY,
+        "Tests that the policies carry fail",
+        "mend what the errors name; what was in force stays in force";
     TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS,
         "Too many event streams are open",
         "close one, or poll `/v1/records`";
+    ToolChanged = "tool_changed", CONFLICT,
+        "The tool says something else by now",
+        "look at the review again, and decide on the present digest";
     Unauthenticated = "unauthenticated", UNAUTHORIZED,
         "The credential is missing or not known",
         "send `Authorization: Bearer` with a token of this gate; nowhere else is one read";

@@ -33,11 +33,13 @@ mod evaluate;
 mod events;
 mod export;
 mod health;
+mod incidents;
 mod invocations;
 mod keys;
 mod policies;
 mod receipts;
 mod records;
+mod reviews;
 mod tools;
 mod users;
 

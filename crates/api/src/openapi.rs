@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::problem::ProblemView;
 use crate::state::Api;
 use crate::{
-    agents, approvals, deliveries, evaluate, events, export, health, invocations, keys, policies,
-    receipts, records, tools, users,
+    agents, approvals, deliveries, evaluate, events, export, health, incidents, invocations, keys, policies,
+    receipts, records, reviews, tools, users,
 };
 
 /// The name of the security scheme.
@@ -41,6 +41,7 @@ const BEARER: &str = "bearer";
         (name = "users", description = "People."),
         (name = "policies", description = "Rules."),
         (name = "records", description = "The log and its proofs."),
+        (name = "incidents", description = "What rules have opened for people to look into."),
         (name = "notifications", description = "Who is told of what, and what was sent."),
         (name = "server", description = "The gate itself; no token needed."),
     ),
@@ -71,6 +72,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(receipts::routes())
         .merge(approvals::routes())
         .merge(tools::routes())
+        .merge(reviews::routes())
         .merge(agents::routes())
         .merge(keys::routes())
         .merge(users::routes())
@@ -79,6 +81,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(records::routes())
         .merge(export::routes())
         .merge(events::routes())
+        .merge(incidents::routes())
         .merge(deliveries::routes())
         .merge(health::routes())
 }

@@ -12,8 +12,8 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use toolgate_driver::PolicyError;
-use toolgate_gate::port::PolicyDraft;
+use toolgate_driver::{Activated, Activation, PolicyError};
+use toolgate_gate::port::{PolicyDraft, Stamp};
 use toolgate_model::{AgentId, Digest, Permission, PolicyVersion, Severity, Timestamp};
 use toolgate_policy::Document;
 use utoipa::{IntoParams, ToSchema};
@@ -65,6 +65,11 @@ struct PolicySummary {
     name: String,
     /// The version in force.
     active_number: Option<u32>,
+    /// The digest of what it says.
+    #[schema(value_type = Option<String>)]
+    active_digest: Option<Digest>,
+    /// Who put it in force, and since when it is.
+    activated: Option<StampView>,
     /// The newest version.
     latest: PolicyVersionView,
 }
@@ -88,6 +93,22 @@ struct PolicyVersionView {
     created_at: Timestamp,
     /// Whether it is in force.
     active: bool,
+    /// Who last put it in force; in force since then, where it is.
+    activated: Option<StampView>,
+    /// Who asked for it to be put in force, while a second person has to confirm that.
+    requested: Option<StampView>,
+}
+
+/// Who did something, and when.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stamp)]
+struct StampView {
+    /// Who.
+    #[schema(value_type = String)]
+    by: AgentId,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
 }
 
 /// One version of a document with its text.
@@ -105,6 +126,10 @@ struct PolicyView {
     text: String,
     /// Warnings about it, where it was just written.
     diagnostics: Vec<DiagnosticView>,
+    /// Who may confirm that it is put in force, where that takes a second person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    awaits: Option<Vec<AgentId>>,
 }
 
 /// Which version.
@@ -133,9 +158,13 @@ struct PolicyBody {
 /// Which version is put in force.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Activation {
+#[schema(as = Activation)]
+struct ActivationBody {
     /// Its number. None: the newest.
     number: Option<u32>,
+    /// Why it is put in force although its tests fail; that needs the permission to override
+    /// tests, which owners have.
+    force: Option<String>,
 }
 
 /// Documents to check.
@@ -183,7 +212,9 @@ async fn list(State(api): State<Api>, person: PersonCaller) -> Answer<PolicySetV
     let items = documents
         .map(|found| PolicySummary {
             name: found.latest.name.clone(),
-            active_number: found.active,
+            active_number: found.active.map(|active| active.number),
+            active_digest: found.active.map(|active| active.digest),
+            activated: found.active.and_then(|active| stamp(&active.activated)),
             latest: found.latest.into(),
         })
         .collect();
@@ -246,7 +277,7 @@ async fn show(
     let wanted = query.number.unwrap_or(found.latest.number);
     let draft = drafts.iter().find(|draft| draft.number == wanted);
     let draft = draft.ok_or_else(|| Problem::not_found("policy version", wanted))?;
-    Ok(Reply::ok(PolicyView::of(draft, found.active)).tagged(&tag))
+    Ok(Reply::ok(PolicyView::of(draft, found.active_number())).tagged(&tag))
 }
 
 /// Write a version of a policy
@@ -301,7 +332,7 @@ async fn put(
     let Some(draft) = published.drafts.first() else {
         return Err(Problem::new(Kind::Defect, "the version was not written"));
     };
-    shown(&api, draft, published.diagnostics).await
+    shown(&api, draft, (published.diagnostics, published.awaits)).await
 }
 
 /// List the versions of a policy
@@ -329,25 +360,35 @@ async fn versions(
 
 /// Put a version in force
 ///
-/// Instead of the document's present one, from the next call on.
+/// Instead of the document's present one, from the next call on. The tests that the policies carry
+/// are run on the whole set first; while one fails, the answer is 422 `tests_failed`. Where a
+/// second person is wanted and the caller wrote the version, the answer is 202 and names who may
+/// confirm by the same request.
 #[utoipa::path(
     post, path = "/v1/policies/{name}/activate", tag = "policies",
     operation_id = "activate_policy",
     params(("name" = String, Path, description = "The document's name.")),
-    request_body = Option<Activation>,
-    responses((status = 200, description = "The version in force.", body = PolicyView)),
+    request_body = Option<ActivationBody>,
+    responses(
+        (status = 200, description = "The version in force.", body = PolicyView),
+        (status = 202, description = "It waits for a second person.", body = PolicyView),
+    ),
 )]
 async fn activate(
     State(api): State<Api>,
     person: PersonCaller,
     Named(PolicyName(name)): Named<PolicyName>,
-    Maybe(body): Maybe<Activation>,
+    Maybe(body): Maybe<ActivationBody>,
 ) -> Answer<PolicyView> {
     person.require_host(Permission::ActivatePolicy)?;
     let driver = api.driver.clone();
+    let activation = Activation {
+        number: body.number,
+        force: body.force,
+    };
     let work = async move {
         driver
-            .activate_policy(&person.caller, &name, body.number)
+            .activate_policy(&person.caller, &name, activation)
             .await
     };
     moved(&api, work).await
@@ -391,24 +432,30 @@ async fn deactivate(
 ) -> Answer<PolicyView> {
     person.require_host(Permission::ActivatePolicy)?;
     let driver = api.driver.clone();
-    let work = async move { driver.deactivate_policy(&person.caller, &name).await };
+    let work = async move {
+        let draft = driver.deactivate_policy(&person.caller, &name).await?;
+        Ok(Activated {
+            draft,
+            awaits: None,
+        })
+    };
     moved(&api, work).await
 }
 
 /// Carries out a change of what is in force and shows the version it was about.
 async fn moved<W>(api: &Api, work: W) -> Answer<PolicyView>
 where
-    W: Future<Output = Result<PolicyDraft, PolicyError>> + Send + 'static,
+    W: Future<Output = Result<Activated, PolicyError>> + Send + 'static,
 {
-    let draft = carried(api, "http-policy", work).await??;
-    shown(api, &draft, Vec::new()).await
+    let Activated { draft, awaits } = carried(api, "http-policy", work).await??;
+    shown(api, &draft, (Vec::new(), awaits)).await
 }
 
 /// A version as it stands now, with the tag of its document.
 async fn shown(
     api: &Api,
     draft: &PolicyDraft,
-    diagnostics: Vec<toolgate_model::Diagnostic>,
+    (diagnostics, awaits): (Vec<toolgate_model::Diagnostic>, Option<Vec<AgentId>>),
 ) -> Answer<PolicyView> {
     let name = &draft.name;
     let drafts = api.driver.store().drafts(Some(name)).await?;
@@ -418,11 +465,18 @@ async fn shown(
         .iter()
         .find(|other| other.number == draft.number)
         .unwrap_or(draft);
+    let waits = awaits.is_some();
     let view = PolicyView {
         diagnostics: views(diagnostics),
-        ..PolicyView::of(present, found.active)
+        awaits,
+        ..PolicyView::of(present, found.active_number())
     };
-    Ok(Reply::ok(view).tagged(&tag))
+    let reply = if waits {
+        Reply::accepted(view)
+    } else {
+        Reply::ok(view)
+    };
+    Ok(reply.tagged(&tag))
 }
 
 fn views(diagnostics: Vec<toolgate_model::Diagnostic>) -> Vec<DiagnosticView> {
@@ -439,15 +493,19 @@ fn plain_name(pointer: &str, name: &str) -> Result<(), Problem> {
 /// What there is of one document.
 struct Versions<'d> {
     latest: &'d PolicyDraft,
-    active: Option<u32>,
+    active: Option<&'d PolicyDraft>,
 }
 
 impl<'d> Versions<'d> {
     fn of(name: &str, drafts: &'d [PolicyDraft]) -> Option<Self> {
         let mine = || drafts.iter().filter(|draft| draft.name == name);
         let latest = mine().max_by_key(|draft| draft.number)?;
-        let active = mine().find(|draft| draft.active).map(|draft| draft.number);
+        let active = mine().find(|draft| draft.active);
         Some(Self { latest, active })
+    }
+
+    fn active_number(&self) -> Option<u32> {
+        self.active.map(|draft| draft.number)
     }
 
     /// Changes with every new version and with what is in force.
@@ -455,7 +513,7 @@ impl<'d> Versions<'d> {
         Tag::of(format_args!(
             "{}.{}",
             self.latest.number,
-            self.active.unwrap_or(0)
+            self.active_number().unwrap_or(0)
         ))
     }
 }
@@ -468,6 +526,7 @@ impl PolicyView {
             version: PolicyVersionView::from(draft),
             text: draft.text.clone(),
             diagnostics: Vec::new(),
+            awaits: None,
         }
     }
 }
@@ -481,8 +540,14 @@ impl From<&PolicyDraft> for PolicyVersionView {
             message: draft.message.clone(),
             created_at: draft.created_at,
             active: draft.active,
+            activated: stamp(&draft.activated),
+            requested: stamp(&draft.requested),
         }
     }
+}
+
+fn stamp(stamp: &Option<Stamp>) -> Option<StampView> {
+    stamp.clone().map(|Stamp { by, at }| StampView { by, at })
 }
 
 impl From<DocumentBody> for Document {

@@ -109,6 +109,23 @@ impl Problem {
         Self::new(Kind::NotFound, format!("there is no {kind} `{id}`"))
     }
 
+    /// A problem with policies, and everything that was found in them.
+    fn found(kind: Kind, detail: String, diagnostics: Vec<Diagnostic>) -> Self {
+        let errors = diagnostics
+            .iter()
+            .filter(|found| found.severity == Severity::Error);
+        let errors = errors.map(|found| Fault {
+            pointer: found.path.clone(),
+            detail: format!("{}: {}", found.code, found.message),
+            help: found.help.clone(),
+        });
+        Self {
+            errors: errors.collect(),
+            diagnostics: diagnostics.into_iter().map(DiagnosticView::from).collect(),
+            ..Self::new(kind, detail)
+        }
+    }
+
     /// The same problem, said to be at `pointer`.
     pub(crate) fn fault(mut self, pointer: &str, help: Option<String>) -> Self {
         let (pointer, detail) = (clip(pointer.to_owned()), self.detail.clone());
@@ -197,32 +214,29 @@ impl From<PolicyError> for Problem {
         match error {
             PolicyError::Failed(failed) => failed.into(),
             PolicyError::Invalid(diagnostics) => Self::from(diagnostics),
+            PolicyError::TestsFailed(diagnostics) => {
+                let detail = match diagnostics.as_slice() {
+                    [only] => only.message.clone(),
+                    several => format!("{} tests fail", several.len()),
+                };
+                Self::found(Kind::TestsFailed, detail, diagnostics)
+            }
+            PolicyError::SecondPerson { .. } => Self::new(Kind::SecondPerson, error.to_string()),
         }
     }
 }
 
 impl From<Vec<Diagnostic>> for Problem {
     fn from(diagnostics: Vec<Diagnostic>) -> Self {
-        let errors = diagnostics
-            .iter()
-            .filter(|found| found.severity == Severity::Error);
-        let errors: Vec<Fault> = errors
-            .map(|found| Fault {
-                pointer: found.path.clone(),
-                detail: format!("{}: {}", found.code, found.message),
-                help: found.help.clone(),
-            })
-            .collect();
-        let detail = match errors.as_slice() {
-            [only] => only.detail.clone(),
-            several => format!("{} errors keep the policy from loading", several.len()),
+        let errors = || {
+            let severe = |found: &&Diagnostic| found.severity == Severity::Error;
+            diagnostics.iter().filter(severe)
         };
-        let diagnostics = diagnostics.into_iter().map(DiagnosticView::from).collect();
-        Self {
-            errors,
-            diagnostics,
-            ..Self::new(Kind::PolicyInvalid, detail)
-        }
+        let detail = match (errors().next(), errors().count()) {
+            (Some(only), 1) => format!("{}: {}", only.code, only.message),
+            (_, several) => format!("{several} errors keep the policy from loading"),
+        };
+        Self::found(Kind::PolicyInvalid, detail, diagnostics)
     }
 }
 

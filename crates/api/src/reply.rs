@@ -64,6 +64,15 @@ impl<T> Reply<T> {
         }
     }
 
+    /// 202 with this body: it was asked for, and is not so yet.
+    pub(crate) const fn accepted(body: T) -> Self {
+        Self {
+            status: StatusCode::ACCEPTED,
+            headers: Vec::new(),
+            body,
+        }
+    }
+
     /// The same with the tag of what it shows.
     pub(crate) fn tagged(mut self, tag: &Tag) -> Self {
         self.headers.extend(tag.header());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
+use toolgate_driver::{ReviewState, review_state};
 use toolgate_gate::{Caller, visible};
 use toolgate_model::{
     Checks, Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Recovery, Risk, RiskScore,
@@ -90,6 +91,15 @@ struct ToolView {
     /// Why it cannot be called although it is there, for people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     faults: Vec<String>,
+    /// How it stands against the definition that was reviewed, for people: `accepted`, `changed`,
+    /// `disabled` or `unpinned`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    review: Option<ReviewState>,
+    /// Whether its calls are denied and models are not shown it until somebody reviews it, for
+    /// people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<bool>,
 }
 
 /// A source of tools.
@@ -138,6 +148,8 @@ async fn list(State(api): State<Api>, caller: AnyCaller) -> Answer<Page<ToolView
                     health: health.get(tool.id.source()).copied(),
                     checks: Some(tool.checks.clone()),
                     faults: configuration.catalogue.faults(&tool.id).to_vec(),
+                    review: Some(review_state(&configuration, tool)),
+                    held: Some(configuration.held(&tool.id).is_some()),
                     ..ToolView::of(tool)
                 })
                 .collect()
@@ -193,6 +205,8 @@ impl ToolView {
             health: None,
             checks: None,
             faults: Vec::new(),
+            review: None,
+            held: None,
         }
     }
 }

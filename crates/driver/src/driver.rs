@@ -191,10 +191,10 @@ impl Driver {
                 next: transition.next.clone(),
             }),
             claim: with.claim,
-            changes: Vec::new(),
             entries,
+            ..Commit::default()
         };
-        let committed = self.ports.store.commit(commit).await?;
+        let committed = self.commit_noticed(commit, &transition.next).await?;
         self.remember(&transition.next, read);
         self.follow(transition);
         Ok((committed, evidence))

@@ -28,6 +28,12 @@ pub(crate) fn of_event(
         let digest = commitment(&proposal.salt, result.as_bytes());
         data.insert("result_digest".to_owned(), json!(digest));
     }
+    if let State::Succeeded { settlement } | State::Failed { settlement, .. } = &invocation.state
+        && let Some(inspection) = &settlement.inspection
+        && !inspection.notices.is_empty()
+    {
+        data.insert("notices".to_owned(), json!(inspection.notices));
+    }
     Entry {
         id,
         at: invocation.updated_at,

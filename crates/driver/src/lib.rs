@@ -8,10 +8,14 @@
 //! Must not know: which store, which tools, which face. It spawns nothing itself and has no clock
 //! of its own.
 
+mod activation;
 mod agents;
+mod difference;
 mod driver;
 mod entries;
 mod history;
+mod incidents;
+mod integrity;
 mod look;
 mod operators;
 mod outcome;
@@ -27,12 +31,17 @@ mod submit;
 mod vote;
 mod wait;
 
+pub use activation::failing_tests;
 pub use agents::{AgentSpec, Issued, KeySpec};
+pub use difference::Difference;
 pub use driver::{Driver, OpenError, Ports};
+pub use integrity::{
+    Pinned, Present, Review, ReviewState, SeenAt, SignalFound, Verdict, review_state,
+};
 pub use operators::{OperatorChange, OperatorSpec};
 pub use outcome::{Failed, Outcome};
 pub use people::require;
-pub use policies::{PolicyError, Published};
+pub use policies::{Activated, Activation, PolicyError, Published};
 pub use recover::Recovered;
 pub use run::Watch;
 pub use settle::Landed;

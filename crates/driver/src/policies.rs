@@ -3,14 +3,15 @@
 //! A version is immutable and belongs to a document's name. What is in force is a set of versions,
 //! named by its digest; rollback is putting an old version in force again (2-decision, 6).
 
-use serde_json::json;
+use serde_json::{Value, json};
 use toolgate_gate::Caller;
-use toolgate_gate::port::{Change, PolicyDraft, Publication, Stamp};
+use toolgate_gate::port::{Change, PolicyDraft};
 use toolgate_model::{
     AgentId, Code, Diagnostic, Digest, Permission, Severity, TenantId, json as canonical,
 };
 use toolgate_policy::{Document, load};
 
+use crate::activation::{asked, forced, unknown_channels};
 use crate::driver::Driver;
 use crate::outcome::Failed;
 use crate::people::{actor, require};
@@ -26,6 +27,20 @@ pub enum PolicyError {
     /// The documents do not load; every problem is listed.
     #[error("the policy has {} problems", .0.len())]
     Invalid(Vec<Diagnostic>),
+    /// The set loads, and some of its tests fail; each is listed.
+    #[error("{} of the tests that the policies carry fail", .0.len())]
+    TestsFailed(Vec<Diagnostic>),
+    /// Somebody else has to do this.
+    #[error(
+        "whoever wrote the version in force of `{name}` does not take it out of force: {}",
+        asked(.may)
+    )]
+    SecondPerson {
+        /// The document.
+        name: String,
+        /// Who may.
+        may: Vec<AgentId>,
+    },
     /// Anything else.
     #[error(transparent)]
     Failed(#[from] Failed),
@@ -44,23 +59,60 @@ pub struct Published {
     pub drafts: Vec<PolicyDraft>,
     /// Warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// Who may put them in force, where that was asked for and takes a second person.
+    pub awaits: Option<Vec<AgentId>>,
+}
+
+/// Which version of a document is put in force.
+#[derive(Clone, Debug, Default)]
+pub struct Activation {
+    /// Its number; none: the newest.
+    pub number: Option<u32>,
+    /// Why it is put in force although tests fail, by somebody who may.
+    pub force: Option<String>,
+}
+
+/// What putting a version in force came to.
+#[derive(Debug)]
+pub struct Activated {
+    /// The version, in force now or not.
+    pub draft: PolicyDraft,
+    /// Who may confirm, where it takes a second person.
+    pub awaits: Option<Vec<AgentId>>,
 }
 
 impl Driver {
     /// Checks documents together with everything else that is in force.
     pub fn check_policies(&self, documents: &[Document]) -> Vec<Diagnostic> {
+        let set = self.set_with(documents);
         let configuration = self.configuration();
-        let mut set: Vec<Document> = configuration
-            .documents()
-            .iter()
-            .map(|document| Document {
-                name: document.name.clone(),
-                text: document.text.clone(),
-            })
+        let mut found = load(&set, &configuration.catalogue).diagnostics;
+        found.extend(unknown_channels(&set, &configuration.settings.channels));
+        found
+    }
+
+    /// The documents in force, with these instead of those of the same name.
+    pub(crate) fn set_with(&self, documents: &[Document]) -> Vec<Document> {
+        let configuration = self.configuration();
+        let kept = configuration.documents().iter().map(|document| Document {
+            name: document.name.clone(),
+            text: document.text.clone(),
+        });
+        let mut set: Vec<_> = kept
             .filter(|document| documents.iter().all(|new| new.name != document.name))
             .collect();
         set.extend(documents.iter().cloned());
-        load(&set, &configuration.catalogue).diagnostics
+        set
+    }
+
+    /// The warnings about a set that loads.
+    fn loads(&self, set: &[Document]) -> Result<Vec<Diagnostic>, PolicyError> {
+        let diagnostics = self.check_policies(set);
+        let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+        if diagnostics.iter().any(is_error) {
+            return Err(PolicyError::Invalid(diagnostics));
+        }
+        Ok(diagnostics)
     }
 
     /// Adds a version of each document whose text is new. Nothing is in force by that.
@@ -119,47 +171,39 @@ impl Driver {
         documents: Vec<Document>,
         (message, in_force): (&str, InForce),
     ) -> Result<Published, PolicyError> {
-        let diagnostics = self.check_policies(&documents);
-        if diagnostics
-            .iter()
-            .any(|found| found.severity == Severity::Error)
-        {
-            return Err(PolicyError::Invalid(diagnostics));
-        }
+        let set = self.set_with(&documents);
+        let diagnostics = self.loads(&set)?;
         crate::people::fits("message", message)?;
+        if in_force == InForce::Now {
+            self.tests_pass(&set)?;
+        }
         let known = self.ports.store.drafts(None).await?;
         let drafts: Vec<_> = documents
             .into_iter()
             .map(|document| self.next_version(document, &known, (&actor, message)))
             .collect();
-        let mut set = active(&known);
-        if in_force == InForce::Now {
-            set.retain(|(name, _)| drafts.iter().all(|draft| draft.name != *name));
-            set.extend(
-                drafts
-                    .iter()
-                    .map(|draft| (draft.name.clone(), draft.number)),
-            );
-            set.sort();
-        }
-        if set.len() > DOCUMENTS_MAX {
-            let message = format!("a set has at most {DOCUMENTS_MAX} documents: join some");
-            return Err(Failed::Invalid(message).into());
-        }
         let new = drafts
             .iter()
             .filter(|draft| !known.iter().any(|old| same(old, draft)));
         let mut changes: Vec<_> = new.cloned().map(Change::PolicyDraft).collect();
-        let moved = set != active(&known);
-        if moved {
+        let moving = match in_force {
+            InForce::Now => drafts.iter().filter(|draft| !draft.active).collect(),
+            InForce::AsBefore => Vec::new(),
+        };
+        let awaits = self.second_person(&actor, &moving);
+        let set = match awaits {
+            None => with(&known, &moving)?,
+            Some(_) => active(&known),
+        };
+        let mut kind = "policy.drafted";
+        if awaits.is_some() {
+            kind = "policy.activation_requested";
+            changes.extend(moving.iter().map(|draft| self.request(&actor, draft)));
+        } else if set != active(&known) {
+            kind = "policy.activated";
             changes.push(self.publication(author(&actor), set.clone()));
         }
         if !changes.is_empty() {
-            let kind = if moved {
-                "policy.activated"
-            } else {
-                "policy.drafted"
-            };
             let data = json!({
                 "message": message,
                 "documents": drafts.iter().map(|draft| json!({
@@ -172,6 +216,7 @@ impl Driver {
         Ok(Published {
             drafts,
             diagnostics,
+            awaits,
         })
     }
 
@@ -201,88 +246,95 @@ impl Driver {
         }
     }
 
-    fn publication(&self, by: AgentId, set: Vec<(String, u32)>) -> Change {
-        let stamp = Stamp { by, at: self.now() };
-        Change::PolicySet(Publication { set, stamp })
-    }
-
-    /// Puts a version in force instead of the document's present one.
+    /// Puts a version in force instead of the document's present one; the newest where none is
+    /// named. Where the setting wants a second person, and the caller wrote the version, it is
+    /// only asked for.
     ///
     /// # Errors
-    /// [`PolicyError`] where the caller may not, there is no such version, or the set would not
-    /// load with it.
+    /// [`PolicyError`] where the caller may not, there is no such version, the set would not load
+    /// with it, or its tests fail.
     pub async fn activate_policy(
         &self,
         caller: &Caller,
         name: &str,
-        number: Option<u32>,
-    ) -> Result<PolicyDraft, PolicyError> {
+        Activation { number, force }: Activation,
+    ) -> Result<Activated, PolicyError> {
         require(caller, Permission::ActivatePolicy)?;
         let known = self.ports.store.drafts(None).await?;
         let wanted = known
             .iter()
             .filter(|draft| draft.name == name)
             .find(|draft| number.is_none_or(|number| draft.number == number))
-            .cloned()
             .ok_or_else(|| Failed::not_found("policy version", name))?;
-        self.put_in_force(caller, &known, wanted).await
+        let set = self.set_with(&[document(wanted)]);
+        self.loads(&set)?;
+        let forced = match (self.tests_pass(&set), force) {
+            (Ok(()), _) => None,
+            (Err(PolicyError::TestsFailed(failing)), Some(reason)) => {
+                Some(forced(caller, &failing, &reason)?)
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let how = json!({"forced": forced});
+        self.put_in_force(caller, (&known, wanted), how).await
     }
 
-    /// Puts the version before the present one in force again.
+    /// Puts the version that was in force before the present one in force again. Its tests are not
+    /// asked: what went wrong has to end now.
     ///
     /// # Errors
-    /// [`PolicyError`] where the caller may not, or there is no earlier version.
+    /// [`PolicyError`] where the caller may not, or no earlier version was ever in force.
     pub async fn rollback_policy(
         &self,
         caller: &Caller,
         name: &str,
-    ) -> Result<PolicyDraft, PolicyError> {
+    ) -> Result<Activated, PolicyError> {
         require(caller, Permission::ActivatePolicy)?;
         let known = self.ports.store.drafts(None).await?;
         let mine = || known.iter().filter(|draft| draft.name == name);
         let present = mine()
             .find(|draft| draft.active)
             .map_or(u32::MAX, |draft| draft.number);
+        // INVARIANT: rolling back is no way around the tests or the second person: what was never
+        // in force is never reached by it.
         let earlier = mine()
-            .filter(|draft| draft.number < present)
+            .filter(|draft| draft.number < present && draft.activated.is_some())
             .max_by_key(|draft| draft.number)
-            .cloned()
-            .ok_or_else(|| {
-                let message = format!("`{name}` has no version before the one in force");
-                Failed::Conflict {
-                    code: Code::WrongState,
-                    message,
-                }
+            .ok_or_else(|| Failed::Conflict {
+                code: Code::WrongState,
+                message: format!("`{name}` has no version that was in force before this one"),
             })?;
-        self.put_in_force(caller, &known, earlier).await
+        self.loads(&self.set_with(&[document(earlier)]))?;
+        let how = json!({"rollback": true});
+        self.put_in_force(caller, (&known, earlier), how).await
     }
 
     async fn put_in_force(
         &self,
         caller: &Caller,
-        known: &[PolicyDraft],
-        wanted: PolicyDraft,
-    ) -> Result<PolicyDraft, PolicyError> {
-        let document = Document {
-            name: wanted.name.clone(),
-            text: wanted.text.clone(),
-        };
-        let diagnostics = self.check_policies(&[document]);
-        if diagnostics
-            .iter()
-            .any(|found| found.severity == Severity::Error)
-        {
-            return Err(PolicyError::Invalid(diagnostics));
+        (known, wanted): (&[PolicyDraft], &PolicyDraft),
+        how: Value,
+    ) -> Result<Activated, PolicyError> {
+        let by = actor(caller);
+        if let Some(awaits) = self.second_person(&by, &[wanted]) {
+            let changes = vec![self.request(&by, wanted)];
+            let kind = "policy.activation_requested";
+            self.write_set(caller, (kind, wanted, how), changes).await?;
+            return Ok(Activated {
+                draft: wanted.clone(),
+                awaits: Some(awaits),
+            });
         }
-        let mut set = active(known);
-        set.retain(|(name, _)| *name != wanted.name);
-        set.push((wanted.name.clone(), wanted.number));
-        set.sort();
-        self.write_set(caller, ("policy.activated", &wanted), set)
+        let set = with(known, &[wanted])?;
+        let changes = vec![self.publication(author(&by), set)];
+        self.write_set(caller, ("policy.activated", wanted, how), changes)
             .await?;
-        Ok(PolicyDraft {
-            active: true,
-            ..wanted
+        Ok(Activated {
+            draft: PolicyDraft {
+                active: true,
+                ..wanted.clone()
+            },
+            awaits: None,
         })
     }
 
@@ -302,9 +354,17 @@ impl Driver {
             .find(|draft| draft.active && draft.name == name)
             .cloned()
             .ok_or_else(|| Failed::not_found("policy in force", name))?;
+        if self.second_person(&actor(caller), &[&present]).is_some() {
+            return Err(PolicyError::SecondPerson {
+                name: name.to_owned(),
+                may: self.confirmers(&actor(caller), &[&present]),
+            });
+        }
         let mut set = active(&known);
         set.retain(|(other, _)| *other != name);
-        self.write_set(caller, ("policy.deactivated", &present), set)
+        let changes = vec![self.publication(author(&actor(caller)), set)];
+        let kind = "policy.deactivated";
+        self.write_set(caller, (kind, &present, json!({})), changes)
             .await?;
         Ok(PolicyDraft {
             active: false,
@@ -315,14 +375,22 @@ impl Driver {
     async fn write_set(
         &self,
         caller: &Caller,
-        (kind, draft): (&'static str, &PolicyDraft),
-        set: Vec<(String, u32)>,
+        (kind, draft, how): (&'static str, &PolicyDraft, Value),
+        changes: Vec<Change>,
     ) -> Result<(), PolicyError> {
-        let data = json!({
-            "name": draft.name, "number": draft.number, "digest": draft.digest, "set": set,
+        let set = changes.iter().find_map(|change| match change {
+            Change::PolicySet(publication) => Some(&publication.set),
+            _ => None,
         });
+        let mut data = json!({
+            "name": draft.name, "number": draft.number, "digest": draft.digest, "set": set,
+            "author": draft.author,
+            "requested_by": draft.requested.as_ref().map(|request| &request.by),
+        });
+        if let (Some(data), Value::Object(how)) = (data.as_object_mut(), how) {
+            data.extend(how.into_iter().filter(|(_, value)| !value.is_null()));
+        }
         let tenant = crate::people::tenant(caller).clone();
-        let changes = vec![self.publication(author(&actor(caller)), set)];
         self.change(&actor(caller), &tenant, (kind, data), changes)
             .await?;
         Ok(())
@@ -346,11 +414,36 @@ fn active(known: &[PolicyDraft]) -> Vec<(String, u32)> {
     set
 }
 
+/// The versions in force, with these instead of those of the same name.
+fn with(known: &[PolicyDraft], moving: &[&PolicyDraft]) -> Result<Vec<(String, u32)>, Failed> {
+    let mut set = active(known);
+    set.retain(|(name, _)| moving.iter().all(|draft| draft.name != *name));
+    set.extend(
+        moving
+            .iter()
+            .map(|draft| (draft.name.clone(), draft.number)),
+    );
+    set.sort();
+    if set.len() > DOCUMENTS_MAX {
+        let message = format!("a set has at most {DOCUMENTS_MAX} documents: join some");
+        return Err(Failed::Invalid(message));
+    }
+    Ok(set)
+}
+
+fn document(draft: &PolicyDraft) -> Document {
+    Document {
+        name: draft.name.clone(),
+        text: draft.text.clone(),
+    }
+}
+
 fn same(old: &PolicyDraft, new: &PolicyDraft) -> bool {
     old.name == new.name && old.number == new.number
 }
 
-fn author(actor: &Actor) -> AgentId {
+/// The name that is kept of whoever does something.
+pub(crate) fn author(actor: &Actor) -> AgentId {
     crate::entries::name(actor)
         .cloned()
         .unwrap_or_else(AgentId::gate)

@@ -421,7 +421,7 @@ impl Driver {
             entries: vec![entry],
             ..Commit::default()
         };
-        match self.ports.store.commit(commit).await {
+        match self.commit_noticed(commit, &invocation).await {
             Ok(_) => {
                 // Whoever asked makes the call itself: it counts.
                 reservation.keep();

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use toolgate_detect::Detector;
 use toolgate_execution::Escalation;
 use toolgate_model::{
-    Agent, AgentId, Catalogue, Code, Credential, Denial, Diagnostic, Duration, Epoch, Identity,
-    KeyId, Operator, Risk, Severity, Timestamp, TokenKind, ToolId,
+    Agent, AgentId, Catalogue, Code, Credential, Denial, Descriptor, Diagnostic, Digest, Duration,
+    Epoch, Identity, KeyId, Operator, Risk, Severity, Timestamp, TokenKind, ToolId,
 };
 use toolgate_policy::{Document, PolicySet, load_with};
 
 use crate::history::LedgerLimits;
 
 use crate::payload::Payloads;
-use crate::pin::{Hold, ToolChanges, ToolPin, held};
+use crate::pin::{self, Hold, ToolChanges, ToolPin, held};
 use crate::port::{PolicyDocument, Stored};
 use crate::posture::Posture;
 
@@ -125,6 +125,8 @@ pub struct Configuration {
     pub catalogue: Arc<Catalogue>,
     pub(crate) payloads: Arc<Payloads>,
     documents: Vec<PolicyDocument>,
+    /// The digest of what each tool's source says of it now.
+    definitions: Arc<HashMap<ToolId, Digest>>,
     pins: HashMap<ToolId, ToolPin>,
     held: HashMap<ToolId, Hold>,
     agents: HashMap<AgentId, Arc<Agent>>,
@@ -152,11 +154,15 @@ impl Configuration {
             || Arc::new(Payloads::of(&catalogue)),
             |old| old.payloads.clone(),
         );
+        let definitions = same_tools.map_or_else(
+            || Arc::new(pin::definitions(&catalogue)),
+            |old| old.definitions.clone(),
+        );
         let pins = stored.pins.into_iter().map(|pin| (pin.tool.clone(), pin));
         let pins: HashMap<_, _> = pins.collect();
         let held = match same_tools {
             Some(old) if old.pins == pins => old.held.clone(),
-            _ => held(&catalogue, &pins, |source| settings.changes_of(source)),
+            _ => held(&definitions, &pins, |source| settings.changes_of(source)),
         };
         Self {
             epoch: stored.epoch,
@@ -166,6 +172,7 @@ impl Configuration {
             payloads,
             catalogue,
             documents: stored.policies,
+            definitions,
             pins,
             held,
             agents: by(stored.agents, |agent| agent.id.clone()),
@@ -177,6 +184,12 @@ impl Configuration {
     /// The documents in force, as they were written.
     pub fn documents(&self) -> &[PolicyDocument] {
         &self.documents
+    }
+
+    /// The digest of what the source of this tool of the catalogue says of it now.
+    pub fn definition(&self, tool: &Descriptor) -> Digest {
+        let known = self.definitions.get(&tool.id).copied();
+        known.unwrap_or_else(|| pin::definition_digest(tool))
     }
 
     /// What this tool is pinned to.

@@ -139,6 +139,12 @@ impl IncidentState {
             Self::Closed => "closed",
         }
     }
+
+    /// The state of this written form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Open, Self::Investigating, Self::Closed];
+        all.into_iter().find(|state| state.as_str() == text)
+    }
 }
 
 impl Incident {
@@ -217,6 +223,9 @@ impl IncidentFilter {
             && self.tenant.as_ref().is_none_or(of)
             && self.open_under.as_ref().is_none_or(under)
             && (self.states.is_empty() || self.states.contains(&incident.state))
-            && self.before.as_ref().is_none_or(|before| incident.id < *before)
+            && self
+                .before
+                .as_ref()
+                .is_none_or(|before| incident.id < *before)
     }
 }

@@ -22,7 +22,11 @@ pub fn notices(entry: &Entry) -> Vec<Notice> {
         .get("call")
         .and_then(|call| call.pointer("/decision/notices"));
     let lists = [of_call, entry.data.get("notices")];
-    let items = lists.into_iter().flatten().filter_map(Value::as_array).flatten();
+    let items = lists
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_array)
+        .flatten();
     items
         .filter_map(|item| serde_json::from_value(item.clone()).ok())
         .take(NOTICES_MAX)

@@ -11,7 +11,9 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use toolgate_model::{AgentId, Catalogue, Code, Denial, Descriptor, Digest, Timestamp, ToolId, json};
+use toolgate_model::{
+    AgentId, Catalogue, Code, Denial, Descriptor, Digest, Timestamp, ToolId, json,
+};
 
 /// Tools of one source that the gate pins by itself.
 // LIMIT: 4,000, four times what a source may offer at once: a server that names ever new tools
@@ -146,16 +148,22 @@ impl Hold {
                 ),
             )
             .with("review", review),
-            Self::Disabled => {
-                Denial::new(Code::ToolDisabled, format!("`{tool}` is disabled"))
-            }
+            Self::Disabled => Denial::new(Code::ToolDisabled, format!("`{tool}` is disabled")),
         }
     }
 }
 
-/// Which tools of the catalogue are held, and why. `changes` says per source what a change does.
+/// The digests of all definitions of a catalogue.
+pub(crate) fn definitions(catalogue: &Catalogue) -> HashMap<ToolId, Digest> {
+    let digests = catalogue
+        .iter()
+        .map(|tool| (tool.id.clone(), definition_digest(tool)));
+    digests.collect()
+}
+
+/// Which tools are held, and why. `changes` says per source what a change does.
 pub(crate) fn held(
-    catalogue: &Catalogue,
+    present: &HashMap<ToolId, Digest>,
     pins: &HashMap<ToolId, ToolPin>,
     changes: impl Fn(&str) -> ToolChanges,
 ) -> HashMap<ToolId, Hold> {
@@ -163,21 +171,19 @@ pub(crate) fn held(
     for tool in pins.keys() {
         *per_source.entry(tool.source()).or_default() += 1;
     }
-    let full = |source: &str| per_source.get(source).copied().unwrap_or_default() >= PINS_PER_SOURCE_MAX;
-    let hold = |tool: &Descriptor| match pins.get(&tool.id) {
-        None => full(tool.id.source()).then_some(Hold::Unpinned),
+    let full =
+        |source: &str| per_source.get(source).copied().unwrap_or_default() >= PINS_PER_SOURCE_MAX;
+    let hold = |tool: &ToolId, present: Digest| match pins.get(tool) {
+        None => full(tool.source()).then_some(Hold::Unpinned),
         Some(pin) if pin.standing == Standing::Disabled => Some(Hold::Disabled),
         Some(pin) => {
-            let present = definition_digest(tool);
-            let differs = present != pin.digest && changes(tool.id.source()) == ToolChanges::Hold;
-            differs.then_some(Hold::Changed {
-                pinned: pin.digest,
-                present,
-            })
+            let pinned = pin.digest;
+            let differs = present != pinned && changes(tool.source()) == ToolChanges::Hold;
+            differs.then_some(Hold::Changed { pinned, present })
         }
     };
-    catalogue
+    present
         .iter()
-        .filter_map(|tool| hold(tool).map(|hold| (tool.id.clone(), hold)))
+        .filter_map(|(tool, digest)| hold(tool, *digest).map(|hold| (tool.clone(), hold)))
         .collect()
 }

@@ -27,6 +27,8 @@ pub enum Permission {
     WritePolicy,
     /// Put a policy version in force.
     ActivatePolicy,
+    /// Put a policy version in force although its tests fail.
+    OverrideTests,
     /// Make and change agents and credentials.
     ManageAgents,
     /// Make and change people.

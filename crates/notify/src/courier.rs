@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::select;
 use reqwest::Client;
 use tokio::sync::Notify;
+use toolgate_gate::notices;
 use toolgate_gate::outbox::{Delivery, Ended, EndpointStatus, NoticeError, Standing};
 use toolgate_gate::port::{RecordFilter, Unavailable};
 use toolgate_model::{Duration, RecordId, Timestamp};
@@ -121,16 +122,21 @@ impl Courier {
         self.ports.store.records(filter).await
     }
 
-    /// The entry of a record that this endpoint is told of. One that does not read any more is
-    /// for the verifier to find.
+    /// The entry of a record that this endpoint is told of: by its kind, or because a rule names
+    /// the endpoint. One that does not read any more is for the verifier to find.
     fn wanted(&self, record: &Record) -> Option<(u64, Entry)> {
         let entry = record.entry().ok()?;
         let named = |glob: &toolgate_model::Glob| glob.matches(&entry.kind);
-        self.spec
-            .events
-            .iter()
-            .any(named)
-            .then_some((record.index, entry))
+        let addressed = || {
+            let channels = notices(&entry)
+                .into_iter()
+                .filter_map(|notice| notice.channel);
+            channels
+                .into_iter()
+                .any(|channel| channel == self.spec.name)
+        };
+        let wanted = self.spec.events.iter().any(named) || addressed();
+        wanted.then_some((record.index, entry))
     }
 
     async fn attempt(

@@ -21,7 +21,7 @@ pub use notifier::{ENDPOINTS_MAX, EndpointSpec, Facts, Notifier, Ports};
 pub use signature::{SecretError, SigningSecrets};
 
 /// What an endpoint is told of where its configuration does not say.
-pub const EVENTS_DEFAULT: [&str; 7] = [
+pub const EVENTS_DEFAULT: [&str; 9] = [
     "approval.requested",
     "approval.escalated",
     "approval.approved",
@@ -29,4 +29,6 @@ pub const EVENTS_DEFAULT: [&str; 7] = [
     "approval.expired",
     "approval.voided",
     "invocation.needs_operator",
+    "incident.opened",
+    "tool.changed",
 ];

@@ -12,7 +12,7 @@
 
 use serde_json::{Map, Value, json};
 use toolgate_execution::Invocation;
-use toolgate_gate::Capture;
+use toolgate_gate::{Capture, notices};
 use toolgate_model::Timestamp;
 use toolgate_record::Entry;
 
@@ -24,7 +24,7 @@ const ARGUMENTS_BYTES_MAX: usize = 16 << 10;
 const RESOURCE_CHARS_MAX: usize = 256;
 
 /// What an event's own data says beside the call, under the same name.
-const TOLD: [&str; 8] = [
+const TOLD: [&str; 19] = [
     "digest",
     "approvers",
     "quorum",
@@ -33,6 +33,17 @@ const TOLD: [&str; 8] = [
     "drift",
     "to",
     "attempt",
+    "incident",
+    "severity",
+    "state",
+    "count",
+    "policy",
+    "rule",
+    "agent",
+    "tool",
+    "pinned",
+    "present",
+    "incidents",
 ];
 
 /// One message, the same at every attempt.
@@ -66,6 +77,15 @@ impl Message {
                 put(name, value.clone());
             }
         }
+        if let Some((rules, decision)) = noticed(entry) {
+            put("rules", rules);
+            put(
+                "verdict",
+                decision.get("verdict").cloned().unwrap_or_default(),
+            );
+            let code = decision.pointer("/denial/code").cloned();
+            put("code", code.unwrap_or_default());
+        }
         let approval = entry.data.get("approval").and_then(Value::as_str);
         if let Some(approval) = approval {
             put("approval_id", approval.into());
@@ -76,10 +96,14 @@ impl Message {
             put("decided_by", by);
             put("decision", decision);
         }
-        let link = match (approval, invocation) {
-            (Some(approval), _) => Some(format!("{public_url}/approvals/{approval}")),
-            (None, Some(invocation)) => Some(format!("{public_url}/invocations/{}", invocation.id)),
-            (None, None) => None,
+        let incident = entry.data.get("incident").and_then(Value::as_str);
+        let link = match (approval, incident, invocation) {
+            (Some(approval), _, _) => Some(format!("{public_url}/approvals/{approval}")),
+            (None, Some(incident), _) => Some(format!("{public_url}/incidents/{incident}")),
+            (None, None, Some(invocation)) => {
+                Some(format!("{public_url}/invocations/{}", invocation.id))
+            }
+            (None, None, None) => None,
         };
         if let Some(link) = link {
             put("url", link.into());
@@ -103,6 +127,16 @@ impl Message {
             body: body.to_string(),
         }
     }
+}
+
+/// The rules that wanted somebody told, and the decision that the entry is about.
+fn noticed(entry: &Entry) -> Option<(Value, Value)> {
+    let rules: Vec<_> = notices(entry)
+        .iter()
+        .map(|notice| notice.rule.to_string())
+        .collect();
+    let call = entry.data.get("call").and_then(|call| call.get("decision"));
+    (!rules.is_empty()).then(|| (json!(rules), call.cloned().unwrap_or_default()))
 }
 
 fn call<P>(invocation: &Invocation, capture: Capture, put: &mut P)

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use toolgate_gate::{Configuration, visible};
-use toolgate_model::{Catalogue, Descriptor, Identity, KeyPlace, Lifecycle, Timestamp};
+use toolgate_model::{Catalogue, Descriptor, Identity, KeyPlace, Timestamp};
 
 use super::limits::PAGE_BYTES_MAX;
 use super::message::RpcError;
