@@ -329,6 +329,7 @@ fn problem(status: u16, body: &Value) -> Fault {
     let exit = match status {
         401 | 403 => Exit::NotPermitted,
         409 | 412 | 428 => Exit::Conflict,
+        _ if text("code") == "tests_failed" => Exit::TestsFailed,
         400..=499 if !diagnostics.is_empty() => Exit::Invalid,
         400..=499 => Exit::Usage,
         _ => Exit::Failed,
@@ -342,8 +343,7 @@ fn problem(status: u16, body: &Value) -> Fault {
         ..Findings::default()
     };
     let fault = match exit {
-        Exit::Invalid => Fault::invalid(message, findings),
-        exit => Fault::new(exit, message),
+        exit => Fault::new(exit, message).with_findings(|_| findings),
     };
     let fault = match body.get("help").and_then(Value::as_str) {
         Some(help) => fault.help(help),
@@ -404,10 +404,15 @@ fn diagnostic(value: &Value) -> Diagnostic {
     }
 }
 
+/// Codes of complaints about policies that are not about their text: a `notify` that names no
+/// endpoint, and cases that do not read or fail.
+const OTHER_CODES: [&str; 6] = ["N001", "T001", "T002", "T003", "T004", "T010"];
+
 /// The code as this build knows it; a newer gate may have others.
 fn known_code(code: &str) -> &'static str {
-    let known = toolgate_policy::diagnostics::CODES
+    let of_policies = toolgate_policy::diagnostics::CODES
         .iter()
-        .find(|known| known.code == code);
-    known.map_or("P", |known| known.code)
+        .map(|known| known.code);
+    let mut known = of_policies.chain(OTHER_CODES);
+    known.find(|known| *known == code).unwrap_or("P")
 }

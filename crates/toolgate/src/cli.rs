@@ -92,6 +92,8 @@ commands! {
     Doctor(commands::doctor::Doctor),
     /// Decide one call without running it
     Eval(commands::eval::Eval),
+    /// See or change incidents that rules opened
+    Incident(commands::incident::Incident),
     /// Write a configuration and policies to begin with
     Init(commands::init::Init),
     /// See, make, rotate or revoke credentials of agents
@@ -127,7 +129,7 @@ commands! {
     Source(commands::source::Source),
     /// Run the cases of policies, and say what they leave out
     Test(commands::test::Test),
-    /// See tools
+    /// See tools, and review those that changed
     Tool(commands::tool::Tool),
     /// See or add people
     User(commands::user::User),

@@ -15,6 +15,7 @@ pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod eval;
+pub(crate) mod incident;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;

@@ -217,7 +217,7 @@ impl Reading<'_, '_> {
     fn whole(&mut self, mut root: Section) -> Config {
         let root = &mut root;
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8787));
-        let config = Config {
+        let mut config = Config {
             listen: self.reader.value(root, "listen", listen),
             data: self.path(root, "data", "./toolgate-data"),
             policies: self.paths(root, "policies"),
@@ -233,6 +233,11 @@ impl Reading<'_, '_> {
             hosts: self.reader.value(root, "hosts", Vec::new()),
             origins: self.reader.value(root, "origins", Vec::new()),
         };
+        let settings = &mut config.settings;
+        let own = |source: &Source| Some((source.name.clone(), source.tool_changes?));
+        settings.source_changes = config.sources.iter().filter_map(own).collect();
+        let channels = config.endpoints.iter().map(|endpoint| endpoint.name.clone());
+        settings.channels = channels.collect();
         self.store(root);
         let help = "put a TLS proxy in front, and name its host in `hosts`";
         self.reader.unavailable(root, "tls", help);
@@ -273,6 +278,7 @@ impl Reading<'_, '_> {
         let mut approvals = self.reader.table(root, "approvals");
         let mut idempotency = self.reader.table(root, "idempotency");
         let mut record = self.reader.table(root, "record");
+        let mut policy = self.reader.table(root, "policy");
         let reader = &mut *self.reader;
         let settings = Settings {
             posture,
@@ -292,11 +298,13 @@ impl Reading<'_, '_> {
                 .iter()
                 .map(|domain| domain.trim_end_matches('.').to_ascii_lowercase())
                 .collect(),
+            tool_changes: reader.value(root, "tool_changes", defaults.tool_changes),
+            second_person: reader.value(&mut policy, "second_person", defaults.second_person),
             escalation: escalation(reader, &mut approvals),
             capture: capture(reader, &mut record),
             ..defaults
         };
-        [approvals, idempotency, record]
+        [approvals, idempotency, record, policy]
             .into_iter()
             .for_each(|section| reader.finish(section));
         settings

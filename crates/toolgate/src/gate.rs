@@ -136,6 +136,10 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         .await
         .map_err(|error| Fault::failed(error.to_string()))?;
     catalogues.follow(&driver, &sources);
+    driver
+        .pin_tools()
+        .await
+        .map_err(|error| Fault::failed(error.to_string()))?;
     home::keep_admin_token(&config.data, &driver).await?;
     declare_agents(config, &driver).await?;
     let watched = reload::declare(&driver, &config.policies, &config.documents, shell).await?;
@@ -184,6 +188,9 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
     groups
         .upkeep
         .loop_until_stopped("sweeps", upkeep::sweeps(driver.clone(), clock.clone()));
+    groups
+        .upkeep
+        .loop_until_stopped("tools", upkeep::tools(driver.clone(), clock.clone()));
     groups
         .upkeep
         .loop_until_stopped("uses", upkeep::uses(driver.clone(), clock.clone()));

@@ -20,6 +20,7 @@ mod config;
 mod diagnostic;
 mod explained;
 mod junit;
+mod prefix;
 mod table;
 
 mod admin;

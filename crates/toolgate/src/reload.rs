@@ -103,9 +103,19 @@ pub(crate) async fn declare(
     let mut files = read(paths)?;
     files.documents.extend(own.iter().cloned());
     if !files.documents.is_empty() {
-        let published = driver.declare_policies(files.documents.clone()).await;
-        let published = published.map_err(|error| refused(error, &files))?;
-        shell.say(findings(published.diagnostics, &files).drawn().trim_end());
+        match driver.declare_policies(files.documents.clone()).await {
+            Ok(published) => shell.say(findings(published.diagnostics, &files).drawn().trim_end()),
+            // Rules that were in force are better than none, and their author is told.
+            Err(error @ PolicyError::TestsFailed(_))
+                if !driver.configuration().documents().is_empty() =>
+            {
+                let why = refused(error, &files).drawn();
+                tracing::error!(
+                    "tests of the policy files fail; the old ones stay in force\n{why}"
+                );
+            }
+            Err(error) => return Err(refused(error, &files)),
+        }
     }
     for name in orphans(driver, &files).await {
         tracing::warn!(
@@ -160,6 +170,12 @@ fn refused(error: PolicyError, files: &PolicyFiles) -> Fault {
             let message = format!("the policies have {}", problems(diagnostics.len()));
             Fault::invalid(message, findings(diagnostics, files))
         }
+        PolicyError::TestsFailed(failing) => {
+            let count = failing.len();
+            let message = format!("{count} of the tests that the policies carry fail");
+            Fault::invalid(message, findings(failing, files))
+        }
+        error @ PolicyError::SecondPerson { .. } => Fault::failed(error.to_string()),
         PolicyError::Failed(failed) => Fault::failed(failed.to_string()),
     }
 }

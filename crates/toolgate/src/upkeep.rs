@@ -27,6 +27,20 @@ pub(crate) async fn timers(driver: Arc<Driver>, clock: Arc<dyn Clock>) {
     }
 }
 
+/// How often the catalogue is looked through for what is new or changed in it.
+// LIMIT: a second; whether a tool is held follows from the catalogue at once, this writes it down.
+const TOOLS_EVERY: Duration = Duration::from_secs(1);
+
+/// Pins tools and notes their changes, forever.
+pub(crate) async fn tools(driver: Arc<Driver>, clock: Arc<dyn Clock>) {
+    loop {
+        if let Err(unavailable) = driver.pin_tools().await {
+            tracing::error!(%unavailable, "what the tools say could not be noted");
+        }
+        clock.sleep_until(clock.now().plus(TOOLS_EVERY)).await;
+    }
+}
+
 /// How often what others left behind is looked for.
 // LIMIT: half a minute; timers carry what this process armed, so this finds only what they missed.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);

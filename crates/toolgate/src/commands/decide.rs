@@ -16,10 +16,8 @@ use crate::admin::{Admin, Ask};
 use crate::cli::Run;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::prefix;
 use crate::shell::Shell;
-
-/// LIMIT: eight hex digits of the digest show that it was read.
-const PREFIX_DIGITS_MIN: usize = 8;
 
 /// LIMIT: half a minute; what takes longer goes on and is seen in the log.
 const WAIT_MS: u32 = 30_000;
@@ -61,22 +59,9 @@ pub(crate) struct SendBack {
 impl Run for Approve {
     async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
         let admin = Admin::open(shell)?;
-        let prefix = self.digest.trim_start_matches("sha256:").to_lowercase();
-        let hex = prefix.bytes().all(|b| b.is_ascii_hexdigit());
-        if prefix.len() < PREFIX_DIGITS_MIN || !hex {
-            let message = format!("`{}` is not the beginning of a digest", self.digest);
-            return Err(Fault::usage(message).help(format!(
-                "give at least {PREFIX_DIGITS_MIN} hex digits; `toolgate approvals show {}` has them",
-                self.id
-            )));
-        }
+        let look = format!("toolgate approvals show {}", self.id);
         let digest = digest(&admin, &self.id).await?;
-        if !digest.trim_start_matches("sha256:").starts_with(&prefix) {
-            let message = format!("`{}` now has the digest {digest}", self.id);
-            return Err(Fault::new(Exit::Conflict, message)
-                .help(format!("look again: `toolgate approvals show {}`", self.id))
-                .coded("snapshot_changed"));
-        }
+        prefix::agrees(&self.digest, &digest, (&look, "snapshot_changed"))?;
         let decided = decide(&admin, &self.id, ("approve", digest, self.reason)).await?;
         let run = followed(&admin, decided).await?;
         shell.print(&run, || told(&run, "approved"))?;

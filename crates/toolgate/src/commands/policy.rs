@@ -54,9 +54,18 @@ enum What {
         message: String,
     },
     /// Put a version in force; the newest, if none is named
+    #[command(
+        after_help = "Exit code 4 where a test fails, 6 where a second person has to confirm"
+    )]
     Activate {
         /// Its name, or `name@3`
         name: String,
+        /// Put it in force although tests fail; takes the permission to, and a reason
+        #[arg(long, requires = "reason")]
+        force: bool,
+        /// Why
+        #[arg(long, requires = "force")]
+        reason: Option<String>,
     },
     /// Put the version before the present one in force again
     Rollback {
@@ -106,7 +115,7 @@ impl Run for Policy {
             } => {
                 return apply(shell, &admin, &paths, (activate, &message)).await;
             }
-            What::Activate { name } => activate(&admin, &name).await?,
+            What::Activate { name, reason, .. } => activate(&admin, &name, reason).await?,
             What::Rollback { name } => {
                 let path = format!("/v1/policies/{name}/rollback");
                 admin.body(Ask::post(path, json!({}))).await?
@@ -117,23 +126,29 @@ impl Run for Policy {
             }
         };
         shell.print(&answer, || line(&answer))?;
-        Ok(Exit::Done)
+        Ok(ended(&answer))
     }
 }
 
-const DOCUMENTS: [(&str, &str); 5] = [
+const DOCUMENTS: [(&str, &str); 8] = [
     ("NAME", "/name"),
     ("IN FORCE", "/active_number"),
+    ("SINCE", "/activated/at"),
+    ("BY", "/activated/by"),
     ("NEWEST", "/latest/number"),
     ("AUTHOR", "/latest/author"),
+    ("ASKED BY", "/latest/requested/by"),
     ("MESSAGE", "/latest/message"),
 ];
 
-const VERSIONS: [(&str, &str); 5] = [
+const VERSIONS: [(&str, &str); 8] = [
     ("VERSION", "/number"),
     ("ACTIVE", "/active"),
     ("AUTHOR", "/author"),
     ("CREATED", "/created_at"),
+    ("ACTIVATED BY", "/activated/by"),
+    ("ACTIVATED", "/activated/at"),
+    ("DIGEST", "/digest"),
     ("MESSAGE", "/message"),
 ];
 
@@ -152,7 +167,8 @@ async fn apply(
     }
     let text = || applied.iter().map(|version| line(version) + "\n").collect();
     shell.print(&json!({"policies": applied}), text)?;
-    Ok(Exit::Done)
+    let worst = applied.iter().map(ended).max();
+    Ok(worst.unwrap_or(Exit::Done))
 }
 
 /// Writes a version on top of the one that is there, so that a version that somebody else wrote
@@ -172,7 +188,7 @@ async fn write(admin: &Admin, name: &str, body: Value) -> Result<Value, Fault> {
     admin.body(ask).await
 }
 
-async fn activate(admin: &Admin, name: &str) -> Result<Value, Fault> {
+async fn activate(admin: &Admin, name: &str, force: Option<String>) -> Result<Value, Fault> {
     let (name, number) = match name.split_once('@') {
         None => (name, None),
         Some((name, number)) => {
@@ -184,7 +200,7 @@ async fn activate(admin: &Admin, name: &str) -> Result<Value, Fault> {
             (name, Some(number))
         }
     };
-    let body = number.map_or(json!({}), |number| json!({"number": number}));
+    let body = json!({"number": number, "force": force});
     admin
         .body(Ask::post(format!("/v1/policies/{name}/activate"), body))
         .await
@@ -205,5 +221,33 @@ fn line(version: &Value) -> String {
         .and_then(Value::as_bool)
         .unwrap_or_default();
     let state = if active { "in force" } else { "not in force" };
-    format!("{name} version {number} is {state}")
+    let line = format!("{name} version {number} is {state}");
+    match awaits(version) {
+        None => line,
+        Some(may) if may.is_empty() => format!(
+            "{line}: a second person has to confirm it, and nobody may: add a person who may \
+             activate policies"
+        ),
+        Some(may) => format!(
+            "{line}: a second person has to confirm it with `toolgate policy activate \
+             {name}@{number}`: {}",
+            may.join(" or ")
+        ),
+    }
+}
+
+/// Who may confirm, where it takes a second person.
+fn awaits(version: &Value) -> Option<Vec<String>> {
+    let listed = version.get("awaits")?.as_array()?;
+    let names = listed.iter().filter_map(Value::as_str);
+    Some(names.map(str::to_owned).collect())
+}
+
+/// What waits for a second person is not done.
+fn ended(version: &Value) -> Exit {
+    if awaits(version).is_some() {
+        Exit::ApprovalRequired
+    } else {
+        Exit::Done
+    }
 }

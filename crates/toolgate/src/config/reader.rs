@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::json;
 use toolgate_gate::Stance;
+use toolgate_gate::pin::ToolChanges;
 use toolgate_model::{
     AgentId, Diagnostic, Duration, Effect, Glob, Lifecycle, ResourceTemplate, Risk, Role, Severity,
     Span, TenantId, ToolId, Verb, nearest,
@@ -467,6 +468,11 @@ texts! {
         Self::parse(text).filter(|role| role.kind() == toolgate_model::TokenKind::Agent)
     };
     SocketAddr: "an address with a port such as \"127.0.0.1:8787\"", |text| text.parse().ok();
+    ToolChanges: "\"hold\" or \"record\"", |text| match text {
+        "hold" => Some(Self::Hold),
+        "record" => Some(Self::Record),
+        _ => None,
+    };
     Stance: "\"allow\", \"require_approval\" or \"deny\"", |text| match text {
         "allow" => Some(Self::Allow),
         "require_approval" => Some(Self::RequireApproval),

@@ -18,6 +18,11 @@ pub(crate) fn json_schema() -> Value {
         "public_url": text("How people reach the gate"),
         "hosts": texts("Host names that requests may name beside loopback ones"),
         "origins": texts("Origins that browsers may call from"),
+        "tool_changes": tool_changes(),
+        "policy": object(json!({"second_person": {
+            "type": "boolean",
+            "description": "Whether the author of a version needs somebody else to put it in force",
+        }})),
         "posture": posture(),
         "approvals": object(json!({
             "expires_in": duration("How long approvers have"),
@@ -63,6 +68,7 @@ fn source() -> Value {
         "start_timeout": duration("How long it may take to come up"),
         "tools_max": count("How many tools it may offer"),
         "message_bytes": count("Bytes of one message from it"),
+        "tool_changes": tool_changes(),
         "mcp": object(json!({
             "command": texts("A process that speaks MCP on its standard streams"),
             "env": secrets,
@@ -74,6 +80,13 @@ fn source() -> Value {
     }));
     require(&mut source, &["name", "mcp"]);
     source
+}
+
+fn tool_changes() -> Value {
+    json!({
+        "enum": ["hold", "record"],
+        "description": "What happens to a tool whose definition changed",
+    })
 }
 
 fn agent() -> Value {

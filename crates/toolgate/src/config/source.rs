@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
+use toolgate_gate::pin::ToolChanges;
 use toolgate_model::Duration;
 use toolgate_tools::{Secret, SourceConfig, SourceKind, SourceLimits, WireNames, source_problems};
 
@@ -31,6 +32,8 @@ pub(crate) struct Source {
     pub(crate) wire_names: WireNames,
     /// Its bounds.
     pub(crate) limits: SourceLimits,
+    /// What happens to its tools when they change, where it differs from the gate's own setting.
+    pub(crate) tool_changes: Option<ToolChanges>,
 }
 
 /// How a source is reached.
@@ -69,6 +72,7 @@ impl Source {
             transport,
             wire_names: WireNames::default(),
             limits: SourceLimits::default(),
+            tool_changes: None,
         }
     }
 
@@ -168,6 +172,7 @@ impl Reading<'_, '_> {
         let name: Option<String> = self.reader.required(&mut section, "name");
         let wire_names = self.wire_names(&mut section);
         let limits = self.source_limits(&mut section);
+        let tool_changes = self.reader.optional(&mut section, "tool_changes");
         let transport = self.transport(&mut section);
         for kind in ["openapi", "plugin"] {
             let help = "serve the tools over MCP and write `mcp = { … }` instead";
@@ -179,6 +184,7 @@ impl Reading<'_, '_> {
             transport: transport?,
             wire_names,
             limits,
+            tool_changes,
         })
     }
 

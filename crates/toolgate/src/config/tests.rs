@@ -528,6 +528,8 @@ own_domains = []
 public_url = "http://gate.example"
 hosts = []
 origins = []
+tool_changes = "record"
+policy = { second_person = true }
 posture = { low = "deny", medium = "deny", high = "deny", critical = "deny" }
 approvals = { expires_in = "1h", escalate_after = "1h", escalate_to = ["owner"] }
 idempotency = { ttl = "1h", duplicate_window = "1h" }
@@ -541,6 +543,7 @@ timeout = "1s"
 start_timeout = "1s"
 tools_max = 1
 message_bytes = 1
+tool_changes = "hold"
 mcp = { command = ["a"], env = { A = "b" }, cwd = "c" }
 [[source]]
 name = "b"
