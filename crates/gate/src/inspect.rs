@@ -152,10 +152,10 @@ pub(crate) fn judged(
     if ruling.effect == Some(Verdict::Deny) {
         return Err(refusal(&ruling));
     }
-    readable(&ruling.rules)?;
     let Some(sanitize) = &ruling.sanitize else {
         return Ok(());
     };
+    readable(&ruling.rules, sanitize)?;
     let (value, replaced) = replace(whole, sanitize);
     if !replaced.is_empty() {
         inspected.result = Some(value.to_string());

@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 use toolgate_detect::{redact, redact_fields};
-use toolgate_model::{Call, Code, Denial, Descriptor, MatchedRule, Sanitized, Truth, Verdict};
+use toolgate_model::{Call, Code, Denial, Descriptor, MatchedRule, Sanitized, Verdict};
 use toolgate_policy::Sanitize;
 
 use crate::configuration::Configuration;
@@ -21,7 +21,7 @@ pub(crate) fn arguments(
     sanitize: &Sanitize,
     judged: &mut Judged,
 ) -> Result<(), Denial> {
-    readable(&judged.decision.rules)?;
+    readable(&judged.decision.rules, sanitize)?;
     let (arguments, replaced) = replace(&call.arguments, sanitize);
     if replaced.is_empty() {
         return Ok(());
@@ -59,10 +59,10 @@ pub(crate) fn replace(value: &Value, sanitize: &Sanitize) -> (Value, Vec<Sanitiz
 ///
 /// # Errors
 /// A [`Denial`] `gate_unavailable` where it could not: what was not read cannot be replaced.
-pub(crate) fn readable(rules: &[MatchedRule]) -> Result<(), Denial> {
+pub(crate) fn readable(rules: &[MatchedRule], sanitize: &Sanitize) -> Result<(), Denial> {
     let blind = rules.iter().find(|rule| {
-        let unread = rule.truth == Truth::Unknown;
-        sanitizes(rule) && unread && rule.unknown.iter().any(|name| name == "data_class")
+        let unasked = rule.unknown.iter().any(|name| name == "data_class");
+        sanitizes(rule) && (sanitize.is_unknown || unasked)
     });
     match blind {
         None => Ok(()),

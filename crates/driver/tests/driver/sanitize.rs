@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use toolgate_driver::Outcome;
 use toolgate_execution::{Choice, Status};
+use toolgate_gate::port::Tools as _;
 use toolgate_model::{Code, Verdict};
 
 use crate::world::{self, Act, World};

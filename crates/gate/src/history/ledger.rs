@@ -29,7 +29,7 @@ pub struct LedgerLimits {
 }
 
 impl Default for LedgerLimits {
-    // LIMIT: 200,000 calls take about 150 MB. A day is what most limits speak of; a rule that asks
+    // LIMIT: 200,000 calls, a few hundred bytes each. A day is what most limits speak of; a rule that asks
     // for more has the span made longer. A session that rested a day is another one.
     fn default() -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Default for LedgerLimits {
 }
 
 /// Pairs of agent and resource that are remembered.
-// LIMIT: a million, about 100 MB; from then on an old pair can look new, which is strict.
+// LIMIT: a million; from then on an old pair can look new, which is strict.
 const TOUCHES_MAX: usize = 1_000_000;
 
 /// Length of one bucket of an agent's baseline, and how many make it.
