@@ -1,13 +1,16 @@
 //! One call while it is being decided: its facts, what has been found out so far, and the meter.
 //!
 //! Conditions read the call only through this. What is found out once (which needles the arguments
-//! contain) is kept for the next rule that asks; the names of attributes that could not be judged
-//! are collected, because the record names them.
+//! contain, which classes of data) is kept for the next rule that asks; the names of attributes
+//! that could not be judged are collected, because the record names them.
 //!
 //! Must not know: rules, expressions, precedence.
 
+use std::rc::Rc;
+
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use toolgate_detect::{Detector, Scan};
 
 use crate::facts::{self, Attribute, Reading, Source};
 use crate::input::Facts;
@@ -16,7 +19,8 @@ use crate::needles::{Found, NeedleId, Needles};
 use crate::path::{self, Step};
 use crate::ruling::{Budget, Fault};
 use crate::schema::{Admission, Shape};
-use crate::value::{Answer, Got};
+use crate::signals::ToolSignals;
+use crate::value::{Answer, Datum, Got};
 
 pub(crate) struct Call<'s, 'c> {
     /// What is known of the call; nothing where an expectation is judged, which sees its locals
@@ -25,11 +29,24 @@ pub(crate) struct Call<'s, 'c> {
     pub(crate) meter: Meter,
     /// The time zone of the document whose rules are being read.
     pub(crate) zone: &'s TimeZone,
-    needles: &'s Needles,
+    lookups: Lookups<'s>,
     found: Option<Option<Found>>,
+    scan: Option<Scanned>,
     unknown: Vec<String>,
     locals: Vec<Local<'c>>,
 }
+
+/// What the set holds for all calls.
+#[derive(Clone, Copy)]
+pub(crate) struct Lookups<'s> {
+    pub(crate) needles: &'s Needles,
+    /// None where an expectation is judged.
+    pub(crate) detector: Option<&'s Detector>,
+    pub(crate) tool_signals: Option<&'s ToolSignals>,
+}
+
+/// What one scan gave; none where the detector refused. Shared, because an explanation goes back.
+pub(crate) type Scanned = Option<Rc<Scan>>;
 
 /// The element that a name of `any` or `all` stands for.
 #[derive(Clone)]
@@ -39,42 +56,48 @@ pub(crate) struct Local<'c> {
 }
 
 impl<'s, 'c> Call<'s, 'c> {
-    pub(crate) fn new(facts: &'s Facts<'c>, needles: &'s Needles, budget: Budget) -> Self {
+    pub(crate) fn new(facts: &'s Facts<'c>, lookups: Lookups<'s>, budget: Budget) -> Self {
         Self {
             facts: Some(facts),
-            ..Self::over(Vec::new(), needles, budget)
+            ..Self::over(Vec::new(), lookups, budget)
         }
     }
 
     /// No call, but these elements, each under its own name.
-    pub(crate) fn over(locals: Vec<Local<'c>>, needles: &'s Needles, budget: Budget) -> Self {
+    pub(crate) fn over(locals: Vec<Local<'c>>, lookups: Lookups<'s>, budget: Budget) -> Self {
         const UTC: &TimeZone = &TimeZone::UTC;
         Self {
             facts: None,
             meter: Meter::new(budget),
             zone: UTC,
-            needles,
+            lookups,
             found: None,
+            scan: None,
             unknown: Vec::new(),
             locals,
         }
     }
 
-    /// The value of an attribute that is a fact.
-    pub(crate) fn attribute(&self, attribute: &Attribute) -> Got<'c> {
+    /// The value of an attribute that is a fact, or that the detector finds.
+    pub(crate) fn attribute(&mut self, attribute: &Attribute) -> Result<Got<'c>, Fault> {
         let Some(facts) = self.facts else {
-            return Got::Unknown;
+            return Ok(Got::Unknown);
         };
         let reading = Reading {
             facts,
             zone: self.zone,
         };
-        match attribute.source {
-            Source::Facts(get) => get(&reading),
-            // The checker lets none of these through as a plain attribute; if one came, it would
-            // be unknown, which is strict.
-            Source::Mapped | Source::Body | Source::NotYet(_) => Got::Unknown,
-        }
+        Ok(match attribute.source {
+            Source::Facts(get) | Source::History(get) => get(&reading),
+            Source::Found(words) => match self.scan()? {
+                Some(scan) => Got::Value(Datum::words(words(&scan))),
+                None => Got::Unknown,
+            },
+            Source::ToolSignals => self.tool_signals(facts),
+            // The checker makes other terms of these; if one came, it would be unknown, which is
+            // strict.
+            Source::Mapped | Source::Body | Source::External | Source::Result => Got::Unknown,
+        })
     }
 
     /// The argument at the end of `steps`.
@@ -85,10 +108,40 @@ impl<'s, 'c> Call<'s, 'c> {
         }
     }
 
+    /// The same as it stands.
+    pub(crate) fn argument_value(&self, steps: &[Step]) -> Option<&'c Value> {
+        path::find(self.facts?.args, steps)
+    }
+
+    /// What a normaliser recognised under the first of the steps, and there at the end of the
+    /// others; none where it says nothing of it.
+    pub(crate) fn place(&self, steps: &[Step]) -> Option<Got<'c>> {
+        let value = self.place_value(steps)?;
+        Some(value.map_or(Got::Missing, Got::json))
+    }
+
+    /// The same as it stands.
+    pub(crate) fn place_value(&self, steps: &[Step]) -> Option<Option<&'c Value>> {
+        let places = self.facts?.places?;
+        let (Step::Name(name), rest) = steps.split_first()? else {
+            return None;
+        };
+        let value = places.get(name)?;
+        Some(path::find(value, rest))
+    }
+
     /// What is at the end of `steps` in the live entity.
     pub(crate) fn entity(&self, steps: &[Step]) -> Got<'c> {
         self.facts
             .map_or(Got::Unknown, |facts| facts::entity(facts, steps))
+    }
+
+    /// What is at the end of `steps` in the result that is judged.
+    pub(crate) fn result(&self, steps: &[Step]) -> Got<'c> {
+        let result = self.facts.and_then(|facts| facts.result);
+        result.map_or(Got::Unknown, |result| {
+            path::find(result, steps).map_or(Got::Missing, Got::json)
+        })
     }
 
     /// What the tool's schema says of its arguments.
@@ -103,6 +156,11 @@ impl<'s, 'c> Call<'s, 'c> {
             Some(local) => reached(local.value, steps, || local.shape.clone()),
             None => Got::Unknown,
         }
+    }
+
+    /// The same as it stands.
+    pub(crate) fn local_value(&self, slot: usize, steps: &[Step]) -> Option<&'c Value> {
+        path::find(self.locals.get(slot)?.value, steps)
     }
 
     pub(crate) fn local_shape(&self, slot: usize) -> Shape<'c> {
@@ -123,11 +181,11 @@ impl<'s, 'c> Call<'s, 'c> {
         result
     }
 
-    /// Whether the texts of the arguments contain the needle. The first question searches for the
-    /// needles of all rules.
+    /// Whether the texts of the arguments (or of the result that is judged) contain the needle. The
+    /// first question searches for the needles of all rules.
     pub(crate) fn body_contains(&mut self, needle: NeedleId) -> Result<Answer, Fault> {
-        if let (None, Some(facts)) = (&self.found, self.facts) {
-            self.found = Some(self.needles.search(facts.args, &mut self.meter)?);
+        if let (None, Some(body)) = (&self.found, self.body()) {
+            self.found = Some(self.lookups.needles.search(body, &mut self.meter)?);
         }
         Ok(match &self.found {
             Some(Some(found)) => Answer::known(found.has(needle)),
@@ -136,6 +194,39 @@ impl<'s, 'c> Call<'s, 'c> {
                 Answer::UNKNOWN
             }
         })
+    }
+
+    /// What the detector finds in the arguments, or in the result that is judged. The first
+    /// question scans, once for all rules; none where it refuses.
+    pub(crate) fn scan(&mut self) -> Result<Scanned, Fault> {
+        if let Some(known) = &self.scan {
+            return Ok(known.clone());
+        }
+        let (Some(body), Some(detector)) = (self.body(), self.lookups.detector) else {
+            return Ok(None);
+        };
+        self.meter.spend_text(text_bytes(body))?;
+        let scanned = detector.scan(body).ok().map(Rc::new);
+        self.scan = Some(scanned.clone());
+        Ok(scanned)
+    }
+
+    /// What `body` and the detector read.
+    fn body(&self) -> Option<&'c Value> {
+        self.facts.map(|facts| facts.result.unwrap_or(facts.args))
+    }
+
+    fn tool_signals(&self, facts: &Facts<'c>) -> Got<'c> {
+        let (Some(tool), Some(detector)) = (facts.descriptor, self.lookups.detector) else {
+            return Got::Unknown;
+        };
+        // What a normaliser says of a raw request is no tool of the catalogue, whatever its name.
+        let known = self.lookups.tool_signals.filter(|_| facts.places.is_none());
+        let words = match known.and_then(|known| known.get(&tool.id)) {
+            Some(words) => words.cloned(),
+            None => ToolSignals::of(tool, detector),
+        };
+        words.map_or(Got::Unknown, |words| Got::Value(Datum::words(words)))
     }
 
     /// Remembers that an attribute could not be judged.
@@ -158,10 +249,11 @@ impl<'s, 'c> Call<'s, 'c> {
     /// Runs `inner` without a trace of it: what it costs and finds out does not count. It is for
     /// parts of a rule that are shown in an explanation although they no longer matter.
     pub(crate) fn aside<T>(&mut self, inner: impl FnOnce(&mut Self) -> T) -> T {
-        let (meter, found, unknown) =
-            (self.meter.clone(), self.found.clone(), self.unknown.clone());
+        let (meter, found) = (self.meter.clone(), self.found.clone());
+        let (scan, unknown) = (self.scan.clone(), self.unknown.clone());
         let result = inner(self);
-        (self.meter, self.found, self.unknown) = (meter, found, unknown);
+        (self.meter, self.found) = (meter, found);
+        (self.scan, self.unknown) = (scan, unknown);
         result
     }
 
@@ -194,4 +286,21 @@ fn could_exist(value: &Value, steps: &[Step], mut shape: Shape<'_>) -> bool {
         }
     }
     true
+}
+
+/// How much text is in a value, keys included, in bytes.
+fn text_bytes(value: &Value) -> usize {
+    let (mut bytes, mut rest) = (0, vec![value]);
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::String(text) => bytes += text.len(),
+            Value::Array(items) => rest.extend(items),
+            Value::Object(members) => {
+                bytes += members.keys().map(String::len).sum::<usize>();
+                rest.extend(members.values());
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    bytes
 }

@@ -8,14 +8,17 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use toolgate_model::{ApprovalTerms, Digest, Glob};
+use toolgate_model::{ApprovalTerms, DataClass, DataClasses, Digest, Glob, Obligation};
 
-use crate::checker::{Checker, Use, Written};
+use crate::checker::{Checker, Use, Written, measure};
 use crate::diagnostics::{EXEMPT_CHAIN, GRANT_WITHOUT_TOOLS, UNKNOWN_EXEMPT};
-use crate::effects::Effect;
+use crate::effects::{Effect, Occasion};
 use crate::facts::attribute;
+use crate::needs::Needs;
 use crate::parsed::{self, Mode};
+use crate::path::Path;
 use crate::patterns::Patterns;
+use crate::quota::{Max, Quota};
 use crate::reading::{Item, Placed};
 use crate::scope::Scope;
 use crate::source::{Complaint, shown};
@@ -55,6 +58,23 @@ pub(crate) struct Rule {
     pub(crate) code: Option<String>,
     pub(crate) approval: ApprovalTerms,
     pub(crate) scope: Scope,
+    /// When it is judged.
+    pub(crate) occasion: Occasion,
+    /// What a `sanitize` replaces.
+    pub(crate) replaced: Replaced,
+    /// What a `limit` allows.
+    pub(crate) quota: Option<Quota>,
+    /// The channel that is told.
+    pub(crate) notify: Option<String>,
+    /// What it asks of the gate.
+    pub(crate) needs: Needs,
+}
+
+/// What a `sanitize` rule replaces: either whole values, or what is found of these classes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replaced {
+    pub(crate) fields: Vec<String>,
+    pub(crate) classes: DataClasses,
 }
 
 /// A checked rule, and the arguments it reads, whose names are still to be looked up.
@@ -135,28 +155,36 @@ pub(crate) fn grant(
 
 /// Checks one rule.
 pub(crate) fn rule(
-    rule: parsed::Rule<'_>,
+    mut rule: parsed::Rule<'_>,
     document_mode: Mode,
     checker: &mut Checker<'_, '_>,
 ) -> CheckedRule {
     checker.uses.clear();
+    checker.classes.clear();
+    checker.needs = Needs::default();
+    checker.occasion = rule.occasion;
     let line = checker.report.source.line(rule.item.json.at.start);
     let matches = keyed("match", &rule.matches, checker);
     let when = rule
         .when
+        .take()
         .map(|written| expression("when", written, checker));
     let unless = rule
         .unless
+        .take()
         .map(|written| expression("unless", written, checker));
     let conditions = keyed("condition", &rule.conditions, checker);
     let parts = matches.into_iter().chain(when).chain(conditions);
     let parts: Option<Vec<Part>> = parts.collect();
     let scopes = parts.iter().flatten().map(Part::scope);
     let scope = scopes.fold(Scope::Any, Scope::and);
+    let replaced = replaced(&rule, checker);
+    let quota = transposed(quota(&rule, checker));
     let uses = std::mem::take(&mut checker.uses);
+    let needs = std::mem::take(&mut checker.needs);
     let monitor = rule.mode.unwrap_or(document_mode) == Mode::Monitor;
-    let checked = parts.zip(transposed(unless)).zip(rule.effect);
-    let rule = checked.map(|((parts, unless), effect)| Rule {
+    let checked = parts.zip(transposed(unless)).zip(rule.effect.zip(quota));
+    let rule = checked.map(|((parts, unless), (effect, quota))| Rule {
         id: rule.id,
         line,
         priority: rule.priority,
@@ -170,12 +198,74 @@ pub(crate) fn rule(
         code: rule.code,
         approval: rule.approval,
         scope: scope.clone(),
+        occasion: rule.occasion,
+        replaced,
+        quota,
+        notify: rule.notify,
+        needs,
     });
     CheckedRule { rule, scope, uses }
 }
 
+/// What a rule sanitizes: the fields that it names, else what is found of the classes that it asks
+/// for, else of all.
+fn replaced(rule: &parsed::Rule<'_>, checker: &mut Checker<'_, '_>) -> Replaced {
+    if rule.effect != Some(Effect::Obligation(Obligation::Sanitize)) {
+        return Replaced::default();
+    }
+    let mut fields = Vec::new();
+    for field in &rule.fields {
+        fields.push(match rule.occasion {
+            Occasion::Call => {
+                let path = without("args", &field.value);
+                checker.note_field(&path, field);
+                path.text
+            }
+            Occasion::Result => without("result", &field.value).text,
+        });
+    }
+    let classes = match (fields.is_empty(), checker.classes.is_empty()) {
+        (false, _) => DataClasses::new(),
+        (true, false) => checker.classes.clone(),
+        (true, true) => DataClass::ALL.iter().map(|(class, _)| *class).collect(),
+    };
+    Replaced { fields, classes }
+}
+
+/// The path behind the name of what it goes into, where it begins with that.
+fn without(root: &str, path: &Path) -> Path {
+    let behind = path
+        .text
+        .strip_prefix(root)
+        .and_then(|rest| rest.strip_prefix('.'));
+    behind.and_then(Path::parse).unwrap_or_else(|| path.clone())
+}
+
+/// The limit of a rule; inside, nothing where a part of it was refused.
+fn quota(rule: &parsed::Rule<'_>, checker: &mut Checker<'_, '_>) -> Option<Option<Quota>> {
+    if rule.effect != Some(Effect::Limit) {
+        return None;
+    }
+    let max = rule.limit.as_ref().and_then(|limit| match limit {
+        parsed::Limit::Calls(max) => Some(Max::Calls(*max)),
+        parsed::Limit::Sum(of, max) => {
+            let term = checker.number_at(of)?;
+            Some(Max::Sum(measure(term)?, *max))
+        }
+    });
+    let (scope, span) = match rule.per {
+        Some(per) => per,
+        None => return Some(None),
+    };
+    checker.needs.reach_back(span);
+    if let Some(Max::Sum(measure, _)) = &max {
+        checker.needs.measure(measure);
+    }
+    Some(max.map(|max| Quota { max, scope, span }))
+}
+
 /// A part that is not there is fine; a part that was refused is not.
-fn transposed(part: Option<Option<Part>>) -> Option<Option<Part>> {
+fn transposed<T>(part: Option<Option<T>>) -> Option<Option<T>> {
     match part {
         None => Some(None),
         Some(part) => part.map(Some),
@@ -208,18 +298,22 @@ fn expression(place: &str, written: Written, checker: &mut Checker<'_, '_>) -> O
     })
 }
 
+/// What is known of a rule where exemptions are looked up.
+pub(crate) struct Exempting {
+    pub(crate) id: String,
+    pub(crate) exempts: Vec<Placed<String>>,
+    pub(crate) occasion: Occasion,
+}
+
 /// The places of the rules that each rule exempts from. Names that are no rule of the document,
 /// and exemptions from rules that exempt, are reported.
-pub(crate) fn exempts(
-    rules: &[(String, Vec<Placed<String>>)],
-    checker: &mut Checker<'_, '_>,
-) -> Vec<Vec<usize>> {
-    let ids: Vec<&str> = rules.iter().map(|(id, _)| id.as_str()).collect();
+pub(crate) fn exempts(rules: &[Exempting], checker: &mut Checker<'_, '_>) -> Vec<Vec<usize>> {
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
     let places_by_id: BTreeMap<&str, usize> = ids.iter().copied().zip(0..).collect();
     let mut all = Vec::new();
-    for (_, exempts) in rules {
+    for rule in rules {
         let mut places = Vec::new();
-        for name in exempts {
+        for name in &rule.exempts {
             let place = places_by_id.get(name.value.as_str()).copied();
             let target = place.and_then(|place| rules.get(place));
             let complaint = match target {
@@ -227,8 +321,13 @@ pub(crate) fn exempts(
                     let message = format!("`{}` is no rule of this document", shown(&name.value));
                     Complaint::new(UNKNOWN_EXEMPT, message).suggest(&name.value, &ids)
                 }
-                Some((id, theirs)) if !theirs.is_empty() => {
-                    let message = format!("`{}` exempts from others itself", shown(id));
+                Some(theirs) if theirs.occasion != rule.occasion => {
+                    let message = format!("`{}` is judged on another occasion", shown(&theirs.id));
+                    let help = "a rule on results exempts from rules on results, one on calls from those on calls";
+                    Complaint::new(UNKNOWN_EXEMPT, message).help(help)
+                }
+                Some(theirs) if !theirs.exempts.is_empty() => {
+                    let message = format!("`{}` exempts from others itself", shown(&theirs.id));
                     let help = "write the exception into that rule's `unless`";
                     Complaint::new(EXEMPT_CHAIN, message).help(help)
                 }

@@ -9,15 +9,18 @@
 
 use std::collections::BTreeSet;
 
-use toolgate_model::{ApprovalTerms, MatchedRule, Obligation, RuleRef, ToolId, Truth, Verdict};
+use toolgate_model::{
+    ApprovalTerms, MatchedRule, Notice, Obligation, RuleRef, ToolId, Truth, Verdict,
+};
 
 use crate::call::Call;
 use crate::checked::{Policy, Rule};
-use crate::effects::Effect;
+use crate::effects::{Effect, Occasion};
 use crate::explanation::{ExplainedPart, ExplainedRule, Explanation};
 use crate::input::Facts;
+use crate::quota::Standing;
 use crate::reason;
-use crate::ruling::{Budget, Fault, Ruling};
+use crate::ruling::{Budget, Fault, Ruling, Sanitize};
 use crate::set::PolicySet;
 use crate::test::Part;
 use crate::value::opposite;
@@ -31,6 +34,8 @@ struct Judged<'s> {
     truth: Truth,
     unknown: Vec<String>,
     parts: Vec<ExplainedPart>,
+    /// Where the call stands with the rule's limit, if it has one and matches.
+    standing: Option<Standing>,
 }
 
 /// What the selectors of a document say, for all its rules.
@@ -48,11 +53,25 @@ pub(crate) fn decide(
     budget: Budget,
     explanation: Option<&mut Explanation>,
 ) -> Result<Ruling, Fault> {
-    let mut call = Call::new(facts, &set.needles, budget);
-    let judged = judge_all(set, facts.tool, &mut call, explanation.is_some())?;
+    let occasion = match facts.result {
+        None => Occasion::Call,
+        Some(_) => Occasion::Result,
+    };
+    let mut call = Call::new(facts, set.lookups(), budget);
+    let mut judged = judge_all(
+        set,
+        (facts.tool, occasion),
+        &mut call,
+        explanation.is_some(),
+    )?;
     let exempted = exempted(&judged);
+    for one in &mut judged {
+        if one.counts() && !exempted.contains(&one.key()) {
+            one.stand(&mut call, explanation.is_some())?;
+        }
+    }
     if let Some(explanation) = explanation {
-        explanation.rules_elsewhere = set.rules.len() - judged.len();
+        explanation.rules_elsewhere = set.count(occasion).saturating_sub(judged.len());
         explanation.rules = judged
             .iter()
             .map(|one| explained(one, &judged, &exempted))
@@ -63,19 +82,24 @@ pub(crate) fn decide(
         .filter(|one| one.counts() && !exempted.contains(&one.key()))
         .collect();
     matched.sort_by_key(|one| (one.rule.priority, one.key()));
-    Ok(ruling(&matched, call.meter.steps()))
+    let sanitize = sanitize(&matched, &mut call)?;
+    Ok(Ruling {
+        sanitize,
+        steps: call.meter.steps(),
+        ..ruling(&matched)
+    })
 }
 
 /// Judges every rule that can be about the call, in the order of documents and places.
 fn judge_all<'s: 'c, 'c>(
     set: &'s PolicySet,
-    tool: &ToolId,
+    (tool, occasion): (&ToolId, Occasion),
     call: &mut Call<'s, 'c>,
     traced: bool,
 ) -> Result<Vec<Judged<'s>>, Fault> {
     let mut judged = Vec::new();
     let mut selected: Option<Selected> = None;
-    for number in set.rule_index.candidates(tool) {
+    for number in set.index(occasion).candidates(tool) {
         let at = usize::try_from(number)
             .ok()
             .and_then(|number| set.rules.get(number));
@@ -109,6 +133,7 @@ fn judge_all<'s: 'c, 'c>(
             truth,
             unknown,
             parts,
+            standing: None,
         });
     }
     Ok(judged)
@@ -171,7 +196,58 @@ fn next<'s: 'c, 'c>(
     Ok(truth)
 }
 
-impl Judged<'_> {
+impl<'s> Judged<'s> {
+    /// Finds out where the call stands with the rule's limit.
+    fn stand<'c>(&mut self, call: &mut Call<'s, 'c>, traced: bool) -> Result<(), Fault>
+    where
+        's: 'c,
+    {
+        let Some(quota) = &self.rule.quota else {
+            return Ok(());
+        };
+        let standing = quota.standing(&self.name(), call)?;
+        if traced {
+            self.parts.push(ExplainedPart {
+                place: "limit".to_owned(),
+                text: quota.show(),
+                truth: match (standing.is_exceeded, standing.used) {
+                    (true, None) => Truth::Unknown,
+                    (true, Some(_)) => Truth::True,
+                    (false, _) => Truth::False,
+                },
+                value: standing.used.map(|used| used.to_string()),
+                impossible: false,
+                parts: Vec::new(),
+            });
+        }
+        // What the limit could not count is named by the limit.
+        call.take_unknown();
+        self.standing = Some(standing);
+        Ok(())
+    }
+
+    /// What it decides, if it decides anything.
+    fn verdict(&self) -> Option<Verdict> {
+        match self.rule.effect {
+            Effect::Verdict(verdict) => Some(verdict),
+            Effect::Limit => {
+                let exceeded = self.standing.as_ref().is_some_and(|one| one.is_exceeded);
+                exceeded.then_some(Verdict::Deny)
+            }
+            Effect::Obligation(_) => None,
+        }
+    }
+
+    /// Whom it tells, and whether it opens an incident.
+    fn notice(&self) -> Option<Notice> {
+        let incident = self.rule.effect == Effect::Obligation(Obligation::OpenIncident);
+        (incident || self.rule.notify.is_some()).then(|| Notice {
+            rule: self.name(),
+            channel: self.rule.notify.clone(),
+            incident,
+        })
+    }
+
     /// Whether the rule matches as far as its own parts go.
     fn counts(&self) -> bool {
         match self.truth {
@@ -205,18 +281,10 @@ fn exempted(judged: &[Judged<'_>]) -> BTreeSet<(usize, usize)> {
 }
 
 /// The ruling that the matching rules make, given in order of precedence.
-fn ruling(matched: &[&Judged<'_>], steps: u32) -> Ruling {
-    let enforced: Vec<&Judged<'_>> = matched
-        .iter()
-        .copied()
-        .filter(|one| !one.rule.monitor)
-        .collect();
-    let verdict = |one: &&Judged<'_>| match one.rule.effect {
-        Effect::Verdict(verdict) => Some(verdict),
-        Effect::Obligation(_) => None,
-    };
-    let effect = enforced.iter().filter_map(verdict).max();
-    let speaking = |one: &&&Judged<'_>| effect.is_some() && verdict(one) == effect;
+fn ruling(matched: &[&Judged<'_>]) -> Ruling {
+    let enforced: Vec<&Judged<'_>> = enforced(matched).collect();
+    let effect = enforced.iter().filter_map(|one| one.verdict()).max();
+    let speaking = |one: &&&Judged<'_>| effect.is_some() && one.verdict() == effect;
     let determining = enforced.iter().find(speaking);
     let approval = (effect == Some(Verdict::RequireApproval)).then(|| {
         combined(
@@ -229,18 +297,57 @@ fn ruling(matched: &[&Judged<'_>], steps: u32) -> Ruling {
     Ruling {
         effect,
         determining: determining.map(|one| one.name()),
-        reason: determining.zip(effect).map(|(one, verdict)| {
-            reason::sentence(&one.name(), one.rule, verdict, (one.truth, &one.unknown))
-        }),
+        reason: determining
+            .zip(effect)
+            .map(|(one, verdict)| match &one.standing {
+                Some(standing) => reason::used_up(&one.name(), one.rule, standing),
+                None => reason::sentence(&one.name(), one.rule, verdict, (one.truth, &one.unknown)),
+            }),
         rule_code: determining.and_then(|one| rule_code(one)),
         rules: matched.iter().map(|one| matched_rule(one)).collect(),
         obligations: obligations(&enforced, effect),
         approval,
-        is_limited: false,
+        is_limited: determining.is_some_and(|one| one.standing.is_some()),
         sanitize: None,
-        notices: Vec::new(),
-        steps,
+        notices: enforced.iter().filter_map(|one| one.notice()).collect(),
+        steps: 0,
     }
+}
+
+fn enforced<'a, 's>(matched: &[&'a Judged<'s>]) -> impl Iterator<Item = &'a Judged<'s>> {
+    matched.iter().copied().filter(|one| !one.rule.monitor)
+}
+
+/// What is to be replaced, all `sanitize` rules together; nothing on a denial, which lets nothing
+/// through. Only here is it asked what the findings are.
+fn sanitize<'s: 'c, 'c>(
+    matched: &[&Judged<'s>],
+    call: &mut Call<'s, 'c>,
+) -> Result<Option<Sanitize>, Fault> {
+    let sanitizes = |one: &&Judged<'s>| one.rule.effect == Effect::Obligation(Obligation::Sanitize);
+    let mut rules = enforced(matched).filter(sanitizes).peekable();
+    let denied = enforced(matched).any(|one| one.verdict() == Some(Verdict::Deny));
+    if denied || rules.peek().is_none() {
+        return Ok(None);
+    }
+    let mut all = Sanitize::default();
+    for one in rules {
+        all.classes.extend(&one.rule.replaced.classes);
+        all.fields.extend(one.rule.replaced.fields.iter().cloned());
+    }
+    if !all.classes.is_empty() {
+        match call.scan()? {
+            Some(scan) => {
+                let wanted = scan
+                    .findings
+                    .iter()
+                    .filter(|found| all.classes.contains(&found.class));
+                all.findings = wanted.cloned().collect();
+            }
+            None => all.is_unknown = true,
+        }
+    }
+    Ok(Some(all))
 }
 
 fn rule_code(one: &Judged<'_>) -> Option<String> {
@@ -249,14 +356,17 @@ fn rule_code(one: &Judged<'_>) -> Option<String> {
 }
 
 fn obligations(enforced: &[&Judged<'_>], effect: Option<Verdict>) -> Vec<Obligation> {
-    if effect == Some(Verdict::Deny) {
-        return Vec::new();
-    }
-    let owed = enforced.iter().filter_map(|one| match one.rule.effect {
+    let own = enforced.iter().filter_map(|one| match one.rule.effect {
         Effect::Obligation(obligation) => Some(obligation),
-        Effect::Verdict(_) => None,
+        Effect::Verdict(_) | Effect::Limit => None,
     });
-    owed.collect::<BTreeSet<_>>().into_iter().collect()
+    let told = enforced.iter().filter(|one| one.rule.notify.is_some());
+    let mut owed: BTreeSet<Obligation> = own.chain(told.map(|_| Obligation::Notify)).collect();
+    if effect == Some(Verdict::Deny) {
+        // Of a denial, too, somebody may have to know.
+        owed.retain(|one| matches!(one, Obligation::Notify | Obligation::OpenIncident));
+    }
+    owed.into_iter().collect()
 }
 
 /// All groups, the largest quorum, the shortest expiry.

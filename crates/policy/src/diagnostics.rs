@@ -77,6 +77,8 @@ codes! {
          none of them invisible; a rule's id has no `/`.";
     TOO_MANY_PROBLEMS "P009" Error "too many problems":
         "The document has more problems than are listed. Mend the first ones and load it again.";
+    TWO_NAMES "P010" Error "two names of one key":
+        "`env` and `env_names` are two names of one key. A document has one of them.";
     EFFECT_MISSING "P020" Error "no effect":
         "A rule says what happens in `effect` (or `action`, which means the same). Without it the \
          rule would do nothing.";
@@ -89,13 +91,21 @@ codes! {
         "Two rules of one document have the same id. A rule without `rule_id` gets `r` and its \
          position, so the third rule is `r3` and no other rule may be called so.";
     UNKNOWN_EXEMPT "P024" Error "exempts an unknown rule":
-        "`exempts` names rules of the same document. Only who owns a rule may exempt from it.";
+        "`exempts` names rules of the same document that are judged on the same occasion, on the call \
+         or on the result. Only who owns a rule may exempt from it.";
     EXEMPT_CHAIN "P025" Error "exempts an exempting rule":
         "A rule that exempts from others cannot itself be exempted: whether the exemption still \
          holds would depend on the order of reading. Write the condition into the rule.";
     PARAMETER_MISPLACED "P026" Error "parameter of another effect":
         "The parameter belongs to another effect and would do nothing here: `quorum` to \
          require_approval, `sanitize_fields` to sanitize, and so on.";
+    PARAMETER_MISSING "P027" Error "parameter missing":
+        "The effect says too little without it: `limit` wants `limit` and `per`, `notify` its \
+         channel in `notify`.";
+    TOO_LATE "P028" Error "too late for a result":
+        "A rule with `on: result` is judged after the tool has run. What it returned can be sanitized \
+         or withheld (`deny`), and somebody can be told (`notify`, `open_incident`); nothing can be \
+         approved, limited or verified any more.";
     BAD_PATTERN "P030" Error "bad pattern":
         "The pattern is empty, too long, or nothing searchable is left of it once invisible \
          characters are removed.";
@@ -114,8 +124,8 @@ codes! {
         "An expression is bounded in bytes, parts and nesting, so that deciding always ends soon. \
          Write several rules: they are joined by the strictest effect.";
     UNKNOWN_FUNCTION "P042" Error "unknown function":
-        "The functions are all, any, count, default, domain, exists, host, lower, number, rate, source and \
-         sum.";
+        "The functions are all, any, count, default, domain, exists, has_read, host, lower, number, \
+         rate, source and sum.";
     WRONG_ARGUMENTS "P043" Error "wrong arguments":
         "The function takes other arguments than it was given.";
     BAD_REGEX "P044" Error "bad regular expression":
@@ -140,6 +150,9 @@ codes! {
         "The name begins like a known attribute but is none.";
     PATTERN_NOT_LITERAL "P055" Error "pattern is not a text":
         "The right of `matches` and `~` is a written pattern, so that it is checked once, at load.";
+    RESULT_ELSEWHERE "P056" Error "reads a result that is not there":
+        "`result` is what the tool answered. Only rules with `on: result` are judged after it has; an \
+         argument of that name is `args.result`.";
     DUPLICATE_DOCUMENT "P060" Error "duplicate document":
         "Two documents of a set have the same name, so records could not tell them apart. The name \
          is `name`, or the file's.";

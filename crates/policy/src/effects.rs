@@ -1,8 +1,8 @@
 //! The registry of effects: sorted, one entry an effect, with the parameters it takes.
 //!
 //! `require_approval` takes `approvers`, `quorum` and `expires_in`; `quorum` on a `deny` would do
-//! nothing, and a key that does nothing is refused. Effects that are not in this version are read
-//! and refused.
+//! nothing, and a key that does nothing is refused. So is an effect that comes too late: what a tool
+//! returned can be sanitized or withheld, not approved.
 //!
 //! Must not know: when a rule matches, what follows from it.
 
@@ -13,7 +13,23 @@ use toolgate_model::{Obligation, Verdict};
 pub(crate) enum Effect {
     Verdict(Verdict),
     Obligation(Obligation),
+    /// A verdict once too many calls were made, else nothing.
+    Limit,
 }
+
+/// When a rule is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Before the tool runs, on the call.
+    #[default]
+    Call,
+    /// After it ran, on what it returned.
+    Result,
+}
+
+/// The words for occasions.
+pub(crate) const OCCASIONS: [(Occasion, &str); 2] =
+    [(Occasion::Call, "call"), (Occasion::Result, "result")];
 
 /// One effect as it is written.
 #[derive(Clone, Copy, Debug)]
@@ -24,20 +40,40 @@ pub struct EffectWord {
     pub doc: &'static str,
     /// The keys of a rule that belong to it.
     pub parameters: &'static [&'static str],
-    pub(crate) kind: Kind,
+    /// Those of them that it cannot do without.
+    pub needs: &'static [&'static str],
+    pub(crate) effect: Effect,
+    late: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    Does(Effect),
-    /// Not in this version; what it waits for.
-    NotYet(&'static str),
+impl EffectWord {
+    /// Whether it can still be done to a result.
+    pub const fn is_for_results(&self) -> bool {
+        self.late
+    }
+
+    const fn taking(self, parameters: &'static [&'static str]) -> Self {
+        Self { parameters, ..self }
+    }
+
+    const fn needing(self, needs: &'static [&'static str]) -> Self {
+        Self {
+            parameters: needs,
+            needs,
+            ..self
+        }
+    }
+
+    const fn for_results(self) -> Self {
+        Self { late: true, ..self }
+    }
 }
 
 impl Effect {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Verdict(verdict) => verdict.as_str(),
+            Self::Limit => "limit",
             Self::Obligation(Obligation::ReconcileBeforeRetry) => "reconcile_before_retry",
             Self::Obligation(Obligation::VerifyEntity) => "verify_entity",
             Self::Obligation(Obligation::VerifyTrigger) => "verify_trigger",
@@ -53,91 +89,76 @@ impl Effect {
     }
 }
 
-const fn verdict(
-    name: &'static str,
-    doc: &'static str,
-    parameters: &'static [&'static str],
-    verdict: Verdict,
-) -> EffectWord {
-    EffectWord {
-        name,
-        doc,
-        parameters,
-        kind: Kind::Does(Effect::Verdict(verdict)),
-    }
-}
-
-const fn obligation(name: &'static str, doc: &'static str, obligation: Obligation) -> EffectWord {
+const fn word(name: &'static str, doc: &'static str, effect: Effect) -> EffectWord {
     EffectWord {
         name,
         doc,
         parameters: &[],
-        kind: Kind::Does(Effect::Obligation(obligation)),
-    }
-}
-
-const fn not_yet(
-    name: &'static str,
-    doc: &'static str,
-    parameters: &'static [&'static str],
-    waits_for: &'static str,
-) -> EffectWord {
-    EffectWord {
-        name,
-        doc,
-        parameters,
-        kind: Kind::NotYet(waits_for),
+        needs: &[],
+        effect,
+        late: false,
     }
 }
 
 /// Every effect, sorted.
 pub const EFFECTS: &[EffectWord] = &[
-    verdict(
+    word(
         "allow",
         "states that the call is fine; loosens nothing",
-        &[],
-        Verdict::Allow,
+        Effect::Verdict(Verdict::Allow),
     ),
-    verdict("deny", "ends the call", &[], Verdict::Deny),
-    not_yet(
+    word(
+        "deny",
+        "ends the call; a result is withheld",
+        Effect::Verdict(Verdict::Deny),
+    )
+    .for_results(),
+    word(
         "limit",
-        "denies beyond `limit` calls `per` window",
-        &["limit", "per"],
-        "the history of calls",
-    ),
-    not_yet(
+        "denies beyond `limit` calls, or a sum, `per` window",
+        Effect::Limit,
+    )
+    .needing(&["limit", "per"]),
+    word(
         "notify",
-        "sends the decision to a channel",
-        &["notify"],
-        "channels",
-    ),
-    not_yet("open_incident", "opens an incident", &[], "incidents"),
-    obligation(
+        "sends the decision to a channel; changes nothing",
+        Effect::Obligation(Obligation::Notify),
+    )
+    .needing(&["notify"])
+    .for_results(),
+    word(
+        "open_incident",
+        "opens an incident; changes nothing",
+        Effect::Obligation(Obligation::OpenIncident),
+    )
+    .for_results(),
+    word(
         "reconcile_before_retry",
         "looks before anything is tried again",
-        Obligation::ReconcileBeforeRetry,
+        Effect::Obligation(Obligation::ReconcileBeforeRetry),
     ),
-    verdict(
+    word(
         "require_approval",
         "freezes the call until people decide",
-        &["approvers", "quorum", "expires_in"],
-        Verdict::RequireApproval,
-    ),
-    not_yet(
+        Effect::Verdict(Verdict::RequireApproval),
+    )
+    .taking(&["approvers", "quorum", "expires_in"]),
+    word(
         "sanitize",
-        "replaces data by placeholders",
-        &["sanitize_fields", "on"],
-        "the data-class detector",
-    ),
-    obligation(
+        "replaces found data, or `sanitize_fields`, by placeholders",
+        Effect::Obligation(Obligation::Sanitize),
+    )
+    .taking(&["sanitize_fields"])
+    .for_results(),
+    word(
         "verify_entity",
         "resolves the entity and compares it",
-        Obligation::VerifyEntity,
+        Effect::Obligation(Obligation::VerifyEntity),
     ),
-    obligation(
+    word(
         "verify_trigger",
         "has the trigger confirmed",
-        Obligation::VerifyTrigger,
+        Effect::Obligation(Obligation::VerifyTrigger),
     ),
 ];
 
@@ -150,15 +171,20 @@ pub(crate) fn effect(word: &str) -> Option<&'static EffectWord> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EFFECTS, Kind};
+    use super::EFFECTS;
 
     #[test]
     fn words_are_sorted_and_read_back() {
         assert!(EFFECTS.windows(2).all(|pair| pair[0].name < pair[1].name));
         for word in EFFECTS {
-            if let Kind::Does(effect) = word.kind {
-                assert_eq!(effect.as_str(), word.name);
-            }
+            assert_eq!(word.effect.as_str(), word.name);
         }
+    }
+
+    #[test]
+    fn only_what_can_still_be_done_is_for_results() {
+        let late = EFFECTS.iter().filter(|word| word.is_for_results());
+        let late: Vec<&str> = late.map(|word| word.name).collect();
+        assert_eq!(late, ["deny", "notify", "open_incident", "sanitize"]);
     }
 }

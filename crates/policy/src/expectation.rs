@@ -16,7 +16,7 @@ use std::fmt;
 use serde_json::Value;
 use toolgate_model::{Diagnostic, Truth};
 
-use crate::call::{Call, Local};
+use crate::call::{Call, Local, Lookups};
 use crate::checker::{Checker, Written};
 use crate::language;
 use crate::needles::{NeedleList, Needles};
@@ -133,7 +133,12 @@ impl Expectation {
 
     fn call<'c>(&'c self, values: [&'c Value; 3]) -> Call<'c, 'c> {
         let locals = values.into_iter().map(local).collect();
-        Call::over(locals, &self.needles, Budget::default())
+        let lookups = Lookups {
+            needles: &self.needles,
+            detector: None,
+            tool_signals: None,
+        };
+        Call::over(locals, lookups, Budget::default())
     }
 
     fn truth<'c, 't: 'c>(&'t self, node: &'t Node, call: &mut Call<'_, 'c>) -> Truth {
@@ -328,7 +333,7 @@ mod tests {
                 "`invocation.id` is a text here",
             ),
             ("result.a", 0, ""),
-            ("rate(agent, 1h) > 1", 1, "`rate` is not available yet"),
+            ("rate(agent, 1h) > 1", 1, "there is no `rate` here"),
             ("", 1, "the expression is empty"),
             ("result.a ==", 12, "the expression ends"),
             ("count(result.a)", 1, "this is a value"),

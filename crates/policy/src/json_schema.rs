@@ -5,10 +5,11 @@
 //! and arguments are checked only there.
 
 use serde_json::{Map, Value, json};
-use toolgate_model::{Risk, Role};
+use toolgate_model::{DataClass, Risk, Role};
 
 use crate::conditions::CONDITIONS;
-use crate::effects::EFFECTS;
+use crate::counted::SCOPES;
+use crate::effects::{EFFECTS, OCCASIONS};
 use crate::limits;
 use crate::matching::MATCH_KEYS;
 use crate::parsed::{DOCUMENT_KEYS, RULE_KEYS};
@@ -29,6 +30,8 @@ pub fn json_schema() -> Value {
             })),
             "expression": {"type": "string", "maxLength": limits::EXPRESSION_BYTES_MAX},
             "name": {"type": "string", "minLength": 1, "maxLength": limits::NAME_CHARS_MAX},
+            "path": {"type": "string", "minLength": 1, "maxLength": limits::PATTERN_BYTES_MAX},
+            "data_classes": one_or_many(any_case(DataClass::ALL.iter().map(|(_, word)| *word))),
             "duration": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"},
             "mode": any_case(["enforce", "monitor"].into_iter()),
             "effect": any_case(EFFECTS.iter().map(|effect| effect.name)),
@@ -68,6 +71,7 @@ fn document_key(key: &str) -> Value {
 }
 
 fn rule_key(key: &str) -> Value {
+    let scopes: Vec<String> = SCOPES.iter().map(|(_, word)| spelled(word)).collect();
     match key {
         "rule_id" | "code" => json!({"$ref": "#/$defs/name"}),
         "priority" => json!({
@@ -81,8 +85,25 @@ fn rule_key(key: &str) -> Value {
         "enabled" => json!({"type": "boolean", "default": true}),
         "quorum" => json!({"type": "integer", "minimum": 1, "maximum": limits::QUORUM_MAX}),
         "expires_in" => json!({"$ref": "#/$defs/duration"}),
-        "limit" => json!({"type": "integer", "minimum": 0}),
-        "reason" | "per" | "on" => json!({"type": "string"}),
+        "limit" => json!({"oneOf": [
+            {"type": "integer", "minimum": 0, "maximum": u32::MAX},
+            {
+                "type": "object", "additionalProperties": false, "required": ["sum", "max"],
+                "properties": {
+                    "sum": {"$ref": "#/$defs/path"},
+                    "max": {"type": "number", "minimum": 0},
+                },
+            },
+        ]}),
+        "per" => json!({
+            "type": "string",
+            "pattern": format!("^(({})/)?[0-9]+(ms|s|m|h|d)$", scopes.join("|")),
+            "examples": ["1h", "tool/24h"],
+        }),
+        "on" => any_case(OCCASIONS.iter().map(|(_, word)| *word)),
+        "notify" => json!({"$ref": "#/$defs/name"}),
+        "sanitize_fields" => one_or_many(json!({"$ref": "#/$defs/path"})),
+        "reason" => json!({"type": "string"}),
         _ => json!({"$ref": "#/$defs/texts"}),
     }
 }
@@ -107,14 +128,16 @@ fn one_or_many(one: Value) -> Value {
 
 /// Words in any letter case, as a pattern.
 fn any_case(words: impl Iterator<Item = &'static str>) -> Value {
-    let spelled = |word: &str| -> String {
-        let letter = |c: char| match c.is_ascii_alphabetic() {
-            true => format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),
-            false => c.to_string(),
-        };
-        word.chars().map(letter).collect()
-    };
     let words: Vec<&str> = words.collect();
     let pattern: Vec<String> = words.iter().map(|word| spelled(word)).collect();
     json!({"type": "string", "pattern": format!("^({})$", pattern.join("|")), "examples": words})
+}
+
+/// A word in any letter case, as a pattern.
+fn spelled(word: &str) -> String {
+    let letter = |c: char| match c.is_ascii_alphabetic() {
+        true => format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),
+        false => c.to_string(),
+    };
+    word.chars().map(letter).collect()
 }

@@ -42,6 +42,8 @@ pub const ELEMENTS_MAX: usize = 10_000;
 pub const SCHEMA_PARTS_MAX: usize = 256;
 /// Seconds of the longest `expires_in`: 30 days. LIMIT: an older approval approves another world.
 pub const EXPIRES_SECONDS_MAX: u32 = 30 * 86_400;
+/// Seconds of the longest window over earlier calls: 31 days. LIMIT: what history is kept.
+pub const WINDOW_SECONDS_MAX: u32 = 31 * 86_400;
 /// The largest `quorum`. LIMIT: more people than that do not look at one call.
 pub const QUORUM_MAX: u32 = 20;
 /// The largest `priority`.

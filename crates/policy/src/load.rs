@@ -175,7 +175,11 @@ impl Loading<'_> {
         let exemptions: Vec<_> = document
             .rules
             .iter()
-            .map(|rule| (rule.id.clone(), rule.exempts.clone()))
+            .map(|rule| checked::Exempting {
+                id: rule.id.clone(),
+                exempts: rule.exempts.clone(),
+                occasion: rule.occasion,
+            })
             .collect();
         let exempts = checked::exempts(&exemptions, &mut checker);
         let grant = checked::grant(document.grant, &mut checker);
@@ -232,6 +236,7 @@ impl Loading<'_> {
                     policies,
                     (needles, self.detector),
                 )
+                .knowing(self.catalogue)
             });
         Loaded {
             set,

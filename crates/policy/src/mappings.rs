@@ -68,7 +68,13 @@ fn term(text: &str) -> Result<Term, String> {
 fn over_arguments(term: &Term) -> bool {
     match term {
         Term::Argument(_) | Term::Mapped { .. } | Term::Literal(_) => true,
-        Term::Attribute(_) | Term::Entity(_) | Term::Local { .. } => false,
+        Term::Attribute(_)
+        | Term::Entity(_)
+        | Term::Result(_)
+        | Term::Local { .. }
+        | Term::Counted(_)
+        | Term::Seen(_)
+        | Term::External(_) => false,
         Term::Default(inner, _) | Term::Apply { to: inner, .. } => over_arguments(inner),
         Term::Arithmetic { left, right, .. } => over_arguments(left) && over_arguments(right),
     }

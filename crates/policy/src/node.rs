@@ -296,11 +296,12 @@ fn each<'c, 't: 'c>(
     item: &'t Node,
     walk: &mut Walk<'_, '_, 'c>,
 ) -> Result<Answer, Fault> {
-    let elements = match list.value(walk.call)? {
+    let elements = match list.listed(walk.call)? {
         Got::Impossible => return Ok(Answer::IMPOSSIBLE),
         Got::Value(Datum::Json(Value::Array(items))) if items.len() <= limits::ELEMENTS_MAX => {
-            items
+            items.as_slice()
         }
+        Got::Value(Datum::Json(one @ Value::String(_))) => std::slice::from_ref(one),
         Got::Value(_) => {
             list.note(walk.call);
             return Ok(Answer::UNKNOWN);

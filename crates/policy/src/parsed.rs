@@ -6,16 +6,22 @@
 //! Must not know: the catalogue, attributes, how rules are decided.
 
 use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
 use toolgate_model::{ApprovalTerms, Duration, Glob, Risk};
 
-use crate::checker::Written;
+use crate::checker::{Written, window_problem};
 use crate::conditions::{CONDITIONS, time_window};
+use crate::counted::SCOPES;
 use crate::diagnostics::{
-    BAD_NAME, DUPLICATE_RULE, EFFECT_MISSING, EFFECT_TWICE, NOT_AVAILABLE, OUT_OF_RANGE,
-    PARAMETER_MISPLACED, UNKNOWN_EFFECT,
+    BAD_DURATION, BAD_NAME, DUPLICATE_RULE, EFFECT_MISSING, EFFECT_TWICE, NOT_AVAILABLE,
+    OUT_OF_RANGE, PARAMETER_MISPLACED, PARAMETER_MISSING, TOO_LATE, TWO_NAMES, UNKNOWN_EFFECT,
+    UNKNOWN_VALUE,
 };
-use crate::effects::{EFFECTS, Effect, EffectWord, Kind, effect};
+use crate::effects::{EFFECTS, Effect, EffectWord, OCCASIONS, Occasion, effect};
+use crate::history::Scope;
 use crate::matching::{MATCH_KEYS, tool};
+use crate::number;
+use crate::path::Path;
 use crate::reading::{Item, Placed};
 use crate::source::{Complaint, Report, shown};
 use crate::test::Key;
@@ -23,7 +29,7 @@ use crate::tree::{Kind as JsonKind, Offsets};
 use crate::{language, limits};
 
 /// The keys of a document.
-pub(crate) const DOCUMENT_KEYS: [&str; 18] = [
+pub(crate) const DOCUMENT_KEYS: [&str; 19] = [
     "name",
     "description",
     "enabled",
@@ -33,6 +39,7 @@ pub(crate) const DOCUMENT_KEYS: [&str; 18] = [
     "agent_id",
     "role",
     "env",
+    "env_names",
     "workflow",
     "allowed_tools",
     "resources",
@@ -129,6 +136,22 @@ pub(crate) struct Rule<'t> {
     pub(crate) reason: Option<String>,
     pub(crate) code: Option<String>,
     pub(crate) approval: ApprovalTerms,
+    pub(crate) occasion: Occasion,
+    /// What `sanitize` replaces whole.
+    pub(crate) fields: Vec<Placed<Path>>,
+    pub(crate) limit: Option<Limit>,
+    /// Whose calls a limit counts, and how far back.
+    pub(crate) per: Option<(Scope, Duration)>,
+    /// The channel that is told.
+    pub(crate) notify: Option<String>,
+}
+
+/// What a limit allows.
+#[derive(Clone, Debug)]
+pub(crate) enum Limit {
+    Calls(u32),
+    /// So much of this argument or mapped attribute.
+    Sum(Placed<Path>, Decimal),
 }
 
 /// Reads a document. Mistakes go to the report, and reading goes on.
@@ -156,11 +179,23 @@ pub(crate) fn document<'t>(root: &Item<'t>, report: &mut Report<'_>) -> Document
             "time_zone" => document.zone = time_window::read_zone(report, item),
             "rules" => document.rules = rules(item, report),
             "invariants" => not_yet(report, item, "proofs over all calls"),
+            "env_names" => {
+                if let Some((_, env)) = members.iter().find(|(key, _)| *key == "env") {
+                    two_names(item, env, report);
+                }
+                document.selectors.extend(selector("env", item, report));
+            }
             "tests" => document.tests = tests(item, report),
             _ => document.selectors.extend(selector(key, item, report)),
         }
     }
     document
+}
+
+fn two_names(item: &Item<'_>, other: &Item<'_>, report: &mut Report<'_>) {
+    let message = "the document has both `env` and `env_names`, which are one key";
+    let complaint = Complaint::new(TWO_NAMES, message).see(&other.json.at, "the other");
+    report.complain(item, complaint.help("remove one of the two"));
 }
 
 fn selector(key: &'static str, item: &Item<'_>, report: &mut Report<'_>) -> Option<Selector> {
@@ -251,14 +286,20 @@ fn rule<'t>(item: &Item<'t>, place: usize, report: &mut Report<'_>) -> Option<Ru
         reason: None,
         code: None,
         approval: ApprovalTerms::default(),
+        occasion: Occasion::Call,
+        fields: Vec::new(),
+        limit: None,
+        per: None,
+        notify: None,
     };
     for (key, item) in &members {
         rule.read(key, item, report);
     }
     let word = effect_word(item, &members, report);
-    rule.effect = word.and_then(|(word, item)| available(word, item, report));
-    if let Some((word, _)) = word {
+    if let Some((word, place)) = word {
         misplaced(word, &members, report);
+        needed(word, (place, &members), report);
+        rule.effect = in_time(word, rule.occasion, (place, report));
     }
     Some(rule)
 }
@@ -289,10 +330,11 @@ impl<'t> Rule<'t> {
                 self.approval.quorum = quorum.unwrap_or(1);
             }
             "expires_in" => self.approval.expires_in = expiry(item, report),
-            "per" | "on" => drop(report.text(item)),
-            "sanitize_fields" => drop(report.texts(item)),
-            "limit" => drop(report.integer(item, 0..=u32::MAX)),
-            "notify" => not_yet(report, item, "channels"),
+            "on" => self.occasion = report.word(item, &OCCASIONS).unwrap_or_default(),
+            "per" => self.per = per(item, report),
+            "sanitize_fields" => self.fields = report.each(item, field).unwrap_or_default(),
+            "limit" => self.limit = limit(item, report),
+            "notify" => self.notify = report.name(item).map(|channel| channel.value),
             // `effect` and `action` are read together, below.
             _ => {}
         }
@@ -330,6 +372,90 @@ fn expiry(item: &Item<'_>, report: &mut Report<'_>) -> Option<Duration> {
         return None;
     }
     Some(duration)
+}
+
+/// `1h`, or `tool/1h`.
+fn per(item: &Item<'_>, report: &mut Report<'_>) -> Option<(Scope, Duration)> {
+    let text = report.text(item)?.value;
+    let (scope, span) = text.split_once('/').unwrap_or(("agent", &text));
+    let known = SCOPES
+        .iter()
+        .find(|(_, word)| word.eq_ignore_ascii_case(scope));
+    let Some((scope, _)) = known else {
+        let words: Vec<&str> = SCOPES.iter().map(|(_, word)| *word).collect();
+        let message = format!("`{}` is not one whose calls can be counted", shown(scope));
+        report.complain(
+            item,
+            Complaint::new(UNKNOWN_VALUE, message).suggest(scope, &words),
+        );
+        return None;
+    };
+    let span: Duration = match span.parse() {
+        Ok(span) => span,
+        Err(error) => {
+            let error: toolgate_model::TimeError = error;
+            let complaint = Complaint::new(BAD_DURATION, error.to_string());
+            report.complain(item, complaint.help("write `1h`, or `tool/1h`"));
+            return None;
+        }
+    };
+    if let Some(problem) = window_problem(span) {
+        report.complain(item, Complaint::new(OUT_OF_RANGE, problem));
+        return None;
+    }
+    Some((*scope, span))
+}
+
+/// `20`, or `{"sum": "amount", "max": 5000}`.
+fn limit(item: &Item<'_>, report: &mut Report<'_>) -> Option<Limit> {
+    if !matches!(item.json.kind, JsonKind::Object(_)) {
+        return report.integer(item, 0..=u32::MAX).map(Limit::Calls);
+    }
+    let members = report.members(item, &["sum", "max"])?;
+    let (mut sum, mut max) = (None, None);
+    for (key, member) in &members {
+        match *key {
+            "sum" => sum = field(report, member),
+            _ => max = decimal(member, report),
+        }
+    }
+    if members.len() < 2 {
+        let message = "a limit on a sum says what is summed and how much it may be";
+        let complaint = Complaint::new(PARAMETER_MISSING, message);
+        report.complain(
+            item,
+            complaint.help("write `{\"sum\": \"amount\", \"max\": 5000}`"),
+        );
+    }
+    Some(Limit::Sum(sum?, max?))
+}
+
+fn decimal(item: &Item<'_>, report: &mut Report<'_>) -> Option<Decimal> {
+    let JsonKind::Number(text) = &item.json.kind else {
+        report.wrong_type(item, "a number");
+        return None;
+    };
+    let number = number::parse(text).filter(|number| *number >= Decimal::ZERO);
+    if number.is_none() {
+        let message = format!("`{}` is not an exact decimal from 0 on", shown(text));
+        report.complain(item, Complaint::new(OUT_OF_RANGE, message));
+    }
+    number
+}
+
+/// A dotted path, `message.text`.
+fn field(report: &mut Report<'_>, item: &Item<'_>) -> Option<Placed<Path>> {
+    let text = report.text(item)?;
+    let path = Path::parse(&text.value);
+    if path.is_none() {
+        let message = format!("`{}` is not a path", shown(&text.value));
+        let complaint = Complaint::new(BAD_NAME, message);
+        report.complain(
+            item,
+            complaint.help("write it as in `message.text` or `items[0].note`"),
+        );
+    }
+    path.map(|path| item.placed(path))
 }
 
 /// The keys of `match` or `condition`, found in their registry.
@@ -413,21 +539,30 @@ fn effect_word<'m, 't>(
     word.map(|word| (word, item))
 }
 
-fn available(
-    word: &'static EffectWord,
-    item: &Item<'_>,
-    report: &mut Report<'_>,
+/// The effect, where it can be had on that occasion.
+fn in_time(
+    word: &EffectWord,
+    occasion: Occasion,
+    (item, report): (&Item<'_>, &mut Report<'_>),
 ) -> Option<Effect> {
-    match word.kind {
-        Kind::Does(effect) => Some(effect),
-        Kind::NotYet(waits_for) => {
-            let message = format!(
-                "`{}` is not available yet: it waits for {waits_for}",
-                word.name
-            );
-            let complaint = Complaint::new(NOT_AVAILABLE, message);
-            report.complain(item, complaint.help("leave the rule out until it is"));
-            None
+    if occasion == Occasion::Call || word.is_for_results() {
+        return Some(word.effect);
+    }
+    let late = EFFECTS.iter().filter(|known| known.is_for_results());
+    let names: Vec<&str> = late.map(|known| known.name).collect();
+    let message = format!("`{}` comes too late for a result", word.name);
+    let help = format!("on a result a rule may {}", names.join(", "));
+    report.complain(item, Complaint::new(TOO_LATE, message).help(help));
+    None
+}
+
+/// An effect without what it needs would do nothing.
+fn needed(word: &EffectWord, (item, members): (&Item<'_>, &Members<'_>), report: &mut Report<'_>) {
+    for key in word.needs {
+        if !members.iter().any(|(known, _)| known == key) {
+            let message = format!("`{}` wants `{key}`", word.name);
+            let complaint = Complaint::new(PARAMETER_MISSING, message);
+            report.complain(item, complaint.help(format!("add `{key}` to the rule")));
         }
     }
 }

@@ -122,6 +122,34 @@ impl Report<'_> {
         Some(seen)
     }
 
+    /// The members of an object whose keys are the author's own. Keys that stand twice are
+    /// reported.
+    pub(crate) fn entries<'t>(&mut self, item: &Item<'t>) -> Option<Vec<(String, Item<'t>)>> {
+        let Kind::Object(members) = &item.json.kind else {
+            self.wrong_type(item, "an object");
+            return None;
+        };
+        if members.len() > limits::LIST_MAX {
+            let (count, max) = (members.len(), limits::LIST_MAX);
+            let message = format!("{count} entries are more than the {max} allowed");
+            self.complain(item, Complaint::new(OUT_OF_RANGE, message));
+            return None;
+        }
+        let mut entries: Vec<(String, Item<'t>)> = Vec::new();
+        for member in members {
+            let path = format!("{}/{}", item.path, pointer_step(&member.key));
+            if entries.iter().any(|(key, _)| *key == member.key) {
+                let message = format!("the key `{}` stands twice", shown(&member.key));
+                let complaint = Complaint::new(DUPLICATE_KEY, message).at(&member.key_at, &path);
+                self.push(complaint.help("remove one of the two"));
+                return None;
+            }
+            let json = &member.value;
+            entries.push((member.key.clone(), Item { json, path }));
+        }
+        Some(entries)
+    }
+
     pub(crate) fn text(&mut self, item: &Item<'_>) -> Option<Placed<String>> {
         match &item.json.kind {
             Kind::Text(text) => Some(item.placed(text.clone())),

@@ -9,6 +9,7 @@
 use toolgate_model::{RuleRef, Truth, Verdict};
 
 use crate::checked::Rule;
+use crate::quota::{Quota, Standing};
 
 /// LIMIT: a longer expression is cut; the record has all of it.
 const EXPRESSION_CHARS_MAX: usize = 200;
@@ -58,6 +59,18 @@ pub(crate) fn sentence(
         "`{name}` {does}: {}, so {basis} could not be ruled out{fix}",
         causes.join(" and ")
     )
+}
+
+/// The sentence for a limit that is used up.
+pub(crate) fn used_up(name: &RuleRef, rule: &Rule, standing: &Standing) -> String {
+    if let Some(reason) = &rule.reason {
+        return reason.clone();
+    }
+    let limit = rule.quota.as_ref().map_or(String::new(), Quota::show);
+    match standing.used {
+        Some(_) => format!("`{name}` denies: its limit of {limit} is used up"),
+        None => format!("`{name}` denies: nobody can say what is left of its limit of {limit}"),
+    }
 }
 
 fn basis(rule: &Rule) -> String {

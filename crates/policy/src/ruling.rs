@@ -76,6 +76,8 @@ pub struct Sanitize {
     pub classes: DataClasses,
     /// Whole values at these dotted paths.
     pub fields: BTreeSet<String>,
-    /// What the detector found; empty where only fields are named.
+    /// What the detector found of these classes; empty where only fields are named.
     pub findings: Vec<Finding>,
+    /// Whether the detector could not say what there is. Nothing may then pass as sanitized.
+    pub is_unknown: bool,
 }

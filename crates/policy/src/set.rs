@@ -7,17 +7,22 @@
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
 use toolgate_detect::Detector;
-use toolgate_model::{Coverage, Digest, PolicyVersion, Reach, Truth};
+use toolgate_model::{Catalogue, Coverage, Digest, Duration, PolicyVersion, Reach, ToolId, Truth};
 
-use crate::call::Call;
+use crate::call::{Call, Lookups};
 use crate::checked::Policy;
+use crate::effects::Occasion;
 use crate::explanation::Explanation;
 use crate::index::Index;
 use crate::input::Facts;
 use crate::needles::Needles;
+use crate::needs::Needs;
+use crate::quota::{Added, added};
 use crate::ruling::{Budget, Fault, Ruling};
 use crate::scope::Scope;
+use crate::signals::ToolSignals;
 use crate::test::Part;
 use crate::{decide, limits};
 
@@ -29,10 +34,21 @@ pub struct PolicySet {
     pub(crate) policies: Vec<Policy>,
     /// The enabled rules, as (policy, place), ordered so.
     pub(crate) rules: Vec<(usize, usize)>,
-    pub(crate) rule_index: Index,
+    on_call: Candidates,
+    on_result: Candidates,
     grant_index: Index,
     pub(crate) needles: Needles,
     pub(crate) detector: Arc<Detector>,
+    tool_signals: Option<ToolSignals>,
+    needs: Needs,
+    sum_subjects: Vec<String>,
+}
+
+/// The rules that are judged on one occasion.
+#[derive(Debug, Default)]
+struct Candidates {
+    index: Index,
+    count: usize,
 }
 
 /// What a list of documents shows of one.
@@ -61,7 +77,9 @@ impl PolicySet {
         policies: Vec<Policy>,
         (needles, detector): (Needles, Arc<Detector>),
     ) -> Self {
-        let (mut rule_index, mut grant_index) = (Index::default(), Index::default());
+        let mut grant_index = Index::default();
+        let (mut on_call, mut on_result) = (Candidates::default(), Candidates::default());
+        let mut needs = Needs::default();
         let mut rules = Vec::new();
         let enabled = policies
             .iter()
@@ -82,7 +100,13 @@ impl PolicySet {
                 .enumerate()
                 .filter(|(_, rule)| rule.enabled);
             for (place, rule) in enabled {
-                rule_index.add(number(rules.len()), &rule.scope);
+                let candidates = match rule.occasion {
+                    Occasion::Call => &mut on_call,
+                    Occasion::Result => &mut on_result,
+                };
+                candidates.index.add(number(rules.len()), &rule.scope);
+                candidates.count += 1;
+                needs.join(&rule.needs);
                 rules.push((policy_at, place));
             }
         }
@@ -90,10 +114,49 @@ impl PolicySet {
             version,
             policies,
             rules,
-            rule_index,
+            on_call,
+            on_result,
             grant_index,
             needles,
             detector,
+            tool_signals: None,
+            sum_subjects: needs.measures.iter().map(|one| one.name.clone()).collect(),
+            needs,
+        }
+    }
+
+    /// The same set with the signals of every tool's definition, where some rule reads them.
+    #[must_use]
+    pub(crate) fn knowing(mut self, catalogue: &Catalogue) -> Self {
+        if self.needs.tool_signals {
+            self.tool_signals = Some(ToolSignals::new(catalogue, &self.detector));
+        }
+        self
+    }
+
+    /// What a call looks up in the set.
+    pub(crate) fn lookups(&self) -> Lookups<'_> {
+        Lookups {
+            needles: &self.needles,
+            detector: Some(self.detector.as_ref()),
+            tool_signals: self.tool_signals.as_ref(),
+        }
+    }
+
+    /// Where the rules of an occasion are found.
+    pub(crate) fn index(&self, occasion: Occasion) -> &Index {
+        &self.candidates(occasion).index
+    }
+
+    /// How many rules are judged on an occasion.
+    pub(crate) fn count(&self, occasion: Occasion) -> usize {
+        self.candidates(occasion).count
+    }
+
+    fn candidates(&self, occasion: Occasion) -> &Candidates {
+        match occasion {
+            Occasion::Call => &self.on_call,
+            Occasion::Result => &self.on_result,
         }
     }
 
@@ -105,6 +168,38 @@ impl PolicySet {
     /// What finds classes of data for its rules.
     pub fn detector(&self) -> &Arc<Detector> {
         &self.detector
+    }
+
+    /// Whether some rule asks about earlier calls.
+    pub const fn reads_history(&self) -> bool {
+        self.needs.history
+    }
+
+    /// Whether some rule may have something to say about what the tool returns.
+    pub fn has_result_rules(&self, tool: &ToolId) -> bool {
+        !self.index(Occasion::Result).candidates(tool).is_empty()
+    }
+
+    /// What rules sum over calls: arguments, as in `args.amount`, and mapped attributes.
+    pub fn sum_subjects(&self) -> &[String] {
+        &self.sum_subjects
+    }
+
+    /// What this call adds to each sum, where that is a number. A number below zero adds nothing.
+    pub fn measures(&self, facts: &Facts<'_>) -> Vec<(String, Decimal)> {
+        let mut call = Call::new(facts, self.lookups(), Budget::default());
+        let mut measures = Vec::new();
+        for measure in &self.needs.measures {
+            if let Ok(Added::Number(number)) = added(measure, &mut call) {
+                measures.push((measure.name.clone(), number));
+            }
+        }
+        measures
+    }
+
+    /// The longest window over earlier calls that some rule asks about.
+    pub const fn window_max(&self) -> Duration {
+        self.needs.window_max
     }
 
     /// Whether no document counts. No policy at all is a refusal, never an allow.
@@ -135,7 +230,7 @@ impl PolicySet {
         let budget = Budget {
             steps_max: limits::STEPS_MAX,
         };
-        let mut call = Call::new(facts, &self.needles, budget);
+        let mut call = Call::new(facts, self.lookups(), budget);
         let mut best: (Coverage, Option<&Policy>) = (Coverage::NotNamed, None);
         for at in self.grant_index.candidates(facts.tool) {
             let policy = usize::try_from(at)

@@ -1,7 +1,8 @@
 //! Terms: the parts of a checked expression that have a value.
 //!
-//! `args.amount`, `default(env, prod)`, `lower(channel)`, `amount * 2`. A bare `amount` is what the
-//! tool's descriptor maps `amount` to, and where it maps nothing, the argument of that name.
+//! `args.amount`, `default(env, prod)`, `lower(channel)`, `amount * 2`. A bare `amount` is what a
+//! normaliser recognised in a raw request, else what the tool's descriptor maps `amount` to, and
+//! where it maps nothing, the argument of that name.
 //!
 //! Must not know: comparisons, rules.
 
@@ -10,15 +11,21 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use serde_json::Value;
 use toolgate_model::{Duration, Risk};
 
 use crate::call::Call;
-use crate::facts::{Attribute, Type};
+use crate::counted::Counted;
+use crate::external::External;
+use crate::facts::{self, Attribute, Type};
 use crate::language::Arithmetic;
+use crate::limits;
 use crate::number;
 use crate::path::Path;
+use crate::plain::Place;
 use crate::ruling::Fault;
 use crate::schema::Shape;
+use crate::seen::Seen;
 use crate::value::{Datum, Got};
 
 /// A constant.
@@ -41,10 +48,14 @@ pub(crate) enum Term {
     Argument(Path),
     /// `entity.x`, of the entity as read live.
     Entity(Path),
-    /// A name that a descriptor may map, and that is an argument where it does not.
+    /// `result.x`, of what the tool answered.
+    Result(Path),
+    /// A name that a normaliser may recognise or a descriptor map, and that is an argument where
+    /// neither does. Its texts are read in the plain form of `place`.
     Mapped {
         path: Path,
         mappings: Arc<Mappings>,
+        place: Place,
     },
     /// A name of `any` or `all`; the path's first step is that name.
     Local {
@@ -62,9 +73,21 @@ pub(crate) enum Term {
         left: Box<Term>,
         right: Box<Term>,
     },
+    /// `rate(agent, 1h)` and its kin.
+    Counted(Box<Counted>),
+    /// `source(args.to)`.
+    Seen(Box<Seen>),
+    External(Box<External>),
 }
 
 pub(crate) type Function = for<'c> fn(Datum<'c>) -> Option<Datum<'c>>;
+
+/// Where the value of a mapped name comes from.
+enum Origin<'c, 't> {
+    Read(Got<'c>),
+    /// What the descriptor maps it to.
+    By(&'t Term),
+}
 
 /// The expressions by which the descriptors of the catalogue map one attribute, by their text.
 pub(crate) type Mappings = BTreeMap<String, Term>;
@@ -99,12 +122,17 @@ impl Term {
         match self {
             Self::Literal(literal) => literal.kind(),
             Self::Attribute(attribute) => attribute.kind,
-            Self::Argument(_) | Self::Entity(_) | Self::Mapped { .. } | Self::Local { .. } => {
-                Type::Any
-            }
+            Self::Argument(_)
+            | Self::Entity(_)
+            | Self::Result(_)
+            | Self::Mapped { .. }
+            | Self::Local { .. } => Type::Any,
             Self::Default(inner, _) => inner.kind(),
             Self::Apply { gives, .. } => *gives,
             Self::Arithmetic { .. } => Type::Number,
+            Self::Counted(counted) => counted.kind(),
+            Self::Seen(_) => Type::Set(crate::facts::ORIGINS),
+            Self::External(_) => Type::Bool,
         }
     }
 
@@ -115,11 +143,16 @@ impl Term {
             Self::Attribute(attribute) => Some(attribute.name.to_owned()),
             Self::Argument(path) => Some(format!("args.{}", path.text)),
             Self::Entity(path) => Some(format!("entity.{}", path.text)),
+            Self::Result(path) if path.steps.is_empty() => Some("result".to_owned()),
+            Self::Result(path) => Some(format!("result.{}", path.text)),
             Self::Mapped { path, .. } => Some(format!("args.{}", path.text)),
             Self::Local { path, .. } => Some(path.text.clone()),
             Self::Default(inner, _) => inner.subject(),
             Self::Apply { to, .. } => to.subject(),
             Self::Arithmetic { left, right, .. } => left.subject().or_else(|| right.subject()),
+            Self::Counted(counted) => Some(counted.text.clone()),
+            Self::Seen(seen) => seen.of.subject().map(|of| format!("source({of})")),
+            Self::External(_) => Some("is_external_principal".to_owned()),
         }
     }
 
@@ -131,14 +164,21 @@ impl Term {
         call.meter.spend(1)?;
         let got = match self {
             Self::Literal(literal) => return Ok(Got::Value(literal.datum())),
-            Self::Attribute(attribute) => call.attribute(attribute),
+            Self::Attribute(attribute) => call.attribute(attribute)?,
             Self::Argument(path) => call.argument(&path.steps),
             Self::Entity(path) => call.entity(&path.steps),
-            Self::Mapped { path, mappings } => match mapped(path, mappings, call) {
-                Some(Some(term)) => return term.value(call),
-                Some(None) => Got::Unknown,
-                None => call.argument(&path.steps),
+            Self::Result(path) => call.result(&path.steps),
+            Self::Mapped { path, place, .. } => match self.origin(path, call) {
+                Origin::Read(got) => plain(*place, got),
+                Origin::By(term) => match plain(*place, term.value(call)?) {
+                    // The parts of the mapping have noted what they lack.
+                    got @ (Got::Missing | Got::Unknown) => return Ok(got),
+                    got => got,
+                },
             },
+            Self::Counted(counted) => counted.value(call)?,
+            Self::Seen(seen) => seen.value(call)?,
+            Self::External(external) => external.value(call)?,
             Self::Local { slot, path } => call.local(*slot, path.tail()),
             Self::Default(inner, literal) => return default(inner, literal, call),
             Self::Apply { apply, to, .. } => {
@@ -157,21 +197,22 @@ impl Term {
     }
 
     /// Whether there is a value, which is always true or false.
-    pub(crate) fn exists(&self, call: &mut Call<'_, '_>) -> Result<bool, Fault> {
+    pub(crate) fn exists<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<bool, Fault> {
         let mark = call.mark();
         let got = match self {
-            // A mapping's value lives as long as the set, so it is asked for in its own scope.
-            Self::Mapped { path, mappings } => match mapped(path, mappings, call) {
-                Some(Some(term)) => return term.exists(call),
-                Some(None) => return Ok(true),
-                None => call.argument(&path.steps),
+            Self::Mapped { path, .. } => match self.origin(path, call) {
+                Origin::Read(got) => got,
+                Origin::By(term) => return term.exists(call),
             },
-            Self::Attribute(attribute) => call.attribute(attribute),
+            Self::Attribute(attribute) => call.attribute(attribute)?,
             Self::Argument(path) => call.argument(&path.steps),
             Self::Entity(path) => call.entity(&path.steps),
+            Self::Result(path) => call.result(&path.steps),
             Self::Local { slot, path } => call.local(*slot, path.tail()),
-            Self::Default(..) | Self::Literal(_) => return Ok(true),
+            Self::Default(..) | Self::Literal(_) | Self::Counted(_) => return Ok(true),
             Self::Apply { to, .. } => return to.exists(call),
+            Self::Seen(seen) => return seen.of.exists(call),
+            Self::External(external) => external.value(call)?,
             Self::Arithmetic { left, right, .. } => {
                 return Ok(left.exists(call)? && right.exists(call)?);
             }
@@ -179,6 +220,93 @@ impl Term {
         call.meter.spend(1)?;
         call.forget_since(mark);
         Ok(matches!(got, Got::Value(_) | Got::Unknown))
+    }
+
+    /// Its value where `any` and `all` walk it: as it stands, elements and all. Of a place, which may
+    /// be one or several, one text is a list of one and comes as JSON.
+    ///
+    /// # Errors
+    /// The budget.
+    pub(crate) fn listed<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<Got<'c>, Fault> {
+        match self {
+            Self::Mapped { path, .. } if facts::attribute(&path.text).is_some() => {
+                call.meter.spend(1)?;
+                let got = match self.parts(call) {
+                    Ok(parts) => match parts.as_slice() {
+                        [one] => Got::Value(Datum::Json(one)),
+                        _ => Got::Unknown,
+                    },
+                    Err(nothing) => nothing,
+                };
+                if matches!(got, Got::Missing | Got::Unknown) {
+                    self.note(call);
+                }
+                Ok(got)
+            }
+            _ => self.value(call),
+        }
+    }
+
+    /// The values of the call that it is made of, as they stand; none where one of them cannot be
+    /// had, and then whether the tool could have it.
+    pub(crate) fn parts<'c, 't: 'c>(
+        &'t self,
+        call: &Call<'_, 'c>,
+    ) -> Result<Vec<&'c Value>, Got<'c>> {
+        let found = |value: Option<&'c Value>, got: Got<'c>| match (value, got) {
+            (Some(value), Got::Value(_) | Got::Unknown) => Ok(vec![value]),
+            (_, Got::Impossible) => Err(Got::Impossible),
+            _ => Err(Got::Missing),
+        };
+        match self {
+            Self::Literal(_) => Ok(Vec::new()),
+            Self::Argument(path) => {
+                found(call.argument_value(&path.steps), call.argument(&path.steps))
+            }
+            Self::Local { slot, path } => found(
+                call.local_value(*slot, path.tail()),
+                call.local(*slot, path.tail()),
+            ),
+            Self::Mapped { path, .. } => match self.origin(path, call) {
+                Origin::By(term) => term.parts(call),
+                Origin::Read(got) => match call.place_value(&path.steps) {
+                    Some(value) => found(value, got),
+                    None => found(call.argument_value(&path.steps), got),
+                },
+            },
+            Self::Default(inner, _) => match inner.parts(call) {
+                Err(Got::Missing | Got::Impossible) => Ok(Vec::new()),
+                parts => parts,
+            },
+            Self::Apply { to, .. } => to.parts(call),
+            Self::Arithmetic { left, right, .. } => {
+                let mut parts = left.parts(call)?;
+                parts.extend(right.parts(call)?);
+                Ok(parts)
+            }
+            Self::Attribute(_)
+            | Self::Entity(_)
+            | Self::Result(_)
+            | Self::Counted(_)
+            | Self::Seen(_)
+            | Self::External(_) => Err(Got::Unknown),
+        }
+    }
+
+    /// Where the value of a mapped name comes from in this call.
+    fn origin<'c, 't>(&'t self, path: &Path, call: &Call<'_, 'c>) -> Origin<'c, 't> {
+        let Self::Mapped { mappings, .. } = self else {
+            return Origin::Read(Got::Unknown);
+        };
+        if let Some(got) = call.place(&path.steps) {
+            return Origin::Read(got);
+        }
+        match mapped(path, mappings, call) {
+            Some(Some(term)) => Origin::By(term),
+            // A text that was not there, or no use, when the set was loaded.
+            Some(None) => Origin::Read(Got::Unknown),
+            None => Origin::Read(call.argument(&path.steps)),
+        }
     }
 
     /// What the schema says of the elements, where the value is a list.
@@ -194,6 +322,20 @@ impl Term {
             shape = shape.step(step).1;
         }
         shape.elements()
+    }
+
+    /// Its value as an explanation shows it.
+    ///
+    /// # Errors
+    /// The budget.
+    pub(crate) fn shown<'c, 't: 'c>(
+        &'t self,
+        call: &mut Call<'_, 'c>,
+    ) -> Result<Option<String>, Fault> {
+        Ok(match self.value(call)? {
+            Got::Value(datum) => Some(datum.show()),
+            Got::Missing | Got::Unknown | Got::Impossible => None,
+        })
     }
 
     fn computed<'c>(&self, got: Got<'c>, apply: Function, call: &mut Call<'_, 'c>) -> Got<'c> {
@@ -258,6 +400,26 @@ fn mapped<'t>(
 ) -> Option<Option<&'t Term>> {
     let text = call.facts?.descriptor?.attributes.get(&path.text)?;
     Some(mappings.get(text))
+}
+
+/// The plain form of what a place is; a list of texts is the list of theirs.
+fn plain(place: Place, got: Got<'_>) -> Got<'_> {
+    if place == Place::Other {
+        return got;
+    }
+    let datum = match got {
+        Got::Value(Datum::Text(text)) => place.plain(text).map(Datum::Text),
+        Got::Value(Datum::Json(Value::Array(items))) if items.len() <= limits::ELEMENTS_MAX => {
+            let text = |item| match Got::json(item) {
+                Got::Value(Datum::Text(text)) => place.plain(text),
+                _ => None,
+            };
+            let texts: Option<Vec<_>> = items.iter().map(text).collect();
+            texts.map(Datum::Texts)
+        }
+        other => return other,
+    };
+    datum.map_or(Got::Unknown, Got::Value)
 }
 
 fn default<'c, 't: 'c>(

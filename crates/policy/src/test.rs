@@ -24,6 +24,14 @@ pub(crate) trait Test: std::fmt::Debug + Send + Sync {
     /// The budget.
     fn answer<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<Answer, Fault>;
 
+    /// The value that it looks at, for an explanation; never what a detector found.
+    ///
+    /// # Errors
+    /// The budget.
+    fn value<'c, 't: 'c>(&'t self, _call: &mut Call<'_, 'c>) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
+
     /// The tools that a call can pass with.
     fn scope(&self) -> Scope {
         Scope::Any
@@ -80,10 +88,15 @@ impl Part {
         trace: Option<&mut Vec<ExplainedPart>>,
     ) -> Result<Answer, Fault> {
         let mark = call.mark();
+        let mut value = None;
         let (answer, parts) = match &self.kind {
             PartKind::Test(test) => {
                 call.meter.spend(1)?;
-                (test.answer(call)?, Vec::new())
+                let answer = test.answer(call)?;
+                if trace.is_some() {
+                    value = call.aside(|call| test.value(call)).ok().flatten();
+                }
+                (answer, Vec::new())
             }
             PartKind::Expression(node) => {
                 let text = &self.text;
@@ -101,7 +114,11 @@ impl Part {
             call.forget_since(mark);
         }
         if let Some(trace) = trace {
-            trace.push(self.explained(answer, parts));
+            let explained = self.explained(answer, parts);
+            trace.push(ExplainedPart {
+                value: explained.value.clone().or(value),
+                ..explained
+            });
         }
         Ok(answer)
     }

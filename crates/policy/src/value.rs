@@ -24,8 +24,8 @@ pub(crate) enum Datum<'c> {
     Risk(Risk),
     Date(Date),
     Duration(Duration),
-    /// A list of texts that the gate holds.
-    Texts(Vec<&'c str>),
+    /// A list or a set of texts that the gate holds.
+    Texts(Vec<Cow<'c, str>>),
     /// A list or an object of the arguments, or a thing whose presence is all there is to know.
     Json(&'c Value),
 }
@@ -45,6 +45,19 @@ pub(crate) enum Got<'c> {
 impl<'c> Datum<'c> {
     pub(crate) fn text(text: &'c str) -> Self {
         Self::Text(Cow::Borrowed(text))
+    }
+
+    /// The list of these texts.
+    pub(crate) fn texts<T: AsRef<str> + ?Sized + 'c>(
+        texts: impl IntoIterator<Item = &'c T>,
+    ) -> Self {
+        let borrowed = |text: &'c T| Cow::Borrowed(text.as_ref());
+        Self::Texts(texts.into_iter().map(borrowed).collect())
+    }
+
+    /// The list of these words.
+    pub(crate) fn words(words: impl IntoIterator<Item = &'static str>) -> Self {
+        Self::Texts(words.into_iter().map(Cow::Borrowed).collect())
     }
 
     /// How it is shown in an explanation, cut short.

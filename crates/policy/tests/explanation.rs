@@ -78,22 +78,22 @@ fn every_part_of_every_candidate_is_shown() {
         expect![[r#"
             elsewhere: 1
             p/r2 line 1 require_approval is True, matched [] []
-              env: "prod" is True
-              match.tools: ["stripe.*"] is True
+              env: "prod" is True [prod]
+              match.tools: ["stripe.*"] is True [stripe.refund]
               when: amount > 500 or not (env == prod) is True
                 amount > 500 is True [640.1]
                 not (env == prod) is False
                   (env == prod) is True [prod]
               unless: agent == ops is False [billing_agent]
             p/r3 line 1 deny is True, not matched [] ["ex"]
-              env: "prod" is True
+              env: "prod" is True [prod]
               when: tool_name == stripe and any(to, t, t == x) is True
                 tool_name == stripe is True [stripe]
                 any(to, t, t == x) is True
                   t == x is False [y]
                   t == x is True [x]
             p/ex line 1 allow is True, matched [] []
-              env: "prod" is True
+              env: "prod" is True [prod]
               when: default(amount, 0) < 1000 is True [640.1]
         "#]],
     );
@@ -110,13 +110,13 @@ fn parts_that_no_longer_matter_are_shown_too() {
         expect![[r#"
             elsewhere: 0
             p/r1 line 1 deny is False, not matched [] []
-              env: "prod" is False
-              match.verbs: ["READ"] is False
+              env: "prod" is False [dev]
+              match.verbs: ["READ"] is False [WRITE]
               when: amount > 500 is False (impossible)
               condition.body_contains_any: ["x"] is True
               unless: true is True
             p/r2 line 1 deny is False, not matched [] []
-              env: "prod" is False
+              env: "prod" is False [dev]
               when: amount > 500 is False (impossible)
         "#]],
     );

@@ -13,4 +13,7 @@ mod relations;
 
 mod conditions;
 
+mod history;
+
+pub(crate) use history::{measure, window_problem};
 pub(crate) use terms::{Checker, Root, Use, Written};

@@ -49,7 +49,10 @@ impl Checker<'_, '_> {
             ),
             Operator::In | Operator::NotIn => self.collection(op, term.as_ref(), right)?,
             Operator::Contains => {
-                let value = self.term(right);
+                let set = term
+                    .as_ref()
+                    .filter(|term| matches!(term.kind(), Type::Set(_)));
+                let value = self.value_beside(set, right);
                 Relation::To(
                     Judge::Contains,
                     self.contained(term.as_ref()?, value?, right)?,
@@ -159,7 +162,7 @@ impl Checker<'_, '_> {
     fn collection(&mut self, op: Operator, left: Option<&Term>, right: &Expr) -> Option<Relation> {
         let ExprKind::List(items) = &right.kind else {
             let list = self.term(right)?;
-            if matches!(list.kind(), Type::Texts | Type::Any)
+            if matches!(list.kind(), Type::Texts | Type::Set(_) | Type::Any)
                 && !matches!(right.kind, ExprKind::Word(_))
             {
                 return left.map(|_| Relation::To(Judge::Within, list));
@@ -204,8 +207,11 @@ impl Checker<'_, '_> {
         }
         let fits = match left.kind() {
             Type::Text | Type::Words(_) => is_text(right.kind()),
-            Type::Texts => is_text(right.kind()),
-            Type::Any => !matches!(right.kind(), Type::Texts | Type::Object | Type::Body),
+            Type::Texts | Type::Set(_) => is_text(right.kind()),
+            Type::Any => !matches!(
+                right.kind(),
+                Type::Texts | Type::Set(_) | Type::Object | Type::Body
+            ),
             _ => false,
         };
         if fits {

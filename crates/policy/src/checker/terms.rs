@@ -8,19 +8,23 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use toolgate_model::Risk;
+use toolgate_model::{DataClasses, Risk};
 
 use crate::compare::date;
 use crate::diagnostics::{
-    Code, NOT_AVAILABLE, TYPE_MISMATCH, UNKNOWN_ATTRIBUTE, UNKNOWN_FUNCTION, UNKNOWN_VALUE,
+    Code, RESULT_ELSEWHERE, TYPE_MISMATCH, UNKNOWN_ATTRIBUTE, UNKNOWN_FUNCTION, UNKNOWN_VALUE,
     WORD_IS_ATTRIBUTE, WRONG_ARGUMENTS,
 };
+use crate::effects::Occasion;
+use crate::external::External;
 use crate::facts::{self, Attribute, Source, Type};
 use crate::functions::{self, FUNCTIONS, Function, Kind};
 use crate::language::{Expr, ExprKind};
 use crate::needles::NeedleList;
-use crate::path::Path;
-use crate::reading::Item;
+use crate::needs::Needs;
+use crate::path::{Path, Step};
+use crate::plain::Place;
+use crate::reading::Placed;
 use crate::source::{Complaint, Report, shown};
 use crate::term::{Literal, Mappings, Term};
 use crate::tree::Offsets;
@@ -60,6 +64,12 @@ pub(crate) struct Checker<'r, 't> {
     pub(crate) mappings: &'r BTreeMap<String, Arc<Mappings>>,
     /// The arguments and fields that were read.
     pub(crate) uses: Vec<Use>,
+    /// What the rule asks of the gate.
+    pub(crate) needs: Needs,
+    /// The classes of data that its `has_data_class` names.
+    pub(crate) classes: DataClasses,
+    /// When the rule is judged.
+    pub(crate) occasion: Occasion,
     pub(super) place: Option<(Offsets, String)>,
     pub(super) locals: Vec<String>,
     /// Whether names stand for locals and nothing else.
@@ -77,6 +87,9 @@ impl<'r, 't> Checker<'r, 't> {
             needles,
             mappings,
             uses: Vec::new(),
+            needs: Needs::default(),
+            classes: DataClasses::new(),
+            occasion: Occasion::Call,
             place: None,
             locals: Vec::new(),
             locals_only: false,
@@ -98,18 +111,54 @@ impl<'r, 't> Checker<'r, 't> {
         self.term(&written.expr)
     }
 
-    /// Refuses a key whose source is not in this version.
-    pub(crate) fn not_yet(&mut self, item: &Item<'_>, waits_for: &str) {
-        let key = item.path.rsplit('/').next().unwrap_or_default();
-        let message = format!("`{key}` is not available yet: it waits for {waits_for}");
-        self.report
-            .complain(item, Complaint::new(NOT_AVAILABLE, message));
-    }
-
-    /// The term for a name that a descriptor may map.
+    /// The term for a name that a normaliser may recognise or a descriptor map.
     pub(crate) fn mapped(&self, path: Path) -> Term {
         let mappings = self.mappings.get(&path.text).cloned().unwrap_or_default();
-        Term::Mapped { path, mappings }
+        Term::Mapped {
+            place: Place::named(&path.text),
+            path,
+            mappings,
+        }
+    }
+
+    /// The term for an attribute that is not only searched.
+    pub(crate) fn fact(&mut self, name: &str) -> Option<Term> {
+        let attribute = facts::attribute(name)?;
+        match attribute.source {
+            Source::Facts(_) | Source::Found(_) => Some(Term::Attribute(attribute)),
+            Source::History(_) => {
+                self.needs.history = true;
+                Some(Term::Attribute(attribute))
+            }
+            Source::ToolSignals => {
+                self.needs.tool_signals = true;
+                Some(Term::Attribute(attribute))
+            }
+            Source::External => Some(self.external()),
+            Source::Mapped => Path::parse(name).map(|path| self.mapped(path)),
+            Source::Body | Source::Result => None,
+        }
+    }
+
+    /// Recipient and host as they stand: who is outside is judged on each as it was sent.
+    fn external(&self) -> Term {
+        let raw = |name: &str| {
+            let path = Path {
+                text: name.to_owned(),
+                steps: vec![Step::Name(name.to_owned())],
+            };
+            let mappings = self.mappings.get(name).cloned().unwrap_or_default();
+            let place = Place::Other;
+            Term::Mapped {
+                path,
+                mappings,
+                place,
+            }
+        };
+        Term::External(Box::new(External {
+            recipient: raw("recipient"),
+            host: raw("host"),
+        }))
     }
 
     pub(super) fn term(&mut self, expr: &Expr) -> Option<Term> {
@@ -208,13 +257,18 @@ impl<'r, 't> Checker<'r, 't> {
             self.note_use(Root::Argument, &path, expr);
             return Some(Term::Argument(path));
         }
+        if let Some(field) = name.strip_prefix("result.") {
+            self.about_result(name, expr)?;
+            return self.path(field, expr).map(Term::Result);
+        }
         if let Some(field) = name.strip_prefix("entity.") {
             let path = self.path(field, expr)?;
             self.note_use(Root::Entity, &path, expr);
             return Some(Term::Entity(path));
         }
         let parts = facts::parts_of(head);
-        if !parts.is_empty() || facts::attribute(head).is_some() {
+        let whole = facts::attribute(head).filter(|known| !matches!(known.source, Source::Mapped));
+        if !parts.is_empty() || whole.is_some() {
             let message = format!("`{}` is not an attribute", shown(name));
             let complaint = Complaint::new(UNKNOWN_ATTRIBUTE, message);
             let complaint = match parts.is_empty() {
@@ -248,10 +302,10 @@ impl<'r, 't> Checker<'r, 't> {
 
     fn attribute(&mut self, attribute: &'static Attribute, expr: &Expr) -> Option<Term> {
         match attribute.source {
-            Source::Facts(_) => Some(Term::Attribute(attribute)),
-            Source::Mapped => {
-                let path = self.path(attribute.name, expr)?;
-                Some(self.mapped(path))
+            Source::Result => {
+                self.about_result(attribute.name, expr)?;
+                let (text, steps) = (attribute.name.to_owned(), Vec::new());
+                Some(Term::Result(Path { text, steps }))
             }
             Source::Body => {
                 let help = "search it: `body contains \"deal #\"`";
@@ -263,21 +317,20 @@ impl<'r, 't> Checker<'r, 't> {
                 );
                 None
             }
-            Source::NotYet(waits_for) => {
-                self.refuse_not_yet(attribute.name, waits_for, expr);
-                None
-            }
+            _ => self.fact(attribute.name),
         }
     }
 
-    fn refuse_not_yet(&mut self, name: &str, waits_for: &str, expr: &Expr) {
-        let message = format!("`{name}` is not available yet: it waits for {waits_for}");
-        self.complain(
-            NOT_AVAILABLE,
-            expr,
-            &message,
-            "leave the rule out until it is",
-        );
+    /// Refuses what only a rule about results can read.
+    fn about_result(&mut self, name: &str, expr: &Expr) -> Option<()> {
+        if self.occasion == Occasion::Result {
+            return Some(());
+        }
+        let message = format!("`{}` is not known before the tool has run", shown(name));
+        let help =
+            "write `\"on\": \"result\"` into the rule; an argument of that name is `args.result`";
+        self.complain(RESULT_ELSEWHERE, expr, &message, help);
+        None
     }
 
     fn path(&mut self, name: &str, expr: &Expr) -> Option<Path> {
@@ -292,6 +345,45 @@ impl<'r, 't> Checker<'r, 't> {
             );
         }
         path
+    }
+
+    /// Notes that a rule replaces a field of the arguments.
+    pub(crate) fn note_field(&mut self, path: &Path, written: &Placed<Path>) {
+        self.uses.push(Use {
+            root: Root::Argument,
+            path: path.clone(),
+            at: written.at.clone(),
+            pointer: written.path.clone(),
+            asks: false,
+        });
+    }
+
+    /// The argument or mapped attribute that a path names.
+    pub(crate) fn number_at(&mut self, written: &Placed<Path>) -> Option<Term> {
+        let expr = Expr {
+            at: 0..0,
+            kind: ExprKind::Name(written.value.text.clone()),
+        };
+        let before = self.uses.len();
+        self.place = Some((Offsets::Plain(written.at.start), written.path.clone()));
+        let term = self.name(&written.value.text, &expr)?;
+        for used in self.uses.iter_mut().skip(before) {
+            used.at = written.at.clone();
+        }
+        if matches!(term, Term::Argument(_) | Term::Mapped { .. }) {
+            return Some(term);
+        }
+        let message = format!(
+            "`{}` is no argument and nothing mapped",
+            shown(&written.value.text)
+        );
+        self.complain(
+            TYPE_MISMATCH,
+            &expr,
+            &message,
+            "sum an argument, as in `args.amount`",
+        );
+        None
     }
 
     fn note_use(&mut self, root: Root, path: &Path, expr: &Expr) {
@@ -309,15 +401,21 @@ impl<'r, 't> Checker<'r, 't> {
     /// A call that has a value.
     fn call(&mut self, expr: &Expr, name: &str, args: &[Expr]) -> Option<Term> {
         let function = self.function(expr, name)?;
+        if self.locals_only && function.asks_history() {
+            let message = format!("there is no `{name}` here");
+            let help = "earlier calls are known only where a call is decided";
+            self.complain(UNKNOWN_FUNCTION, expr, &message, help);
+            return None;
+        }
         match (function.kind, args) {
-            (Kind::NotYet(waits_for), _) => {
-                self.refuse_not_yet(function.name, waits_for, expr);
-                None
-            }
+            (Kind::Rate, args) => self.rate(function, expr, args),
+            (Kind::Sum, args) => self.sum(function, expr, args),
+            (Kind::HasRead, args) => self.has_read(function, expr, args),
+            (Kind::Source, args) => self.seen(function, expr, args),
             (Kind::Value { of, gives, apply }, [arg]) => {
                 let to = self.term(arg)?;
                 let fits = match of {
-                    Type::Any => matches!(to.kind(), Type::Any | Type::Texts),
+                    Type::Any => matches!(to.kind(), Type::Any | Type::Texts | Type::Set(_)),
                     _ => is_text(to.kind()),
                 };
                 if !fits {
@@ -359,7 +457,7 @@ impl<'r, 't> Checker<'r, 't> {
         };
         let kind = left.map_or(Type::Any, Term::kind);
         let literal = match kind {
-            Type::Words(words) => {
+            Type::Words(words) | Type::Set(words) => {
                 let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
                 word.map(|word| Literal::Text((*word).to_owned()))
             }
@@ -370,7 +468,9 @@ impl<'r, 't> Checker<'r, 't> {
         if literal.is_none() {
             let message = format!("`{}` is not one of its values", shown(text));
             let complaint = match kind {
-                Type::Words(words) => Complaint::new(UNKNOWN_VALUE, message).suggest(text, words),
+                Type::Words(words) | Type::Set(words) => {
+                    Complaint::new(UNKNOWN_VALUE, message).suggest(text, words)
+                }
                 Type::Risk => Complaint::new(UNKNOWN_VALUE, message).suggest(text, &RISKS),
                 _ => Complaint::new(UNKNOWN_VALUE, message).help("days are written \"2026-12-24\""),
             };
@@ -437,7 +537,7 @@ pub(super) fn is_text(kind: Type) -> bool {
 
 /// Whether values of the two types can ever be equal.
 pub(super) fn comparable(a: Type, b: Type) -> bool {
-    let whole = |kind| !matches!(kind, Type::Body | Type::Object | Type::Texts);
+    let whole = |kind| !matches!(kind, Type::Body | Type::Object | Type::Texts | Type::Set(_));
     whole(a)
         && whole(b)
         && match (a, b) {
@@ -456,7 +556,7 @@ pub(super) fn describe(kind: Type) -> &'static str {
         Type::Risk => "a risk",
         Type::Date => "a day",
         Type::Duration => "a duration",
-        Type::Texts => "a list",
+        Type::Texts | Type::Set(_) => "a list",
         Type::Body => "the body",
         Type::Object => "a thing with parts",
     }

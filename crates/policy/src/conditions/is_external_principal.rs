@@ -1,18 +1,14 @@
-//! `is_external_principal`: a recipient, workspace or host is outside the tenant's own domains.
+//! `is_external_principal`: a recipient or host is outside the tenant's own domains.
 //!
-//! `true` or `false`. It waits for the tenant's own domains, so a rule with it is refused in this version.
+//! `true` holds for a mail to somebody outside the tenant's own domains; see [`crate::external`] for who is outside.
+//! `false` asks for the opposite.
 
-use serde_json::json;
-
+use super::flag;
 use crate::test::Key;
 
 pub(super) const KEY: Key = Key {
     name: "is_external_principal",
-    doc: "a recipient, workspace or host is outside the tenant's own domains (not available yet)",
-    schema: || json!({"type": "boolean"}),
-    read: |checker, item| {
-        checker.report.flag(item)?;
-        checker.not_yet(item, "the tenant's own domains");
-        None
-    },
+    doc: "a recipient or host is outside the tenant's own domains",
+    schema: flag::schema,
+    read: |checker, item| flag::read(checker, item, "is_external_principal"),
 };

@@ -7,6 +7,7 @@
 
 mod body_contains_all;
 mod body_contains_any;
+mod flag;
 mod has_data_class;
 mod is_external_principal;
 mod new_resource;

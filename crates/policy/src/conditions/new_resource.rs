@@ -1,18 +1,14 @@
 //! `new_resource`: this agent touches this resource for the first time.
 //!
-//! `true` or `false`. It waits for the history of calls, so a rule with it is refused in this version.
+//! `true` holds for the first call of this agent that is about `customer:cust_7`.
+//! `false` asks for the opposite.
 
-use serde_json::json;
-
+use super::flag;
 use crate::test::Key;
 
 pub(super) const KEY: Key = Key {
     name: "new_resource",
-    doc: "this agent touches this resource for the first time (not available yet)",
-    schema: || json!({"type": "boolean"}),
-    read: |checker, item| {
-        checker.report.flag(item)?;
-        checker.not_yet(item, "the history of calls");
-        None
-    },
+    doc: "this agent touches this resource for the first time",
+    schema: flag::schema,
+    read: |checker, item| flag::read(checker, item, "new_resource"),
 };

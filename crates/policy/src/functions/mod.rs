@@ -1,8 +1,8 @@
 //! The registry of functions of the `when` language: sorted, one entry a function.
 //!
-//! `lower`, `host`, `domain`, `number` and `count` turn a value into another, each in its own file. `exists`,
-//! `default`, `any` and `all` are forms: they look at where a value comes from, so the checker
-//! builds them. The others read what this version does not have, and are refused at load.
+//! `lower`, `host`, `domain`, `number` and `count` turn a value into another, each in its own file.
+//! The others are forms: they look at where a value comes from or ask about earlier calls, so the
+//! checker builds them.
 //!
 //! Must not know: calls, rules.
 
@@ -27,6 +27,16 @@ pub struct Function {
     pub(crate) kind: Kind,
 }
 
+impl Function {
+    /// Whether earlier calls have to be known for it.
+    pub(crate) const fn asks_history(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Rate | Kind::Sum | Kind::HasRead | Kind::Source
+        )
+    }
+}
+
 /// How a function is built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
@@ -40,8 +50,10 @@ pub(crate) enum Kind {
     Default,
     Any,
     All,
-    /// Not in this version; what it waits for.
-    NotYet(&'static str),
+    Rate,
+    Sum,
+    HasRead,
+    Source,
 }
 
 const fn value(
@@ -74,7 +86,6 @@ const fn form(
     }
 }
 
-const HISTORY: Kind = Kind::NotYet("the history of calls");
 const TEXT: (Type, Type) = (Type::Text, Type::Text);
 
 /// Every function, sorted by name.
@@ -117,6 +128,12 @@ pub const FUNCTIONS: &[Function] = &[
         "whether there is a value; always true or false",
         Kind::Exists,
     ),
+    form(
+        "has_read",
+        "has_read(class, scope, window)",
+        "whether data of the class was read in the window",
+        Kind::HasRead,
+    ),
     value(
         "host",
         "host(url)",
@@ -140,21 +157,21 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     form(
         "rate",
-        "rate(scope, window)",
-        "calls so far in the window",
-        HISTORY,
+        "rate(scope, window, tools)",
+        "calls so far in the window; `tools` is a glob and may be left out",
+        Kind::Rate,
     ),
     form(
         "source",
         "source(args.x)",
-        "where the value was seen before",
-        Kind::NotYet("the history of sessions"),
+        "where the value was seen before in this session: user, result, external, none",
+        Kind::Source,
     ),
     form(
         "sum",
-        "sum(args.x, scope, window)",
-        "the sum of an argument over the window",
-        HISTORY,
+        "sum(args.x, scope, window, tools)",
+        "the sum of an argument over the calls in the window",
+        Kind::Sum,
     ),
 ];
 

@@ -1,7 +1,8 @@
-//! `verbs` and `risk`: what the catalogue says of the tool.
+//! `verbs`, `risk` and `methods`: what the catalogue says of the tool.
 //!
-//! `{"verbs": ["DELETE", "ADMIN"]}`, `{"risk": ["high", "critical"]}`. Of a tool that is not in the
-//! catalogue both are unknown.
+//! `{"verbs": ["DELETE", "ADMIN"]}`, `{"risk": ["high", "critical"]}`, `{"methods": ["POST"]}`. Of a tool
+//! that is not in the catalogue all are unknown; a tool that is there and has no HTTP method is not
+//! meant by `methods`.
 
 use serde_json::json;
 use toolgate_model::{Glob, Risk, Verb};
@@ -9,7 +10,7 @@ use toolgate_model::{Glob, Risk, Verb};
 use crate::checker::Checker;
 use crate::facts::attribute;
 use crate::patterns::Patterns;
-use crate::reading::Item;
+use crate::reading::{Item, Placed};
 use crate::term::Term;
 use crate::test::{Key, Test};
 
@@ -18,6 +19,19 @@ pub(super) const VERBS: Key = Key {
     doc: "`READ`, `WRITE`, `DELETE`, `ADMIN`",
     schema: || json!({"$ref": "#/$defs/patterns"}),
     read: |checker, item| words(checker, item, "verb", Verb::ALL),
+};
+
+pub(super) const METHODS: Key = Key {
+    name: "methods",
+    doc: "HTTP methods, `POST`",
+    schema: || json!({"$ref": "#/$defs/patterns"}),
+    read: |checker, item| {
+        let globs = checker.report.globs(item)?;
+        let term = Term::Attribute(attribute("method")?);
+        let upper = |glob: Placed<Glob>| Glob::new(glob.value.as_str().to_ascii_uppercase());
+        let globs = globs.into_iter().map(upper).collect();
+        Some(Box::new(Patterns { term, globs }))
+    },
 };
 
 pub(super) const RISK: Key = Key {

@@ -1,4 +1,4 @@
-//! `tools` and `tool_name`: which tool, or whose.
+//! `tools`, `tool_name` and `tool_names`: which tool, or whose.
 //!
 //! `{"tool_name": "slack"}` fits every operation of the source `slack`; `{"tools": ["stripe.*"]}`
 //! likewise by full names. `stripe` alone is no tool's full name and is refused.
@@ -23,6 +23,12 @@ pub(super) const TOOL_NAME: Key = Key {
         let globs = checker.report.globs(item)?;
         over("tool_name", globs)
     },
+};
+
+pub(super) const TOOL_NAMES: Key = Key {
+    name: "tool_names",
+    doc: "the same as `tool_name`",
+    ..TOOL_NAME
 };
 
 pub(super) const TOOLS: Key = Key {

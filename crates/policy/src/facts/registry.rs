@@ -1,101 +1,21 @@
-//! The registry of attributes: sorted, one entry an attribute (2-decision, 1).
+//! The registry of attributes: sorted, one entry an attribute, nothing else.
 //!
-//! `env == prod` reads the entry `env`. An entry has a type, a text for the reference page and a
-//! getter; one whose source is not in this version says so, and a rule that reads it is refused at
-//! load. A name that is not here is an argument of the tool.
+//! `facts("env", Type::Text, …)` is what `env == prod` reads. To add one, add its entry and, where it
+//! is more than a field of the facts, its getter beside this file.
 //!
 //! Must not know: expressions, rules.
 
-use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
-use toolgate_model::{Descriptor, Resource, Verb};
+use toolgate_model::{Resource, Verb};
 
-use crate::input::Facts;
-use crate::path::{self, Step};
+use super::getters::{
+    approval, descriptor, entity, kinds, known, local, new_resource, number, present, resource,
+    session,
+};
+use super::{Attribute, Getter, Source, Type};
 use crate::value::{Datum, Got};
 
-/// What kind of value an attribute has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// Whatever the caller sent.
-    Any,
-    /// A text.
-    Text,
-    /// An exact decimal.
-    Number,
-    /// True or false.
-    Bool,
-    /// `low` < `medium` < `high` < `critical`.
-    Risk,
-    /// One of these words.
-    Words(&'static [&'static str]),
-    /// A calendar day, `2026-12-24`.
-    Date,
-    /// A span of time, `24h`.
-    Duration,
-    /// A list of texts.
-    Texts,
-    /// All texts of the arguments, searchable.
-    Body,
-    /// A thing with parts, which only `exists` asks for.
-    Object,
-}
-
-/// One attribute that rules can read.
-#[derive(Clone, Copy, Debug)]
-pub struct Attribute {
-    /// Its name, `user.id`.
-    pub name: &'static str,
-    /// Its type.
-    pub kind: Type,
-    /// What it is, for the reference page.
-    pub doc: &'static str,
-    pub(crate) source: Source,
-}
-
-/// Where an attribute's value comes from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Source {
-    /// The facts of the call.
-    Facts(for<'a, 'c> fn(&Reading<'a, 'c>) -> Got<'c>),
-    /// What the tool's descriptor maps it to, else the argument of that name.
-    Mapped,
-    /// The texts of the arguments.
-    Body,
-    /// Not in this version; what it waits for.
-    NotYet(&'static str),
-}
-
-/// What getters read: the facts, and the zone of the rule's document.
-pub(crate) struct Reading<'a, 'c> {
-    pub(crate) facts: &'a Facts<'c>,
-    pub(crate) zone: &'a TimeZone,
-}
-
-impl Attribute {
-    /// Whether this version can read it.
-    pub const fn is_available(&self) -> bool {
-        !matches!(self.source, Source::NotYet(_))
-    }
-}
-
-/// The attribute of this name.
-pub(crate) fn attribute(name: &str) -> Option<&'static Attribute> {
-    let at = ATTRIBUTES
-        .binary_search_by(|known| known.name.cmp(name))
-        .ok()?;
-    ATTRIBUTES.get(at)
-}
-
-/// The attributes whose names begin with `head` and a dot.
-pub(crate) fn parts_of(head: &str) -> Vec<&'static str> {
-    let names = ATTRIBUTES.iter().map(|known| known.name);
-    names
-        .filter(|name| name.split_once('.').is_some_and(|(first, _)| first == head))
-        .collect()
-}
-
-const VERBS: &[&str] = &["READ", "WRITE", "DELETE", "ADMIN"];
+pub(super) const VERBS: &[&str] = &["READ", "WRITE", "DELETE", "ADMIN"];
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const DAYS: &[&str] = &[
     "monday",
@@ -106,7 +26,7 @@ const DAYS: &[&str] = &[
     "saturday",
     "sunday",
 ];
-const ROLES: &[&str] = &[
+pub(super) const ROLES: &[&str] = &[
     "reader",
     "agent",
     "service",
@@ -117,16 +37,13 @@ const ROLES: &[&str] = &[
     "agent_admin",
     "owner",
 ];
-const HISTORY: &str = "the history of calls";
-const SESSION: &str = "the history of sessions";
-const DETECTOR: &str = "the data-class detector";
+/// The classes of data, as sets of them are compared with.
+pub(crate) const CLASSES: &[&str] = &["SECRETS", "PII", "PHI", "INTERNAL"];
+/// Where values were seen before.
+pub(crate) const ORIGINS: &[&str] = &["user", "result", "external", "none"];
+const APPROVAL_STATES: &[&str] = &["pending", "approved", "denied", "expired"];
 
-const fn facts(
-    name: &'static str,
-    kind: Type,
-    doc: &'static str,
-    get: for<'a, 'c> fn(&Reading<'a, 'c>) -> Got<'c>,
-) -> Attribute {
+const fn facts(name: &'static str, kind: Type, doc: &'static str, get: Getter) -> Attribute {
     Attribute {
         name,
         kind,
@@ -144,22 +61,27 @@ const fn mapped(name: &'static str, doc: &'static str) -> Attribute {
     }
 }
 
-const fn not_yet(
-    name: &'static str,
-    kind: Type,
-    waits_for: &'static str,
-    doc: &'static str,
-) -> Attribute {
+const fn history(name: &'static str, kind: Type, doc: &'static str, get: Getter) -> Attribute {
     Attribute {
         name,
         kind,
         doc,
-        source: Source::NotYet(waits_for),
+        source: Source::History(get),
+    }
+}
+
+const fn other(name: &'static str, kind: Type, doc: &'static str, source: Source) -> Attribute {
+    Attribute {
+        name,
+        kind,
+        doc,
+        source,
     }
 }
 
 /// Every attribute, sorted by name.
 pub const ATTRIBUTES: &[Attribute] = &[
+    mapped("account", "the account, where the tool has one"),
     facts("agent", Type::Text, "the authenticated agent", |r| {
         Got::text(r.facts.agent)
     }),
@@ -172,29 +94,31 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "whether the call says that a second identical one is meant",
         |r| Got::Value(Datum::Bool(r.facts.allow_duplicate)),
     ),
-    not_yet(
+    facts(
         "approval",
         Type::Object,
-        "approvals as facts",
         "the approval, when a frozen call is decided again",
+        |r| present(r.facts.approval.is_some()),
     ),
-    not_yet(
-        "approval.approvers",
-        Type::Texts,
-        "approvals as facts",
-        "who approved it",
-    ),
-    not_yet(
+    facts("approval.approvers", Type::Texts, "who approved it", |r| {
+        approval(r, |known| {
+            Datum::texts(known.approvers.iter().map(|id| id.as_str()))
+        })
+    }),
+    facts(
         "approval.expires_at",
         Type::Text,
-        "approvals as facts",
         "until when it holds",
+        |r| approval(r, |known| Datum::Text(known.expires_at.to_string().into())),
     ),
-    not_yet(
+    facts("approval.id", Type::Text, "its id", |r| {
+        approval(r, |known| Datum::Text(known.id.to_string().into()))
+    }),
+    facts(
         "approval.state",
-        Type::Text,
-        "approvals as facts",
+        Type::Words(APPROVAL_STATES),
         "pending, approved, denied or expired",
+        |r| approval(r, |known| Datum::text(known.state)),
     ),
     facts(
         "args",
@@ -202,12 +126,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "the arguments; `args.amount` is one of them",
         |r| Got::Value(Datum::Json(r.facts.args)),
     ),
-    Attribute {
-        name: "body",
-        kind: Type::Body,
-        doc: "every text in the arguments, searchable",
-        source: Source::Body,
-    },
+    other(
+        "body",
+        Type::Body,
+        "every text in the arguments, searchable; on a result rule, in the result",
+        Source::Body,
+    ),
     mapped("branch", "the branch, where the tool has one"),
     facts("category", Type::Text, "the tool's tag", |r| {
         descriptor(r, |tool| tool.category.as_deref())
@@ -217,9 +141,8 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Type::Texts,
         "the delegation chain, root first",
         |r| {
-            Got::Value(Datum::Texts(
-                r.facts.chain.iter().map(|link| link.as_str()).collect(),
-            ))
+            let links = r.facts.chain.iter();
+            Got::Value(Datum::texts(links.map(|link| link.as_str())))
         },
     ),
     facts(
@@ -242,11 +165,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
         },
     ),
     mapped("channel", "the channel, where the tool has one"),
-    not_yet(
+    other(
         "data_class",
-        Type::Texts,
-        DETECTOR,
-        "SECRETS, PII, PHI, INTERNAL: found in the arguments",
+        Type::Set(CLASSES),
+        "SECRETS, PII, PHI, INTERNAL: found in the arguments; on a result rule, in the result",
+        Source::Found(|scan| {
+            scan.findings
+                .iter()
+                .map(|found| found.class.as_str())
+                .collect()
+        }),
     ),
     facts(
         "entity",
@@ -257,12 +185,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
     facts("env", Type::Text, "the environment", |r| {
         Got::optional(r.facts.env)
     }),
+    mapped(
+        "external",
+        "whether a normaliser says that the call reaches outsiders",
+    ),
     mapped("host", "the host, where the tool has one"),
-    not_yet(
+    other(
         "is_external_principal",
         Type::Bool,
-        "the tenant's own domains",
         "whether a recipient or host is outside the tenant's own domains",
+        Source::External,
     ),
     facts(
         "method",
@@ -276,11 +208,11 @@ pub const ATTRIBUTES: &[Attribute] = &[
             None => Got::Missing,
         },
     ),
-    not_yet(
+    history(
         "new_resource",
         Type::Bool,
-        HISTORY,
         "whether this agent touches this resource for the first time",
+        new_resource,
     ),
     facts(
         "operation",
@@ -290,10 +222,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
     ),
     mapped("org", "the organisation, where the tool has one"),
     mapped("path", "the path, where the tool has one"),
+    mapped("principal", "the principal, where the tool has one"),
     facts("project", Type::Text, "the agent's project", |r| {
         Got::optional(r.facts.project)
     }),
     mapped("recipient", "the recipient, where the tool has one"),
+    mapped("region", "the region, where the tool has one"),
     mapped("repo", "the repository, where the tool has one"),
     facts(
         "resource",
@@ -312,6 +246,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Type::Text,
         "the resource before its first colon",
         |r| resource(r, Resource::kind),
+    ),
+    other(
+        "result",
+        Type::Any,
+        "what the tool answered, in rules with `on: \"result\"`; `result.status` is a part of it",
+        Source::Result,
     ),
     facts("risk", Type::Risk, "the tool's risk", |r| {
         match r.facts.descriptor {
@@ -340,42 +280,59 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "what runs the agent, as registered",
         |r| Got::optional(r.facts.runtime),
     ),
-    not_yet(
+    history(
         "session.calls",
         Type::Number,
-        SESSION,
         "calls so far in this session",
+        |r| session(r, |known| Datum::Number(known.calls.into())),
     ),
-    not_yet(
+    history(
         "session.data_class",
-        Type::Texts,
-        SESSION,
+        Type::Set(CLASSES),
         "data classes read so far in this session",
+        |r| {
+            session(r, |known| {
+                Datum::words(known.data_class.iter().map(|class| class.as_str()))
+            })
+        },
     ),
-    not_yet(
+    history(
         "session.denials",
         Type::Number,
-        SESSION,
         "denials so far in this session",
+        |r| session(r, |known| Datum::Number(known.denials.into())),
     ),
-    not_yet(
+    history(
         "session.external_content",
         Type::Bool,
-        SESSION,
         "whether this session read what outsiders can write",
+        |r| session(r, |known| Datum::Bool(known.external_content)),
     ),
-    not_yet(
+    history(
         "session.resources",
         Type::Texts,
-        SESSION,
         "resources touched in this session",
+        |r| session(r, |known| Datum::texts(&known.resources)),
     ),
-    not_yet(
+    history(
+        "session.signals",
+        Type::Texts,
+        "signs of hidden instructions in what this session read",
+        |r| session(r, |known| Datum::texts(&known.signals)),
+    ),
+    history(
         "session.tools",
         Type::Texts,
-        SESSION,
         "tools called in this session",
+        |r| session(r, |known| Datum::texts(&known.tools)),
     ),
+    other(
+        "signals",
+        Type::Texts,
+        "signs of hidden instructions in the arguments; on a result rule, in the result",
+        Source::Found(kinds),
+    ),
+    mapped("tags", "the tags by key, where the tool has such"),
     facts("tenant", Type::Text, "the agent's tenant", |r| {
         Got::text(r.facts.tenant)
     }),
@@ -417,6 +374,12 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "the tool's name before its first dot",
         |r| Got::text(r.facts.tool.source()),
     ),
+    other(
+        "tool_signals",
+        Type::Texts,
+        "signs of hidden instructions in the tool's own definition",
+        Source::ToolSignals,
+    ),
     facts(
         "trigger",
         Type::Object,
@@ -441,6 +404,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "which system says that it happened",
         |r| Got::optional(r.facts.trigger.map(|trigger| trigger.source.as_str())),
     ),
+    mapped("url", "the URL, where the tool has one"),
     facts(
         "user",
         Type::Object,
@@ -452,9 +416,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
         Type::Texts,
         "the user's groups",
         |r| match r.facts.user {
-            Some(user) => Got::Value(Datum::Texts(
-                user.groups.iter().map(String::as_str).collect(),
-            )),
+            Some(user) => Got::Value(Datum::texts(&user.groups)),
             None => Got::Missing,
         },
     ),
@@ -470,104 +432,13 @@ pub const ATTRIBUTES: &[Attribute] = &[
             None => Got::Missing,
         },
     ),
-    not_yet(
+    history(
         "volume_burst",
         Type::Bool,
-        HISTORY,
         "whether the agent calls far more often than it usually does",
+        |r| known(r.facts.history.and_then(|history| history.is_burst())),
     ),
     facts("workflow", Type::Text, "the workflow", |r| {
         Got::optional(r.facts.workflow)
     }),
 ];
-
-/// A text of the descriptor. A tool that is known and has none cannot have it; of a tool that is
-/// not known nothing is known.
-fn descriptor<'c>(
-    reading: &Reading<'_, 'c>,
-    get: fn(&'c Descriptor) -> Option<&'c str>,
-) -> Got<'c> {
-    match reading.facts.descriptor {
-        Some(tool) => get(tool).map_or(Got::Impossible, Got::text),
-        None => Got::Missing,
-    }
-}
-
-/// A field of the live entity. A tool whose descriptor says nothing of an entity has none; where
-/// one is declared, what is not in it is merely missing.
-pub(crate) fn entity<'c>(facts: &Facts<'c>, steps: &[Step]) -> Got<'c> {
-    match (facts.entity, facts.descriptor) {
-        (Some(entity), _) => path::find(entity, steps).map_or(Got::Missing, Got::json),
-        (None, Some(tool)) if tool.checks.entity.is_none() => Got::Impossible,
-        (None, _) => Got::Missing,
-    }
-}
-
-/// The resource that the gate derived. A merely claimed one proves nothing, in either direction,
-/// so it is unknown; a tool whose descriptor has no template has no resource.
-fn resource<'c>(reading: &Reading<'_, 'c>, get: fn(&'c Resource) -> &'c str) -> Got<'c> {
-    match (reading.facts.resource, reading.facts.descriptor) {
-        (Some(resource), _) if resource.derived => Got::text(get(resource)),
-        (Some(_), _) => Got::Unknown,
-        (None, Some(tool)) if tool.resource.is_none() => Got::Impossible,
-        (None, _) => Got::Missing,
-    }
-}
-
-fn number<'c>(count: usize) -> Got<'c> {
-    Got::Value(Datum::Number(Decimal::from(count)))
-}
-
-fn local<'c>(reading: &Reading<'_, 'c>, get: fn(jiff::Zoned) -> Datum<'c>) -> Got<'c> {
-    match jiff::Timestamp::from_millisecond(reading.facts.now.as_millis()) {
-        Ok(instant) => Got::Value(get(instant.to_zoned(reading.zone.clone()))),
-        Err(_) => Got::Unknown,
-    }
-}
-
-/// A thing of which only the presence can be asked.
-fn present<'c>(there: bool) -> Got<'c> {
-    if there {
-        Got::Value(Datum::Bool(true))
-    } else {
-        Got::Missing
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ATTRIBUTES, ROLES, VERBS, attribute, parts_of};
-    use toolgate_model::{Role, Verb};
-
-    #[test]
-    fn names_are_sorted_and_found() {
-        for pair in ATTRIBUTES.windows(2) {
-            assert!(
-                pair[0].name < pair[1].name,
-                "{} is out of order",
-                pair[1].name
-            );
-        }
-        for known in ATTRIBUTES {
-            assert_eq!(
-                attribute(known.name).map(|found| found.doc),
-                Some(known.doc)
-            );
-        }
-        assert!(attribute("amount").is_none());
-        assert_eq!(parts_of("user"), ["user.groups", "user.id"]);
-    }
-
-    #[test]
-    fn words_are_those_of_the_model() {
-        let words = |all: Vec<&'static str>| all;
-        assert_eq!(
-            words(Role::ALL.iter().map(|(_, word)| *word).collect()),
-            ROLES
-        );
-        assert_eq!(
-            words(Verb::ALL.iter().map(|(_, word)| *word).collect()),
-            VERBS
-        );
-    }
-}
