@@ -93,9 +93,7 @@ fn judged<'c>(
 /// else: a channel, a user, a group.
 fn of_recipient(text: &str) -> Option<String> {
     if text.contains('@') && !text.contains("://") {
-        let address = plain::address(text)?;
-        let (local, domain) = address.split_once('@')?;
-        return (!local.is_empty()).then(|| domain.to_owned());
+        return plain::domain(text);
     }
     plain::host(text).filter(|_| text.contains('.'))
 }

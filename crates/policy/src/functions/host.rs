@@ -1,48 +1,18 @@
 //! `host(args.url) == api.acme.com`: the host of a URL.
 //!
-//! Readers of URLs disagree about backslashes, several `@`, escapes, tabs and look-alike letters;
-//! `https://api.acme.com\@evil.com/` is one of the tricks. A URL with any of that before its path
-//! has no host here, and the comparison is unknown.
+//! Readers of URLs disagree about backslashes, several `@`, escapes and tabs, and make addresses of
+//! numbers; `https://api.acme.com\@evil.com/` and `http://2130706433/` are two of the tricks. A URL with
+//! any of that before its path has no host here, and the comparison is unknown. An international name
+//! is its ASCII form, so a look-alike is another host.
 
+use crate::plain;
 use crate::value::Datum;
 
 pub(super) fn host(value: Datum<'_>) -> Option<Datum<'_>> {
     let Datum::Text(text) = value else {
         return None;
     };
-    let (scheme, rest) = text.split_once("://")?;
-    let schemed = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c));
-    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    if !schemed || tail.starts_with('\\') || authority.matches('@').count() > 1 {
-        return None;
-    }
-    let (user, place) = authority.split_once('@').unwrap_or(("", authority));
-    let (host, port) = split_port(place)?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let written =
-        user.chars().all(|c| c.is_ascii_graphic()) && port.bytes().all(|b| b.is_ascii_digit());
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'));
-    let name = host.strip_suffix('.').unwrap_or(host);
-    let real = match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => name.split('.').all(|label| !label.is_empty()) && name.chars().all(plain),
-    };
-    (written && real).then(|| Datum::Text(name.to_ascii_lowercase().into()))
-}
-
-/// Host and port of `host`, `host:443` or `[::1]:443`.
-fn split_port(place: &str) -> Option<(&str, &str)> {
-    let after = place.rfind(']').map_or(0, |close| close + 1);
-    match place.get(after..)?.find(':') {
-        Some(colon) => Some((place.get(..after + colon)?, place.get(after + colon + 1..)?)),
-        None => Some((place, "")),
-    }
+    plain::url(&text).map(|url| Datum::Text(url.host.into()))
 }
 
 #[cfg(test)]
@@ -63,6 +33,9 @@ mod tests {
             ("https://[::1]:443/", "[::1]"),
             ("ftp://10.0.0.1", "10.0.0.1"),
             ("https://acme.com/a\\b", "acme.com"),
+            ("https://acme.com/../b", "acme.com"),
+            ("http://[::ffff:10.0.0.1]/", "10.0.0.1"),
+            ("https://acm\u{435}.com/", "xn--acm-tdd.com"),
         ] {
             assert_eq!(of(url).as_deref(), Some(expected), "{url}");
         }
@@ -74,7 +47,9 @@ mod tests {
             "https://acme.com@evil.com@x/",
             "https://acme.com%2f.evil.com/",
             "https://acme\t.com/",
-            "https://acm\u{435}.com/",
+            "https://\u{ff41}cme.com/",
+            "http://2130706433/",
+            "http://0x7f.0.0.1/",
             "https://a..b/",
             "https://acme.com:80x/",
             "https://[::1/",

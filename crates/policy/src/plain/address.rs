@@ -10,19 +10,24 @@ use super::host::name;
 
 /// The plain form of a recipient.
 pub(crate) fn address(text: &str) -> Option<String> {
-    let Some((local, domain)) = text.split_once('@') else {
-        return super::is_normal(text).then(|| text.to_owned());
+    let is_handle = |text: &str| {
+        text.strip_prefix('@')
+            .is_some_and(|name| !name.contains('@'))
     };
-    let named = |c: char| c.is_ascii_graphic() && !"\",;:<>()[]\\@".contains(c);
-    // A handle, `@ana`, has nothing before it.
-    if local.is_empty() && !domain.contains('@') {
+    if !text.contains('@') || is_handle(text) {
         return super::is_normal(text).then(|| text.to_owned());
     }
-    let domain = name(domain)?;
-    local
-        .chars()
-        .all(named)
-        .then(|| format!("{local}@{domain}"))
+    let (local, _) = text.split_once('@')?;
+    domain(text).map(|domain| format!("{local}@{domain}"))
+}
+
+/// What stands behind the `@` of exactly one plain address.
+pub(crate) fn domain(text: &str) -> Option<String> {
+    let (local, domain) = text.split_once('@')?;
+    let named = |c: char| c.is_ascii_graphic() && !"\",;:<>()[]\\@".contains(c);
+    // Mailers know no name that ends in a dot.
+    let plain = !local.is_empty() && local.chars().all(named) && !domain.ends_with('.');
+    plain.then(|| name(domain))?
 }
 
 #[cfg(test)]
@@ -50,6 +55,8 @@ mod tests {
             "an\u{200b}a@acme.com",
             "ana@\u{ff41}cme.com",
             "ana@",
+            "ana@acme.com.",
+            "ana@[127.0.0.1]",
             "@@",
             "#gen\u{200b}eral",
         ] {

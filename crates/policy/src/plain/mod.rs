@@ -13,7 +13,7 @@ mod url;
 
 use std::borrow::Cow;
 
-pub(crate) use address::address;
+pub(crate) use address::{address, domain};
 pub(crate) use host::{host, name};
 pub(crate) use path::is_plain as is_plain_path;
 pub(crate) use url::{Url, url};
