@@ -16,17 +16,30 @@
 mod address;
 mod body;
 mod headers;
-mod money;
 mod multipart;
-mod operation;
-mod own;
 mod pairs;
 mod refusal;
+
+mod operation;
 mod service;
 mod table;
 
-mod github;
+mod arn;
+mod google;
 mod graphql;
+mod mail;
+mod money;
+mod own;
+mod s3;
+
+mod aws;
+mod gdrive;
+mod github;
+mod gmail;
+mod hubspot;
+mod jira;
+mod pagerduty;
+mod salesforce;
 mod slack;
 mod stripe;
 
@@ -43,7 +56,18 @@ use refusal::Refusal;
 use service::{Asked, Service, no_secret};
 
 /// The services that are known. The first one that owns an address reads the request.
-const SERVICES: &[&Service] = &[&github::GITHUB, &slack::SLACK, &stripe::STRIPE];
+const SERVICES: &[&Service] = &[
+    &aws::AWS,
+    &gdrive::GDRIVE,
+    &github::GITHUB,
+    &gmail::GMAIL,
+    &hubspot::HUBSPOT,
+    &jira::JIRA,
+    &pagerduty::PAGERDUTY,
+    &salesforce::SALESFORCE,
+    &slack::SLACK,
+    &stripe::STRIPE,
+];
 
 /// A host that no service owns.
 const HTTP: Service = Service {
@@ -55,6 +79,9 @@ const HTTP: Service = Service {
     read: |_| Ok(None),
     secret_segment: no_secret,
 };
+
+/// The operation of which nothing is known.
+const UNKNOWN: &str = "request";
 
 /// Methods that requests are made with.
 const METHODS: &[&str] = &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
@@ -117,7 +144,7 @@ fn read(request: &HttpRequest, own_domains: &[String]) -> Result<Recognition, Re
 
 /// What is recorded of a request that is refused: that there was one, and why it was not judged.
 fn refused(refusal: Refusal) -> Result<Recognition, Denial> {
-    let operation = Operation::named("request", "http").rated(Verb::Write, Risk::High);
+    let operation = Operation::named(UNKNOWN, "http").rated(Verb::Write, Risk::High);
     let denial = refusal.denial();
     let descriptor = operation
         .descriptor(HTTP.name, "POST", &Map::new())
@@ -221,7 +248,7 @@ fn unknown(asked: &Asked<'_>) -> Result<Understood, Refusal> {
     places.set("path", address.path());
     let operation = Operation {
         parameters: None,
-        ..Operation::named("request", "http")
+        ..Operation::named(UNKNOWN, "http")
     };
     let (verb, risk) = match asked.method {
         "DELETE" => (Verb::Delete, Risk::High),
@@ -272,6 +299,17 @@ fn recognised(
             .entry(name.to_owned())
             .or_insert_with(|| Value::from(value));
     };
+    // The host of a known service is a stranger to nobody; who is meant is said by a recipient.
+    let said = places.contains_key("external") || places.contains_key("recipient");
+    if service.name != HTTP.name && !said {
+        let unknown = understood.operation.name == UNKNOWN;
+        let external = if unknown {
+            Value::Null
+        } else {
+            Value::Bool(false)
+        };
+        places.insert("external".to_owned(), external);
+    }
     known(&mut places, "host", &asked.address.host);
     known(&mut places, "url", &request.url);
     Ok(Recognised {

@@ -41,12 +41,6 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     ])
 });
 
-/// The table, for the test that reads every line of every table.
-#[cfg(test)]
-pub(super) fn table() -> &'static Table {
-    &TABLE
-}
-
 fn read(asked: &Asked<'_>) -> Result<Option<Understood>, Refusal> {
     let address = asked.address;
     match address.host.as_str() {

@@ -70,11 +70,6 @@ impl Pairs {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The first value of this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.iter()

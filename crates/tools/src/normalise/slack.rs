@@ -36,12 +36,6 @@ const FAMILIES: &[&str] = &["slack.com", "slack-gov.com"];
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(&[include_str!("tables/slack.txt")]));
 
-/// The table, for the test that reads every line of every table.
-#[cfg(test)]
-pub(super) fn table() -> &'static Table {
-    &TABLE
-}
-
 fn read(asked: &Asked<'_>) -> Result<Option<Understood>, Refusal> {
     if is_webhook(asked.address) {
         return webhook(asked);

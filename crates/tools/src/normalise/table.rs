@@ -89,13 +89,6 @@ impl Table {
             best => Ok(best.map(|(_, found)| found)),
         }
     }
-
-    /// Every row with its method.
-    #[cfg(test)]
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&'static str, &Row)> {
-        let all = self.by_method.iter();
-        all.flat_map(|(method, rows)| rows.iter().map(|row| (*method, row)))
-    }
 }
 
 impl Row {
