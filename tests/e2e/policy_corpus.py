@@ -1,0 +1,503 @@
+"""The policy corpus through the command line and HTTP: every face gives the same answer.
+
+`corpus/rows`, `corpus/odd` and `packs` hold cases as files; the library runs them in
+`crates/tools/tests/corpus.rs`. Here each goes through
+
+    test      toolgate test FILE                       (all of them)
+    tried     POST /v1/policies/test                   (all of them)
+    eval      toolgate eval -f CALL --policy …         (a call with nothing before it)
+    evaluate  POST /v1/evaluate, on a gate that has these policies and real MCP servers for the tools
+    played    the history made as real calls, then the call with mode `decide`
+
+and verdict, code, rules and replaced places have to agree. What a face cannot express is listed
+by name. The cases of `corpus/policy` go through the faces as far as they are calls.
+"""
+
+import copy
+import json
+import pathlib
+import subprocess
+import sys
+
+from kit import (
+    HERE, ROOT, TOOLGATE, Failed, Gate, check, clean_environment, equal, folder, problem, shown, stage, test, wait_for,
+)
+
+FOLDERS = ["corpus/rows", "corpus/odd", "packs"]
+SERVER = HERE / "servers/catalogue.py"
+
+
+def configure(_options):
+    """Nothing to configure."""
+
+
+class Suite:
+    """One file of cases, with the documents that it is about."""
+
+    def __init__(self, path):
+        self.path = path
+        self.name = str(path.relative_to(ROOT))
+        self.text = path.read_text()
+        self.file = json.loads(self.text)
+        self.tools = self.file.get("tools", [])
+        self.cases = self.file["tests"]
+        named = self.file.get("policies") or [path.name.replace(".test.json", ".json")]
+        self.documents = [(path.parent / name).resolve() for name in named]
+
+    def own(self):
+        """The configuration that the file states."""
+        text = f"own_domains = {json.dumps(self.file['own_domains'])}\n" if "own_domains" in self.file else ""
+        posture = self.file.get("posture", {})
+        rows = [f'{risk} = "{stance}"\n' for risk, stance in posture.items()]
+        return text + ("[posture]\n" + "".join(rows) if rows else "")
+
+    def policies(self):
+        return {document.name: document.read_text() for document in self.documents}
+
+    def has_words(self, *words):
+        return any(word in text for text in self.policies().values() for word in words)
+
+
+def suites():
+    found = [Suite(path) for name in FOLDERS for path in sorted((ROOT / name).rglob("*.test.json"))]
+    check(len(found) > 40, f"only {len(found)} files of cases")
+    return found
+
+
+def essence(decision, denial):
+    """What every face has to agree on."""
+    rules = decision["matched"] if "matched" in decision else decision["rules"]
+    details = (denial or {}).get("details", {})
+    return {
+        "verdict": decision["verdict"],
+        "code": (denial or {}).get("code"),
+        "rule_code": details.get("rule_code"),
+        "rule": f"{details['policy']}/{details['rule']}" if "rule" in details else None,
+        "rules": [(f"{rule['policy']}/{rule['rule']}", rule["truth"], rule.get("monitor", False)) for rule in rules],
+        "obligations": sorted(decision["obligations"]),
+        "sanitized": sorted((one["kind"], one["path"]) for one in decision["sanitized"]),
+    }
+
+
+def of_outcome(outcome):
+    return essence(outcome["decision"], outcome["decision"].get("denial"))
+
+
+def differing(known, other):
+    """The keys that two faces give differently."""
+    return [f"{key}: {known[key]} and {other[key]}" for key in known if known[key] != other[key]]
+
+
+def run(arguments, cwd, exit=None):
+    """The command line without a gate; its data and its exit code."""
+    command = [str(part) for part in (TOOLGATE, *arguments, "--json")]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), cwd=cwd, timeout=300)
+    if exit is not None:
+        equal(done.returncode, exit, f"`toolgate {' '.join(command[1:])}` {shown(done.stdout + done.stderr)}")
+    try:
+        return json.loads(done.stdout), done.returncode
+    except ValueError:
+        raise Failed(f"`toolgate {' '.join(command[1:])}` gave no JSON: {shown(done.stdout + done.stderr)}")
+
+
+def none(found, what):
+    check(not found, f"{len(found)} {what}\n       " + "\n       ".join(found[:40]))
+
+
+def listed(face, left, made):
+    """Says what a face could not express, by name and reason."""
+    by_reason = {}
+    for reason, name in left:
+        by_reason.setdefault(reason, []).append(name)
+    print(f"     {face}: {made} cases; not expressed: {len(left)}")
+    for reason, names in sorted(by_reason.items()):
+        print(f"       {reason} ({len(names)}): {'; '.join(names)}")
+
+
+@stage
+def by_test():
+    """The outcome of every case by `toolgate test`, by file and name."""
+    here, found = folder("corpus-test"), {}
+    for suite in suites():
+        data, _ = run(["test", suite.path], here)
+        check("outcomes" in data, f"{suite.name}: {shown(data)}")
+        for outcome in data["outcomes"]:
+            if outcome["file"].endswith(".test.json"):
+                found[suite.name, outcome["name"]] = outcome
+    return found
+
+
+@test("toolgate test: every case of the corpus and the packs comes out as written")
+def by_command():
+    failed = [f"{file}: {name}: {shown(one['differences'], 200)}" for (file, name), one in by_test().items() if not one["passed"]]
+    equal(len(by_test()), sum(len(suite.cases) for suite in suites()), "cases with names of their own")
+    none(failed, "cases fail")
+
+
+@test("POST /v1/policies/test: the same cases come out the same")
+def by_request():
+    differences = []
+    with Gate("", {}, name="corpus-tried") as gate:
+        for suite in suites():
+            documents = [{"name": document.stem, "text": document.read_text()} for document in suite.documents]
+            body = {"documents": documents, "cases": suite.text, "alone": True}
+            answer = gate.http("POST", "/v1/policies/test", body, gate.admin)
+            equal(answer.status, 200, f"{suite.name}: {answer}")
+            for outcome in answer.json["outcomes"]:
+                known = by_test()[suite.name, outcome["name"]]
+                found = differing(of_outcome(known), of_outcome(outcome))
+                differences += [f"{suite.name}: {outcome['name']}: {one}" for one in found]
+    none(differences, "answers differ")
+
+
+NOT_BY_EVAL = ["history", "entity", "approval", "user_request", "result"]
+
+
+@test("toolgate eval: calls with nothing before them come out the same")
+def by_eval():
+    differences, left, made = [], [], 0
+    for suite in suites():
+        here = folder("corpus-eval")
+        (here / "toolgate.toml").write_text(suite.own())
+        (here / "tools.json").write_text(json.dumps({"tools": suite.tools}))
+        policies = [part for document in suite.documents for part in ("--policy", document)]
+        described = {tool["id"] for tool in suite.tools}
+        for case in suite.cases:
+            reason = next((key for key in NOT_BY_EVAL if key in case), None)
+            if reason or case["call"].get("tool", "") not in described | {""}:
+                left.append((reason or "a tool that is assumed", case["name"]))
+                continue
+            call = {"at": case.get("now", "2026-06-16T15:14:22Z"), **case["call"]}
+            (here / "call.json").write_text(json.dumps(call))
+            data, exit = run(["eval", "-f", "call.json", "--tools", "tools.json", *policies], here)
+            check("decision" in data, f"{suite.name}: {case['name']}: {shown(data)}")
+            known, found = of_outcome(by_test()[suite.name, case["name"]]), essence(data["decision"], data["decision"].get("denial"))
+            differences += [f"{suite.name}: {case['name']}: {one}" for one in differing(known, found)]
+            wanted = {"allow": 0, "sanitize": 0, "require_approval": 6, "deny": 5}[found["verdict"]]
+            if found["code"] != "gate_unavailable" and exit != wanted:
+                differences.append(f"{suite.name}: {case['name']}: exit {exit} for {found['verdict']}")
+            made += 1
+    listed("eval", left, made)
+    none(differences, "answers differ")
+
+
+# ---- a gate that really has these tools
+
+NOT_BY_TOML = {"method": "a tool with an HTTP method", "risk_score": "a tool with a score beside its risk"}
+
+
+class Staged:
+    """A gate with the documents and tools of one suite, each source a real MCP server."""
+
+    def __init__(self, suite, results=()):
+        self.suite, self.agents, self.tokens = suite, {}, {}
+        home = folder("corpus-gate")
+        sources = {}
+        for tool in suite.tools:
+            sources.setdefault(tool["id"].split(".", 1)[0], []).append(tool)
+        config = suite.own().split("[posture]")
+        text = config[0] + "".join(f"[posture]{rest}" for rest in config[1:])
+        for name, tools in sources.items():
+            offered = [self.definition(tool) for tool in tools]
+            own = [one for one in results if one["tool"].split(".", 1)[0] == name]
+            own = [{**one, "tool": one["tool"].split(".", 1)[1]} for one in own]
+            (home / f"{name}.json").write_text(json.dumps({"tools": offered, "results": own}))
+            command = [sys.executable, str(SERVER), str(home / f"{name}.json")]
+            text += f'[[source]]\nname = "{name}"\nmcp = {{ command = {json.dumps(command)} }}\n'
+        for tool in suite.tools:
+            text += self.override(tool)
+        self.gate = Gate(text, suite.policies(), home)
+
+    @staticmethod
+    def definition(tool):
+        given = tool.get("definition") or {}
+        return {"description": "", **given, "name": tool["id"].split(".", 1)[1], "inputSchema": tool["input_schema"]}
+
+    @staticmethod
+    def override(tool):
+        text = f'[tools."{tool["id"]}"]\nrisk = "{tool["risk"]}"\nverb = "{tool["verb"]}"\n'
+        for key in ("resource", "category"):
+            text += f'{key} = {json.dumps(tool[key])}\n' if key in tool else ""
+        mapped = ", ".join(f"{key} = {json.dumps(value)}" for key, value in tool.get("attributes", {}).items())
+        return text + (f"attributes = {{ {mapped} }}\n" if mapped else "")
+
+    def __enter__(self):
+        self.gate.__enter__()
+        names = {tool["id"] for tool in self.suite.tools}
+        known = lambda: names <= {tool["id"] for tool in self.gate.cli("tool", "ls")["items"]}
+        wait_for(f"the tools of {self.suite.name}", known)
+        return self
+
+    def __exit__(self, *error):
+        return self.gate.__exit__(*error)
+
+    def agent(self, call):
+        """The agent of a call, made when it is first needed."""
+        name = call.get("agent", "case_agent")
+        told = tuple((key, call[key]) for key in ("role", "runtime", "project") if key in call)
+        if name not in self.agents:
+            self.agents[name] = told
+            flags = [part for key, value in told for part in (f"--{key}", value)]
+            self.tokens[name] = self.gate.agent(name, "--admin", "--trusted-host", *flags)
+        equal(self.agents[name], told, f"{self.suite.name}: what `{name}` is, in all its cases")
+        return name
+
+
+def not_on_a_gate(suite, case):
+    """Why a gate cannot be put into what the case describes."""
+    tool = next((tool for tool in suite.tools if tool["id"] == case["call"].get("tool")), None)
+    for key, reason in NOT_BY_TOML.items():
+        if key in (tool or {}):
+            return reason
+    if tool is None and "http" not in case["call"]:
+        return "a tool that is assumed"
+    for key in ("entity", "approval", "result"):
+        if key in case:
+            return key
+    return "user" if "user" in case["call"] else None
+
+
+@test("POST /v1/evaluate, on gates that have these policies and tools: the same")
+def by_evaluate():
+    differences, left, made = [], [], 0
+    for suite in suites():
+        reasons = [not_on_a_gate(suite, case) or next((key for key in ("history", "user_request") if key in case), None) for case in suite.cases]
+        left += [(reason, case["name"]) for reason, case in zip(reasons, suite.cases) if reason]
+        cases = [case for reason, case in zip(reasons, suite.cases) if not reason]
+        if not cases:
+            continue
+        with Staged(suite) as staged:
+            for case in cases:
+                call = {key: value for key, value in case["call"].items() if key not in ("role", "runtime", "project")}
+                body = {**call, "agent": staged.agent(case["call"]), "at": case.get("now", "2026-06-16T15:14:22Z")}
+                answer = staged.gate.http("POST", "/v1/evaluate", body, staged.gate.admin)
+                equal(answer.status, 200, f"{suite.name}: {case['name']}: {answer}")
+                known, found = of_outcome(by_test()[suite.name, case["name"]]), essence(answer.json["decision"], answer.json["denial"])
+                differences += [f"{suite.name}: {case['name']}: {one}" for one in differing(known, found)]
+                made += 1
+    listed("evaluate", left, made)
+    none(differences, "answers differ")
+
+
+# ---- history, made as real calls
+
+def as_if_just_now(suite):
+    """The cases whose answer stays the same if all that came before came just now: only those can
+    be played on a gate, whose clock nobody sets."""
+    here, file = folder("corpus-now"), copy.deepcopy(suite.file)
+    for case in file["tests"]:
+        for place, past in enumerate(case.get("history", [])):
+            past["at"] = f"-{place + 1}s"
+        case.pop("now", None)
+    file["policies"] = [str(document) for document in suite.documents]
+    (here / suite.path.name).write_text(json.dumps(file))
+    data, _ = run(["test", here / suite.path.name], here)
+    return {one["name"] for one in data["outcomes"] if one["passed"]}
+
+
+SHARED = ("tenant/", "tool/", "resource/", "rate(tenant", "rate(tool", "rate(resource", "sum(tenant", "has_read(tenant")
+
+
+def not_played(suite, case, stays):
+    """Why this history cannot be made by real calls of one agent on a gate."""
+    reason = not_on_a_gate(suite, case)
+    past = case["history"]
+    known = {tool["id"] for tool in suite.tools}
+    if reason:
+        return reason
+    if suite.has_words(*SHARED):
+        return "a count that all cases of the gate would share"
+    if case["name"] not in stays:
+        return "an answer that depends on how long ago"
+    if any("agent" in one or one.get("verdict") == "deny" or "read" in one for one in past):
+        return "other agents, denials or reads that are only stated"
+    if "now" in case:
+        return "a time of day"
+    return None if all(one["tool"] in known for one in past) else "a tool that is assumed"
+
+
+@test("the history as real calls, then the call: the same")
+def by_playing():
+    differences, left, made = [], [], 0
+    for suite in suites():
+        cases = [case for case in suite.cases if "history" in case]
+        stays = as_if_just_now(suite) if cases else set()
+        reasons = [not_played(suite, case, stays) for case in cases]
+        left += [(reason, case["name"]) for reason, case in zip(reasons, cases) if reason]
+        cases = [case for reason, case in zip(reasons, cases) if not reason]
+        results = [past for case in cases for past in case["history"] if "result" in past]
+        results = [{"arguments": {}, **{key: one[key] for key in ("tool", "arguments", "result") if key in one}} for one in results]
+        if not cases:
+            continue
+        with Staged(suite, results) as staged:
+            for place, case in enumerate(cases):
+                token = staged.tokens[staged.agent({**case["call"], "agent": case["call"].get("agent", f"player_{place}")})]
+                for past in reversed(case["history"]):
+                    staged.gate.invoke(token, past["tool"], past.get("arguments"), allow_duplicate=True)
+                call = {key: value for key, value in case["call"].items() if key in ("tool", "arguments", "env", "workflow", "resource")}
+                said = {"user_request": case["user_request"]} if "user_request" in case else {}
+                envelope = staged.gate.invoke(token, **call, **said, mode="decide", allow_duplicate=True)
+                known, found = of_outcome(by_test()[suite.name, case["name"]]), essence(envelope["decision"], envelope["denial"])
+                differences += [f"{suite.name}: {case['name']}: {one}" for one in differing(known, found)]
+                made += 1
+    listed("played", left, made)
+    none(differences, "answers differ")
+
+
+# ---- what no rule is asked about
+
+def lines(name):
+    return [json.loads(line) for line in (ROOT / f"corpus/odd/{name}.jsonl").read_text().splitlines()]
+
+
+def made(make):
+    if "repeat" in make:
+        return json.dumps(make["repeat"] * make["times"])
+    if "nest" in make:
+        return "[" * make["nest"] + "]" * make["nest"]
+    return json.dumps([1] * make["list"])
+
+
+@test("what two readers read differently is refused by HTTP with 400 and by the command line with 2")
+def refused():
+    texts = [(line["name"], line["text"]) for line in lines("refused")]
+    texts += [(line["name"], f'{{"status": {made(line["make"])}}}') for line in lines("large") if line["expect"] == "refused"]
+    here = folder("corpus-refused")
+    document = ROOT / "corpus/odd/words.json"
+    with Gate("", {"words.json": document.read_text()}, name="corpus-odd") as gate:
+        token = gate.agent("odd_agent", "--admin")
+        for name, text in texts:
+            body = '{"tool": "crm.reopen", "arguments": ' + text + "}"
+            problem(gate.http("POST", "/v1/invocations", body.encode(), token), 400)
+            (here / "call.json").write_text(body)
+            run(["eval", "-f", "call.json", "--policy", document], here, exit=2)
+
+
+@test("what is large but no more than a call may be is judged like anything else")
+def large():
+    here, document = folder("corpus-large"), ROOT / "corpus/odd/words.json"
+    tools = json.loads((ROOT / "corpus/odd/words.test.json").read_text())["tools"]
+    (here / "tools.json").write_text(json.dumps({"tools": tools}))
+    for line in lines("large"):
+        if line["expect"] != "refused":
+            (here / "call.json").write_text('{"tool": "crm.reopen", "arguments": {"status": ' + made(line["make"]) + "}}")
+            data, _ = run(["eval", "-f", "call.json", "--tools", "tools.json", "--policy", document], here)
+            wanted = line["expect"] if isinstance(line["expect"], str) else line["expect"]["verdict"]
+            equal(data["decision"]["verdict"], wanted, line["name"])
+
+
+# ---- rows that are about commands
+
+REFUND = {"rules": [{"rule_id": "large", "match": {"tools": ["stripe.refund"]}, "when": "amount > 500", "effect": "require_approval"}]}
+
+
+@test("ITV-09: a document is written as raw JSON and is in force as it stands; a form's one rule is the same document")
+def raw_json():
+    text = (ROOT / "corpus/rows/itv-09.json").read_text()
+    with Gate("", {}, name="row-itv-09") as gate:
+        put = gate.http("PUT", "/v1/policies/raw", {"text": text, "activate": True}, gate.admin, {"If-None-Match": "*"})
+        equal(put.status, 200, f"writing it: {put}")
+        equal(gate.http("GET", "/v1/policies/raw", token=gate.admin).json["text"], text, "the text kept")
+        broken = text.replace('"condition"', '"condtion"', 1)
+        answer = gate.http("POST", "/v1/policies/check", {"documents": [{"name": "raw", "text": broken}]}, gate.admin).json
+        equal(answer["valid"], False, "a key that is misspelt")
+        check("condition" in json.dumps(answer["diagnostics"]), f"no nearest key: {answer}")
+
+
+@test("ITV-12: policies as files: checked, compared, applied, taken back")
+def as_code():
+    stricter = json.dumps(REFUND).replace("500", "100")
+    with Gate("", {}, name="row-itv-12") as gate:
+        (gate.home / "v1").mkdir()
+        (gate.home / "v2").mkdir()
+        (gate.home / "v1/refunds.json").write_text(json.dumps(REFUND))
+        (gate.home / "v2/refunds.json").write_text(stricter)
+        (gate.home / "bad.json").write_text('{"rules": [{"effect": "denny"}]}')
+        gate.cli("check", gate.home / "v1", url=False)
+        gate.cli("check", gate.home / "bad.json", url=False, exit=3)
+        said = json.dumps(gate.cli("policy", "diff", gate.home / "v1", gate.home / "v2", exit=(0, 7)))
+        check("large" in said, f"the difference does not name the rule: {said}")
+        gate.cli("policy", "apply", gate.home / "v1")
+        gate.cli("policy", "apply", gate.home / "v2")
+        in_force = lambda: json.loads(gate.http("GET", "/v1/policies/refunds", token=gate.admin).json["text"])["rules"][0]["when"]
+        gate.cli("policy", "activate", "refunds")
+        equal(in_force(), "amount > 100", "the newest version")
+        gate.cli("policy", "rollback", "refunds")
+        listed = gate.http("GET", "/v1/policies", token=gate.admin).json["items"][0]
+        equal(listed["active_number"], 1, "the version in force after the rollback")
+
+
+@test("VET-04: a decision is recorded with policy, arguments, actor, tenant, time and approval")
+def recorded():
+    suite = Suite(ROOT / "corpus/rows/vet-04.test.json")
+    with Staged(suite) as staged:
+        token = staged.tokens[staged.agent({"agent": "billing_agent"})]
+        envelope = staged.gate.invoke(token, "stripe.refund", {"charge": "ch_1", "amount": 501})
+        details = envelope["denial"]["details"]
+        equal((details["policy"], details["rule"]), ("vet-04", "large"), "the rule")
+        check(envelope["decision"]["policy_version"].startswith("sha256:"), "the version of the set")
+        shown_ = staged.gate.http("GET", f"/v1/approvals/{details['approval_id']}", token=staged.gate.admin).json
+        check("501" in json.dumps(shown_), f"the approver does not see the arguments: {shown(shown_)}")
+        log = json.dumps(staged.gate.cli("log", "tail"))
+        for word in (envelope["invocation_id"], "billing_agent", "default", "vet-04", "large", envelope["decision"]["policy_version"]):
+            check(word in log, f"the record has no `{word}`: {shown(log, 3000)}")
+
+
+@test("ITV-16: patterns of one's own are found, those of the product switched off")
+def tuned():
+    here = folder("row-itv-16")
+    config = '[detect]\noff = ["EMAIL"]\n[[detect.pattern]]\nname = "CASE_NUMBER"\nclass = "INTERNAL"\nregex = "CASE-[0-9]{6}"\n'
+    (here / "toolgate.toml").write_text(config)
+    (here / "text.txt").write_text("CASE-123456, written by ana@acme.com")
+    data, _ = run(["detect", "text.txt"], here)
+    kinds = [one["kind"] for one in data["findings"]]
+    equal(kinds, ["CASE_NUMBER"], "what is found")
+
+
+@test("VET-24: tools that no rule and no grant is about are listed, and fail the build if they shall")
+def coverage():
+    here = folder("row-vet-24")
+    (here / "refunds.json").write_text(json.dumps(REFUND))
+    tests = [{"name": "small", "call": {"tool": "stripe.refund", "arguments": {"amount": 1}}, "expect": "allow"},
+             {"name": "large", "call": {"tool": "stripe.refund", "arguments": {"amount": 501}}, "expect": "require_approval"}]
+    tools = [{"id": "stripe.refund", "risk": "low", "input_schema": {"type": "object", "properties": {"amount": {}}}}]
+    file = here / "refunds.test.json"
+    file.write_text(json.dumps({"tools": tools, "tests": tests}))
+    whole, _ = run(["test", file, "--coverage", "--fail-uncovered"], here, exit=0)
+    equal(whole["coverage"]["tool_percent"], 100, "percent of tools")
+    tools.append({"id": "bank.pay", "risk": "low", "input_schema": {"type": "object"}})
+    file.write_text(json.dumps({"tools": tools, "tests": tests}))
+    half, _ = run(["test", file, "--coverage", "--fail-uncovered"], here, exit=4)
+    equal(half["coverage"]["tool_percent"], 50, "percent of tools")
+    check("bank.pay" in json.dumps(half["coverage"]["tools"]), "the tool is not named")
+
+
+@test("VET-25: coverage by rule and branch, and gaps: variants of a case that would get a milder answer")
+def gaps():
+    here = folder("row-vet-25")
+    leaky = {"rules": [{"rule_id": "by-words", "match": {"tools": ["mail.send"]}, "when": "to ends_with \"@example.org\"", "effect": "deny"}]}
+    (here / "mail.json").write_text(json.dumps(leaky))
+    tests = [{"name": "outside", "call": {"tool": "mail.send", "arguments": {"to": "x@example.org"}}, "expect": "deny"}]
+    tools = [{"id": "mail.send", "risk": "low", "input_schema": {"type": "object", "properties": {"to": {}}}}]
+    (here / "mail.test.json").write_text(json.dumps({"tools": tools, "tests": tests}))
+    data, _ = run(["test", "mail.test.json", "--coverage", "--gaps"], here, exit=0)
+    check(data["gaps"], f"capitals in the domain get by, and no gap is shown: {shown(data)}")
+    rule = data["coverage"]["rules"][0]
+    equal((rule["rule"], rule["matched"], rule["unmatched"]), ("by-words", True, False), "the rule's coverage")
+
+
+@test("VET-26: a changed policy is tried on the recorded calls before it binds")
+def replayed():
+    suite = Suite(ROOT / "corpus/rows/vet-04.test.json")
+    with Staged(suite) as staged:
+        token = staged.tokens[staged.agent({"agent": "billing_agent"})]
+        for amount in (50, 150, 250, 600):
+            staged.gate.invoke(token, "stripe.refund", {"charge": "ch_1", "amount": amount}, mode="decide")
+        text = next(iter(suite.policies().values())).replace("amount > 500", "amount > 100")
+        (staged.gate.home / "candidate").mkdir()
+        (staged.gate.home / "candidate/vet-04.json").write_text(text)
+        data = staged.gate.cli("policy", "backtest", staged.gate.home / "candidate")
+        said = json.dumps(data)
+        check("allow" in said and "require_approval" in said, f"no matrix: {shown(said)}")
+        found = [(one["from"], one["to"], one["calls"]) for one in data["changed"]] if "changed" in data else said
+        equal(found, [("allow", "require_approval", 2)], "the calls of 150 and 250")
