@@ -50,7 +50,7 @@ pub(crate) fn arguments(
 /// The value without what the rules want gone, and what was replaced.
 pub(crate) fn replace(value: &Value, sanitize: &Sanitize) -> (Value, Vec<Sanitized>) {
     let (value, mut replaced) = redact(value, &sanitize.findings, &sanitize.classes);
-    let (value, fields) = redact_fields(&value, &sanitize.fields);
+    let (value, fields) = redact_fields(&value, sanitize.fields.iter().map(String::as_str));
     replaced.extend(fields);
     (value, replaced)
 }

@@ -136,6 +136,7 @@ impl World {
             agents: vec![self.agent.clone()],
             operators: Vec::new(),
             credentials: vec![self.credential.clone()],
+            pins: Vec::new(),
             policies: self
                 .policies
                 .iter()
