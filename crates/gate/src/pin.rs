@@ -17,7 +17,8 @@ use toolgate_model::{
 
 /// Tools of one source that the gate pins by itself.
 // LIMIT: 4,000, four times what a source may offer at once: a server that names ever new tools
-// fills neither the store nor the record. What comes beyond is held until a person accepts it.
+// fills neither the store nor the record. What comes beyond (a commit of them more at most) is held
+// until a person accepts it.
 pub const PINS_PER_SOURCE_MAX: usize = 4_000;
 
 /// Other definitions of one tool that are remembered between two reviews.

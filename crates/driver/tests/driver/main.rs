@@ -7,10 +7,12 @@
     reason = "a test that cannot go on stops here and says where"
 )]
 
+mod activation;
 mod calls;
 mod doubt;
 mod evidence;
 mod history;
+mod integrity;
 mod sanitize;
 mod stood_still;
 mod thaw;
