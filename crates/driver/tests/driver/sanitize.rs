@@ -17,7 +17,7 @@ async fn world(rules: Value) -> World {
 }
 
 fn contact() -> Value {
-    json!({"charge": "mail ana@acme.com or +49 30 901820", "amount": 5, "customer": "cust_1"})
+    json!({"charge": "mail someone@example.net or +49 30 901820", "amount": 5, "customer": "cust_1"})
 }
 
 fn result(outcome: &Outcome) -> String {
@@ -46,11 +46,11 @@ async fn a_tool_gets_placeholders() {
     );
     let reached = world.tools.reached.lock().unwrap()[0].2.to_string();
     assert!(
-        !reached.contains("ana@acme.com") && reached.contains("EMAIL"),
+        !reached.contains("someone@example.net") && reached.contains("EMAIL"),
         "{reached}"
     );
     let stored = serde_json::to_string(&world.only_invocation().await).unwrap();
-    assert!(!stored.contains("ana@acme.com"), "{stored}");
+    assert!(!stored.contains("someone@example.net"), "{stored}");
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn people_approve_the_form_that_runs() {
     let world = world(rules).await;
     let outcome = world.call("stripe.refund", contact()).await;
     let frozen = outcome.invocation.state.frozen().unwrap();
-    assert!(!frozen.snapshot.to_string().contains("ana@acme.com"));
+    assert!(!frozen.snapshot.to_string().contains("someone@example.net"));
     let word = (frozen.digest, Choice::Approve, None);
     let decided = world
         .driver
@@ -97,15 +97,15 @@ async fn a_result_is_sanitized_before_it_is_stored() {
     let rules = json!([{"rule_id": "out", "on": "result", "condition": {"has_data_class": ["PII"]},
         "effect": "sanitize"}]);
     let world = world(rules).await;
-    world.next(Act::Return(answer("owner: ana@acme.com")));
+    world.next(Act::Return(answer("owner: someone@example.net")));
     let outcome = world.call("stripe.lookup", json!({})).await;
     assert!(
-        !result(&outcome).contains("ana@acme.com"),
+        !result(&outcome).contains("someone@example.net"),
         "{}",
         result(&outcome)
     );
     let stored = serde_json::to_string(&world.only_invocation().await).unwrap();
-    assert!(!stored.contains("ana@acme.com"));
+    assert!(!stored.contains("someone@example.net"));
     let inspection = outcome
         .invocation
         .settlement()
@@ -139,10 +139,10 @@ async fn the_error_of_a_tool_is_judged_too() {
     let rules = json!([{"rule_id": "out", "on": "result", "condition": {"has_data_class": ["PII"]},
         "effect": "sanitize"}]);
     let world = world(rules).await;
-    world.next(Act::Fail(answer("no such customer: ana@acme.com")));
+    world.next(Act::Fail(answer("no such customer: someone@example.net")));
     let outcome = world.call("stripe.lookup", json!({})).await;
     assert_eq!(outcome.invocation.status(), Status::Failed);
-    assert!(!result(&outcome).contains("ana@acme.com"));
+    assert!(!result(&outcome).contains("someone@example.net"));
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn what_was_read_marks_the_session() {
     let world = world(rules).await;
     let before = world.call("stripe.refund", json!({"charge": "1"})).await;
     assert_eq!(before.invocation.status(), Status::Succeeded);
-    world.next(Act::Return(answer("owner: ana@acme.com")));
+    world.next(Act::Return(answer("owner: someone@example.net")));
     world.call("stripe.lookup", json!({})).await;
     let after = world.call("stripe.refund", json!({"charge": "2"})).await;
     assert_eq!(after.invocation.status(), Status::Denied);
