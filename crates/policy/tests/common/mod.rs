@@ -10,17 +10,21 @@
     reason = "every test binary uses its own part, and a spec that cannot be read is a failure"
 )]
 
+pub(crate) mod past;
+
 use std::str::FromStr as _;
 
 use serde_json::{Value, json};
 use toolgate_model::{
-    AgentId, Catalogue, Checks, Descriptor, Effect, EntityCheck, Lifecycle, Probe, Resource,
-    ResourceTemplate, Risk, RiskScore, Role, Template, Timestamp, ToolId, Trigger, User, Verb,
+    AgentId, ApprovalId, Authors, Catalogue, Checks, Descriptor, Effect, EntityCheck, Lifecycle,
+    Probe, Resource, ResourceTemplate, Risk, RiskScore, Role, Template, Timestamp, ToolId, Trigger,
+    User, Verb,
 };
-use toolgate_policy::{Budget, Document, Facts, Loaded, PolicySet, Ruling, load};
+use toolgate_policy::{ApprovalFacts, Budget, Document, Facts, Loaded, PolicySet, Ruling, load};
 
 /// A descriptor from `{"id", "input_schema", "risk", "verb", "category", "method", "resource",
-/// "attributes", "looks_up"}`; `looks_up` names the tool that its entity is looked up with.
+/// "attributes", "looks_up", "authors", "definition"}`; `looks_up` names the tool that its entity is
+/// looked up with, `authors` (`anyone` or `trusted`) says who can write what it returns.
 pub(crate) fn tool(spec: &Value) -> Descriptor {
     let text = |key: &str| spec.get(key).and_then(Value::as_str).map(str::to_owned);
     let id = ToolId::from_str(&text("id").unwrap()).unwrap();
@@ -29,7 +33,7 @@ pub(crate) fn tool(spec: &Value) -> Descriptor {
     Descriptor {
         version: "1.0.0".into(),
         wire_name: id.as_str().replace('.', "__"),
-        definition: json!({"name": id.as_str()}),
+        definition: json!({"name": id.as_str(), "description": text("definition")}),
         input_schema: spec.get("input_schema").cloned().unwrap_or(Value::Null),
         category: text("category"),
         method: text("method"),
@@ -43,7 +47,10 @@ pub(crate) fn tool(spec: &Value) -> Descriptor {
         lifecycle: Lifecycle::Active,
         attributes: serde_json::from_value(attributes).unwrap(),
         checks: checks(text("looks_up")),
-        authors: Default::default(),
+        authors: match text("authors").as_deref() {
+            Some("trusted") => Authors::Trusted,
+            _ => Authors::Anyone,
+        },
         id,
     }
 }
@@ -88,6 +95,10 @@ pub(crate) struct Call {
     pub(crate) trigger: Option<Trigger>,
     pub(crate) entity: Option<Value>,
     pub(crate) trigger_confirmed: Option<bool>,
+    pub(crate) places: Option<serde_json::Map<String, Value>>,
+    pub(crate) approval: Option<ApprovalFacts>,
+    pub(crate) result: Option<Value>,
+    pub(crate) own_domains: Vec<String>,
     pub(crate) allow_duplicate: bool,
     pub(crate) now: Timestamp,
 }
@@ -115,6 +126,11 @@ impl Call {
             trigger: part("trigger").map(|trigger| serde_json::from_value(trigger).unwrap()),
             entity: part("entity"),
             trigger_confirmed: part("trigger_confirmed").and_then(|value| value.as_bool()),
+            places: part("places").map(|places| places.as_object().unwrap().clone()),
+            approval: part("approval").map(|spec| approval(&spec)),
+            result: spec.get("result").cloned(),
+            own_domains: part("own_domains")
+                .map_or(vec![], |own| serde_json::from_value(own).unwrap()),
             allow_duplicate: spec.get("allow_duplicate") == Some(&json!(true)),
             now: text("now")
                 .unwrap_or("2026-06-16T15:14:22.104Z")
@@ -146,13 +162,24 @@ impl Call {
             entity: self.entity.as_ref(),
             trigger_confirmed: self.trigger_confirmed,
             allow_duplicate: self.allow_duplicate,
-            places: None,
-            own_domains: &[],
+            places: self.places.as_ref(),
+            own_domains: &self.own_domains,
             history: None,
-            approval: None,
-            result: None,
+            approval: self.approval.as_ref(),
+            result: self.result.as_ref(),
             now: self.now,
         }
+    }
+}
+
+fn approval(spec: &Value) -> ApprovalFacts {
+    let state = spec["state"].as_str().unwrap();
+    let states = ["pending", "approved", "denied", "expired"];
+    ApprovalFacts {
+        id: ApprovalId::from_str(spec["id"].as_str().unwrap()).unwrap(),
+        state: states.into_iter().find(|known| *known == state).unwrap(),
+        approvers: serde_json::from_value(spec["approvers"].clone()).unwrap(),
+        expires_at: spec["expires_at"].as_str().unwrap().parse().unwrap(),
     }
 }
 
