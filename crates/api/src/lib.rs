@@ -24,6 +24,7 @@ mod body;
 mod call;
 mod conditional;
 mod named;
+mod raw;
 mod reach;
 mod reply;
 
@@ -41,6 +42,7 @@ mod receipts;
 mod records;
 mod reviews;
 mod tools;
+mod trials;
 mod users;
 
 mod openapi;

@@ -179,7 +179,7 @@ struct CheckBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Document)]
-struct DocumentBody {
+pub(crate) struct DocumentBody {
     /// Its name.
     name: String,
     /// Its text.
@@ -240,14 +240,7 @@ async fn check(
     Given(CheckBody { documents }): Given<CheckBody>,
 ) -> Answer<Checked> {
     person.require_host(Permission::View)?;
-    if documents.len() > CHECKED_MAX {
-        let detail = format!("{} documents, more than {CHECKED_MAX}", documents.len());
-        return Err(Problem::field("/documents", detail));
-    }
-    for (place, document) in documents.iter().enumerate() {
-        plain_name(&format!("/documents/{place}/name"), &document.name)?;
-    }
-    let documents: Vec<_> = documents.into_iter().map(Document::from).collect();
+    let documents = documents_of(documents)?;
     let found = api.driver.check_policies(&documents);
     let valid = found.iter().all(|found| found.severity != Severity::Error);
     Ok(Reply::ok(Checked {
@@ -481,6 +474,18 @@ async fn shown(
 
 fn views(diagnostics: Vec<toolgate_model::Diagnostic>) -> Vec<DiagnosticView> {
     diagnostics.into_iter().map(DiagnosticView::from).collect()
+}
+
+/// The documents of a body, as many as are looked at at once, under plain names.
+pub(crate) fn documents_of(documents: Vec<DocumentBody>) -> Result<Vec<Document>, Problem> {
+    if documents.len() > CHECKED_MAX {
+        let detail = format!("{} documents, more than {CHECKED_MAX}", documents.len());
+        return Err(Problem::field("/documents", detail));
+    }
+    for (place, document) in documents.iter().enumerate() {
+        plain_name(&format!("/documents/{place}/name"), &document.name)?;
+    }
+    Ok(documents.into_iter().map(Document::from).collect())
 }
 
 fn plain_name(pointer: &str, name: &str) -> Result<(), Problem> {

@@ -10,6 +10,7 @@
 
 mod activation;
 mod agents;
+mod backtest;
 mod difference;
 mod driver;
 mod entries;
@@ -33,6 +34,7 @@ mod wait;
 
 pub use activation::failing_tests;
 pub use agents::{AgentSpec, Issued, KeySpec};
+pub use backtest::Period;
 pub use difference::Difference;
 pub use driver::{Driver, OpenError, Ports};
 pub use integrity::{

@@ -92,7 +92,7 @@ impl Driver {
     }
 
     /// The documents in force, with these instead of those of the same name.
-    pub(crate) fn set_with(&self, documents: &[Document]) -> Vec<Document> {
+    pub fn set_with(&self, documents: &[Document]) -> Vec<Document> {
         let configuration = self.configuration();
         let kept = configuration.documents().iter().map(|document| Document {
             name: document.name.clone(),

@@ -11,6 +11,10 @@
 //!
 //! Must not know: where the calls come from, how a report is shown.
 
+mod watched;
+
+pub use watched::{Watched, WatchedCall, WatchedRule, Watching};
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

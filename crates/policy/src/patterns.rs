@@ -54,6 +54,10 @@ impl Test for Patterns {
             _ => Scope::Any,
         }
     }
+
+    fn patterns(&self) -> Option<(&Term, &[Glob])> {
+        Some((&self.term, &self.globs))
+    }
 }
 
 impl PlacePatterns {
@@ -99,6 +103,10 @@ impl Test for PlacePatterns {
 
     fn value<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<Option<String>, Fault> {
         self.term.shown(call)
+    }
+
+    fn patterns(&self) -> Option<(&Term, &[Glob])> {
+        Some((&self.term, &self.globs))
     }
 }
 

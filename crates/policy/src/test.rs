@@ -6,6 +6,7 @@
 //! Must not know: which keys there are.
 
 use serde_json::Value;
+use toolgate_model::Glob;
 
 use crate::call::Call;
 use crate::checker::Checker;
@@ -14,6 +15,7 @@ use crate::node::{Node, Walk};
 use crate::reading::Item;
 use crate::ruling::Fault;
 use crate::scope::Scope;
+use crate::term::Term;
 use crate::value::Answer;
 
 /// Something that a call passes, does not pass, or that cannot be judged.
@@ -35,6 +37,11 @@ pub(crate) trait Test: std::fmt::Debug + Send + Sync {
     /// The tools that a call can pass with.
     fn scope(&self) -> Scope {
         Scope::Any
+    }
+
+    /// What is compared with which globs, where that is all that it does.
+    fn patterns(&self) -> Option<(&Term, &[Glob])> {
+        None
     }
 }
 
