@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use toolgate_execution::{Inspection, Invocation, Proposal};
 use toolgate_model::json::{Limits, Numbers, parse};
 use toolgate_model::{Authors, Code, Denial, Descriptor, Role, Timestamp, Verdict};
-use toolgate_policy::{Budget, Facts, History, PolicySet, Ruling};
+use toolgate_policy::{Budget, Facts, History, PolicySet, ResultFacts, Ruling};
 
 use crate::configuration::Configuration;
 use crate::history::{Asker, Ledger, Read, SessionKey, Words};
 use crate::live::live;
-use crate::sanitize::{readable, replace};
+use crate::sanitize::{readable, replace_answer};
 
 /// A result after it was judged.
 #[derive(Debug)]
@@ -54,7 +54,10 @@ pub fn inspect(
     let asker = asker(invocation, &session, now);
     let view = history.map(|ledger| ledger.view(asker));
     let facts = Facts {
-        result: Some(&whole),
+        result: Some(ResultFacts {
+            whole: &whole,
+            data: &data,
+        }),
         own_domains: &configuration.settings.own_domains,
         history: view.as_ref().map(|view| view as &dyn History),
         ..facts(configuration, (proposal, tool.map(AsRef::as_ref)), now)
@@ -156,7 +159,7 @@ pub(crate) fn judged(
         return Ok(());
     };
     readable(&ruling.rules, sanitize)?;
-    let (value, replaced) = replace(whole, sanitize);
+    let (value, replaced) = replace_answer(whole, sanitize)?;
     if !replaced.is_empty() {
         inspected.result = Some(value.to_string());
         inspection.sanitized = replaced;

@@ -47,12 +47,63 @@ pub(crate) fn arguments(
     Ok(())
 }
 
-/// The value without what the rules want gone, and what was replaced.
-pub(crate) fn replace(value: &Value, sanitize: &Sanitize) -> (Value, Vec<Sanitized>) {
+/// The arguments without what the rules want gone, and what was replaced.
+fn replace(value: &Value, sanitize: &Sanitize) -> (Value, Vec<Sanitized>) {
     let (value, mut replaced) = redact(value, &sanitize.findings, &sanitize.classes);
-    let (value, fields) = redact_fields(&value, sanitize.fields.iter().map(String::as_str));
+    let (value, fields) = blank(&value, sanitize);
     replaced.extend(fields);
     (value, replaced)
+}
+
+/// An answer without what the rules want gone. Its fields are those of its data: of the structured
+/// content and of each text that is JSON itself.
+///
+/// # Errors
+/// A [`Denial`] `gate_unavailable` where the same data also stands in a text that is no JSON: nobody
+/// can say where.
+pub(crate) fn replace_answer(
+    whole: &Value,
+    sanitize: &Sanitize,
+) -> Result<(Value, Vec<Sanitized>), Denial> {
+    let (mut value, mut replaced) = redact(whole, &sanitize.findings, &sanitize.classes);
+    if sanitize.fields.is_empty() {
+        return Ok((value, replaced));
+    }
+    if value.get("content").is_none_or(|parts| !parts.is_array()) {
+        let (value, fields) = blank(&value, sanitize);
+        replaced.extend(fields);
+        return Ok((value, replaced));
+    }
+    if let Some(data) = value.get_mut("structuredContent") {
+        let (clean, fields) = blank(data, sanitize);
+        *data = clean;
+        replaced.extend(fields);
+    }
+    let parts = value.get_mut("content").and_then(Value::as_array_mut);
+    for text in parts
+        .into_iter()
+        .flatten()
+        .filter_map(|part| part.get_mut("text"))
+    {
+        let data = text
+            .as_str()
+            .map(|text| serde_json::from_str::<Value>(text));
+        let Some(Ok(data)) = data else {
+            let message = "a rule sanitizes fields of it, and it is not all data";
+            return Err(Denial::new(Code::GateUnavailable, message));
+        };
+        let (clean, fields) = blank(&data, sanitize);
+        *text = clean.to_string().into();
+        replaced.extend(fields);
+    }
+    Ok((value, replaced))
+}
+
+/// Replaces whole fields. The language writes an element `items[0]`, the detector `items.0`.
+fn blank(value: &Value, sanitize: &Sanitize) -> (Value, Vec<Sanitized>) {
+    let dotted = |field: &String| field.replace('[', ".").replace(']', "");
+    let paths: Vec<String> = sanitize.fields.iter().map(dotted).collect();
+    redact_fields(value, paths.iter().map(String::as_str))
 }
 
 /// Whether the detector could read everything that a matching rule wants sanitized.

@@ -140,7 +140,7 @@ impl<'s, 'c> Call<'s, 'c> {
     pub(crate) fn result(&self, steps: &[Step]) -> Got<'c> {
         let result = self.facts.and_then(|facts| facts.result);
         result.map_or(Got::Unknown, |result| {
-            path::find(result, steps).map_or(Got::Missing, Got::json)
+            path::find(result.data, steps).map_or(Got::Missing, Got::json)
         })
     }
 
@@ -213,7 +213,8 @@ impl<'s, 'c> Call<'s, 'c> {
 
     /// What `body` and the detector read.
     fn body(&self) -> Option<&'c Value> {
-        self.facts.map(|facts| facts.result.unwrap_or(facts.args))
+        self.facts
+            .map(|facts| facts.result.map_or(facts.args, |result| result.whole))
     }
 
     fn tool_signals(&self, facts: &Facts<'c>) -> Got<'c> {

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use toolgate_detect::Finding;
 use toolgate_model::{ApprovalTerms, DataClass, DataClasses, Digest, Glob, Obligation};
 
 use crate::checker::{Checker, Use, Written, measure};
@@ -70,11 +71,33 @@ pub(crate) struct Rule {
     pub(crate) needs: Needs,
 }
 
-/// What a `sanitize` rule replaces: either whole values, or what is found of these classes.
+/// What a `sanitize` rule replaces: what is found of these classes, within the fields where there are
+/// any; without classes, the fields as a whole.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replaced {
     pub(crate) fields: Vec<String>,
     pub(crate) classes: DataClasses,
+}
+
+impl Replaced {
+    /// Whether this rule wants that replaced.
+    pub(crate) fn wants(&self, found: &Finding) -> bool {
+        let here = |field: &String| is_within(field, &found.path);
+        self.classes.contains(&found.class)
+            && (self.fields.is_empty() || self.fields.iter().any(here))
+    }
+}
+
+/// Whether the JSON pointer leads to the field or into it: `items[0].note` is `/items/0/note`.
+fn is_within(field: &str, pointer: &str) -> bool {
+    let steps = field.split(['.', '[', ']']).filter(|step| !step.is_empty());
+    let mut places = pointer.split('/').skip(1);
+    steps.into_iter().all(|step| {
+        let place = places
+            .next()
+            .map(|place| place.replace("~1", "/").replace("~0", "~"));
+        place.is_some_and(|place| place == step)
+    })
 }
 
 /// A checked rule, and the arguments it reads, whose names are still to be looked up.
@@ -207,8 +230,9 @@ pub(crate) fn rule(
     CheckedRule { rule, scope, uses }
 }
 
-/// What a rule sanitizes: the fields that it names, else what is found of the classes that it asks
-/// for, else of all.
+/// What a rule sanitizes: what is found of the classes that it asks for, in the fields that it names
+/// where it names some; whole fields where it asks for no class; all that is found where it says
+/// neither. A result is not always data, so there fields are always whole.
 fn replaced(rule: &parsed::Rule<'_>, checker: &mut Checker<'_, '_>) -> Replaced {
     if rule.effect != Some(Effect::Obligation(Obligation::Sanitize)) {
         return Replaced::default();
@@ -225,6 +249,7 @@ fn replaced(rule: &parsed::Rule<'_>, checker: &mut Checker<'_, '_>) -> Replaced 
         });
     }
     let classes = match (fields.is_empty(), checker.classes.is_empty()) {
+        (false, false) if rule.occasion == Occasion::Call => checker.classes.clone(),
         (false, _) => DataClasses::new(),
         (true, false) => checker.classes.clone(),
         (true, true) => DataClass::ALL.iter().map(|(class, _)| *class).collect(),
@@ -341,4 +366,24 @@ pub(crate) fn exempts(rules: &[Exempting], checker: &mut Checker<'_, '_>) -> Vec
         all.push(places);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_within;
+
+    #[test]
+    fn a_field_is_itself_and_what_is_in_it() {
+        for (field, pointer, expected) in [
+            ("text", "/text", true),
+            ("text", "/text/0", true),
+            ("text", "/texts", false),
+            ("text", "/to/text", false),
+            ("items[0].note", "/items/0/note", true),
+            ("items[0].note", "/items/1/note", false),
+            ("a.b", "/a", false),
+        ] {
+            assert_eq!(is_within(field, pointer), expected, "{field} {pointer}");
+        }
+    }
 }

@@ -9,12 +9,13 @@
 
 use std::collections::BTreeSet;
 
+use toolgate_detect::Finding;
 use toolgate_model::{
     ApprovalTerms, MatchedRule, Notice, Obligation, RuleRef, ToolId, Truth, Verdict,
 };
 
 use crate::call::Call;
-use crate::checked::{Policy, Rule};
+use crate::checked::{Policy, Replaced, Rule};
 use crate::effects::{Effect, Occasion};
 use crate::explanation::{ExplainedPart, ExplainedRule, Explanation};
 use crate::input::Facts;
@@ -331,18 +332,18 @@ fn sanitize<'s: 'c, 'c>(
         return Ok(None);
     }
     let mut all = Sanitize::default();
-    for one in rules {
-        all.classes.extend(&one.rule.replaced.classes);
-        all.fields.extend(one.rule.replaced.fields.iter().cloned());
+    let rules: Vec<&Replaced> = rules.map(|one| &one.rule.replaced).collect();
+    for replaced in &rules {
+        all.classes.extend(&replaced.classes);
+        if replaced.classes.is_empty() {
+            all.fields.extend(replaced.fields.iter().cloned());
+        }
     }
     if !all.classes.is_empty() {
         match call.scan()? {
             Some(scan) => {
-                let wanted = scan
-                    .findings
-                    .iter()
-                    .filter(|found| all.classes.contains(&found.class));
-                all.findings = wanted.cloned().collect();
+                let wanted = |found: &&Finding| rules.iter().any(|one| one.wants(found));
+                all.findings = scan.findings.iter().filter(wanted).cloned().collect();
             }
             None => all.is_unknown = true,
         }

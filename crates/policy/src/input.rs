@@ -69,9 +69,8 @@ pub struct Facts<'c> {
     pub history: Option<&'c dyn History>,
     /// The approval, when a frozen call is decided again.
     pub approval: Option<&'c ApprovalFacts>,
-    /// What the tool answered. Where it is there, only rules with `on: "result"` are judged, and
-    /// `body`, `data_class`, `signals` and `result.*` are about it.
-    pub result: Option<&'c Value>,
+    /// What the tool answered. Where it is there, only rules with `on: "result"` are judged.
+    pub result: Option<ResultFacts<'c>>,
     /// The instant of the decision.
     pub now: Timestamp,
 }
@@ -87,4 +86,23 @@ pub struct ApprovalFacts {
     pub approvers: Vec<AgentId>,
     /// Until when it holds.
     pub expires_at: Timestamp,
+}
+
+/// What a tool answered, as rules about results see it.
+#[derive(Clone, Copy, Debug)]
+pub struct ResultFacts<'c> {
+    /// All of it, in the form of its protocol: what `body`, `data_class` and `signals` are about.
+    pub whole: &'c Value,
+    /// The data in it: what `result.path` reads.
+    pub data: &'c Value,
+}
+
+impl<'c> From<&'c Value> for ResultFacts<'c> {
+    /// An answer that is nothing but its data.
+    fn from(value: &'c Value) -> Self {
+        Self {
+            whole: value,
+            data: value,
+        }
+    }
 }

@@ -15,7 +15,7 @@ use toolgate_model::{
     Identity, Probe, Profile, Recognition, Risk, RuleRef, Span, Template, Timestamp, ToolId,
     Verdict,
 };
-use toolgate_policy::{Budget, Explanation, Facts};
+use toolgate_policy::{Budget, Explanation, Facts, ResultFacts};
 
 use super::expect::{Actual, Difference};
 use super::past::with_own_key;
@@ -191,7 +191,10 @@ impl Runner<'_> {
         let asked = with_facts(configuration, identity, (question, &judged), now, |facts| {
             let set = configuration.policies.as_ref()?;
             let facts = Facts {
-                result: Some(result),
+                result: Some(ResultFacts {
+                    whole: result,
+                    data: &data,
+                }),
                 ..*facts
             };
             let held = inspect_by(set, &facts, result, &mut inspected);

@@ -166,7 +166,7 @@ impl Call {
             own_domains: &self.own_domains,
             history: None,
             approval: self.approval.as_ref(),
-            result: self.result.as_ref(),
+            result: self.result.as_ref().map(Into::into),
             now: self.now,
         }
     }

@@ -113,7 +113,7 @@ impl<'s> Engine<'s> {
             own_domains: &own_domains,
             history: history.as_ref().map(|told| told as &dyn History),
             approval: approval.as_ref(),
-            result: call.get("result"),
+            result: call.get("result").map(Into::into),
             now: text("now")?.parse::<Timestamp>().ok()?,
         }))
     }

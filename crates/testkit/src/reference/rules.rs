@@ -11,7 +11,7 @@ use toolgate_model::{
     ApprovalTerms, Glob, Obligation, RuleRef, Truth as Word, Verdict, searchable,
 };
 
-use super::facts::{Found, Sight, Val, value};
+use super::facts::{Found, Sight, Val, plain, value};
 use super::history::Span;
 use super::language::{parse, span};
 use super::number::Number;
@@ -125,6 +125,7 @@ fn judged<'d>(stem: &str, document: &'d Value, sight: &Sight<'_>, result: bool) 
             }
         })
         .collect();
+    // What could be exempted still tightens, and no longer lets through.
     let exemptions: Vec<(String, Truth)> = rules
         .iter()
         .filter(|rule| !rule.watched)
@@ -139,7 +140,10 @@ fn judged<'d>(stem: &str, document: &'d Value, sight: &Sight<'_>, result: bool) 
         .filter(|rule| rule.body.get("exempts").is_none())
     {
         let own = exemptions.iter().filter(|(id, _)| *id == rule.name.rule);
-        rule.truth = both(rule.truth, opposite(any(own.map(|(_, truth)| *truth))));
+        let exempt = any(own.map(|(_, truth)| *truth));
+        if exempt.is_some() || rule.effect == "allow" {
+            rule.truth = both(rule.truth, opposite(exempt));
+        }
     }
     rules
 }
@@ -216,7 +220,32 @@ fn matching(key: &str, wanted: &Value, sight: &Sight<'_>) -> Truth {
         "operations" => any(list.iter().map(|wanted| operation(wanted, sight))),
         "url_patterns" => fits(&list, &sight.name("url"), url_fits),
         "aws_tags" => tags(wanted, &sight.name("tags")),
-        _ => globs(wanted, &sight.name(key.trim_end_matches("_patterns"))),
+        _ => place(key.trim_end_matches("_patterns"), &list, sight),
+    }
+}
+
+/// Globs over a place in its plain form; one that has none is unknown, and so is none at all.
+fn place(name: &str, globs: &[String], sight: &Sight<'_>) -> Truth {
+    let one = |text: &str| {
+        let text = plain(name, text)?;
+        Some(globs.iter().any(|glob| {
+            let glob = match (name, glob.rsplit_once('@')) {
+                ("host", _) => glob.to_lowercase(),
+                ("recipient", Some((local, domain))) => {
+                    format!("{local}@{}", domain.to_lowercase())
+                }
+                _ => glob.clone(),
+            };
+            Glob::new(glob).matches(&text)
+        }))
+    };
+    match sight.name(name) {
+        Found::Cannot => Some(false),
+        Found::Is(Val::Text(text)) => one(&text),
+        Found::Is(Val::Json(Value::Array(items))) if !items.is_empty() => {
+            any(items.iter().map(|item| one(item.as_str()?)))
+        }
+        Found::Unknown | Found::Is(_) => None,
     }
 }
 
@@ -247,7 +276,7 @@ fn tags(wanted: &Value, found: &Found) -> Truth {
             let wanted = wanted.as_object().into_iter().flatten();
             all(wanted.map(|(key, glob)| match tags.get(key) {
                 Some(tag) => globs(glob, &value(tag)),
-                None => Some(false),
+                None => None,
             }))
         }
         Found::Unknown | Found::Is(_) => None,
@@ -412,7 +441,8 @@ fn terms(rules: &[&Rule<'_>]) -> ApprovalTerms {
     }
 }
 
-/// Fields where a rule names some, else the classes of its own condition, else all four.
+/// What is found of the classes of the rule's own condition (in its fields, where it names some and is
+/// about a call); fields as a whole where it asks for no class; all four classes where it says neither.
 fn sanitized(rules: &[&Rule<'_>]) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
     let rules: Vec<_> = rules
         .iter()
@@ -423,6 +453,9 @@ fn sanitized(rules: &[&Rule<'_>]) -> Option<(BTreeSet<String>, BTreeSet<String>)
         let named = texts(rule.body.get("sanitize_fields"));
         let asked = texts(rule.body.pointer("/condition/has_data_class"));
         match (named.is_empty(), asked.is_empty()) {
+            (false, false) if rule.body.get("on").is_none_or(|on| on == "call") => {
+                classes.extend(asked);
+            }
             (false, _) => fields.extend(named),
             (true, false) => classes.extend(asked),
             (true, true) => {
@@ -451,6 +484,10 @@ fn is_used_up(rule: &Rule<'_>, sight: &Sight<'_>) -> bool {
         tools: None,
         rule: Some(&name),
     };
+    // What this tool cannot have is not counted for it.
+    if scope == "resource" && matches!(sight.find("resource"), Found::Cannot) {
+        return false;
+    }
     let past = sight.past();
     match rule.body.get("limit") {
         Some(Value::Number(most)) => past
@@ -465,7 +502,8 @@ fn is_used_up(rule: &Rule<'_>, sight: &Sight<'_>) -> bool {
                 Found::Is(Val::Number(own)) => past
                     .sum_number(subject, &span)
                     .and_then(|made| made.join('+', own)),
-                _ => None,
+                Found::Cannot => past.sum_number(subject, &span),
+                Found::Unknown | Found::Is(_) => None,
             };
             total
                 .zip(most)
