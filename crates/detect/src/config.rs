@@ -118,24 +118,45 @@ impl Rules {
     /// Everything that is wrong with the configuration.
     pub(crate) fn new(config: &Config, kinds: &BTreeSet<&str>) -> Result<Self, Vec<ConfigProblem>> {
         let mut problems = Vec::new();
-        bounded(&mut problems, "patterns", config.patterns.len(), PATTERNS_MAX);
+        bounded(
+            &mut problems,
+            "patterns",
+            config.patterns.len(),
+            PATTERNS_MAX,
+        );
         bounded(&mut problems, "allow", config.allow.len(), LIST_MAX);
-        bounded(&mut problems, "allow_domains", config.allow_domains.len(), LIST_MAX);
+        bounded(
+            &mut problems,
+            "allow_domains",
+            config.allow_domains.len(),
+            LIST_MAX,
+        );
         share(&mut problems, "confidence_min", config.confidence_min);
         let own = config
             .patterns
             .iter()
             .enumerate()
-            .filter_map(|(place, pattern)| own_rule(&mut problems, &format!("patterns[{place}]"), pattern))
+            .filter_map(|(place, pattern)| {
+                own_rule(&mut problems, &format!("patterns[{place}]"), pattern)
+            })
             .collect();
         let allow_globs = globs(&mut problems, &config.allow);
         disabled(&mut problems, config, kinds);
         match problems.is_empty() {
             true => Ok(Self {
                 own,
-                allow: config.allow.iter().filter(|text| !text.contains('*')).cloned().collect(),
+                allow: config
+                    .allow
+                    .iter()
+                    .filter(|text| !text.contains('*'))
+                    .cloned()
+                    .collect(),
                 allow_globs,
-                allow_domains: config.allow_domains.iter().map(|domain| domain.trim_start_matches('.').to_ascii_lowercase()).collect(),
+                allow_domains: config
+                    .allow_domains
+                    .iter()
+                    .map(|domain| domain.trim_start_matches('.').to_ascii_lowercase())
+                    .collect(),
                 disabled: config.disabled.iter().cloned().collect(),
                 confidence_min: config.confidence_min,
             }),
@@ -153,7 +174,11 @@ impl Rules {
     }
 
     fn is_own_domain(&self, address: &str) -> bool {
-        let domain = address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+        let domain = address
+            .rsplit('@')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         self.allow_domains.iter().any(|own| {
             domain
                 .strip_suffix(own.as_str())
@@ -172,51 +197,101 @@ fn problem(place: &str, message: String, help: &str) -> ConfigProblem {
 
 fn bounded(problems: &mut Vec<ConfigProblem>, place: &str, count: usize, max: usize) {
     if count > max {
-        problems.push(problem(place, format!("there are {count} entries, more than {max}"), "leave some out"));
+        problems.push(problem(
+            place,
+            format!("there are {count} entries, more than {max}"),
+            "leave some out",
+        ));
     }
 }
 
 fn share(problems: &mut Vec<ConfigProblem>, place: &str, value: f32) {
     if !(0.0..=1.0).contains(&value) {
-        problems.push(problem(place, format!("`{value}` is not between 0 and 1"), "write a share such as 0.5"));
+        problems.push(problem(
+            place,
+            format!("`{value}` is not between 0 and 1"),
+            "write a share such as 0.5",
+        ));
     }
 }
 
-fn own_rule(problems: &mut Vec<ConfigProblem>, place: &str, pattern: &OwnPattern) -> Option<OwnRule> {
+fn own_rule(
+    problems: &mut Vec<ConfigProblem>,
+    place: &str,
+    pattern: &OwnPattern,
+) -> Option<OwnRule> {
     let before = problems.len();
     let named = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     if pattern.name.is_empty() || pattern.name.len() > 48 || !pattern.name.chars().all(named) {
-        let message = format!("`{}` is not a name of capitals, digits and underscores", pattern.name);
-        problems.push(problem(&format!("{place}.name"), message, "write a name such as `DEAL_NUMBER`"));
+        let message = format!(
+            "`{}` is not a name of capitals, digits and underscores",
+            pattern.name
+        );
+        problems.push(problem(
+            &format!("{place}.name"),
+            message,
+            "write a name such as `DEAL_NUMBER`",
+        ));
     }
     share(problems, &format!("{place}.confidence"), pattern.confidence);
     if pattern.words.iter().any(|word| word.trim().is_empty()) {
-        problems.push(problem(&format!("{place}.words"), "a word is empty".to_owned(), "leave it out"));
+        problems.push(problem(
+            &format!("{place}.words"),
+            "a word is empty".to_owned(),
+            "leave it out",
+        ));
     }
     let regex = compiled(problems, &format!("{place}.regex"), &pattern.regex);
-    regex.filter(|_| problems.len() == before).map(|regex| OwnRule {
-        name: pattern.name.clone(),
-        class: pattern.class,
-        regex,
-        words: pattern.words.iter().map(|word| word.to_ascii_lowercase()).collect(),
-        confidence: pattern.confidence,
-    })
+    regex
+        .filter(|_| problems.len() == before)
+        .map(|regex| OwnRule {
+            name: pattern.name.clone(),
+            class: pattern.class,
+            regex,
+            words: pattern
+                .words
+                .iter()
+                .map(|word| word.to_ascii_lowercase())
+                .collect(),
+            confidence: pattern.confidence,
+        })
 }
 
 fn compiled(problems: &mut Vec<ConfigProblem>, place: &str, text: &str) -> Option<Regex> {
     if text.len() > REGEX_BYTES_MAX {
-        problems.push(problem(place, format!("it has more than {REGEX_BYTES_MAX} bytes"), "split it into several patterns"));
+        problems.push(problem(
+            place,
+            format!("it has more than {REGEX_BYTES_MAX} bytes"),
+            "split it into several patterns",
+        ));
         return None;
     }
-    match RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build() {
+    match RegexBuilder::new(text)
+        .size_limit(COMPILED_BYTES_MAX)
+        .build()
+    {
         Ok(regex) if regex.is_match(b"") => {
-            problems.push(problem(place, format!("`{text}` matches the empty text"), "make it say what it looks for"));
+            problems.push(problem(
+                place,
+                format!("`{text}` matches the empty text"),
+                "make it say what it looks for",
+            ));
             None
         }
         Ok(regex) => Some(regex),
         Err(error) => {
-            let cause = error.to_string().lines().last().unwrap_or_default().trim().to_owned();
-            problems.push(problem(place, format!("`{text}` is not a regular expression: {cause}"), "the syntax is that of the Rust crate `regex`, without look-around"));
+            let cause = error
+                .to_string()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
+            problems.push(problem(
+                place,
+                format!("`{text}` is not a regular expression: {cause}"),
+                "the syntax is that of the Rust crate `regex`, without look-around",
+            ));
             None
         }
     }
@@ -224,11 +299,19 @@ fn compiled(problems: &mut Vec<ConfigProblem>, place: &str, text: &str) -> Optio
 
 fn globs(problems: &mut Vec<ConfigProblem>, allow: &[String]) -> Vec<Glob> {
     let mut globs = Vec::new();
-    for (place, text) in allow.iter().enumerate().filter(|(_, text)| text.contains('*')) {
+    for (place, text) in allow
+        .iter()
+        .enumerate()
+        .filter(|(_, text)| text.contains('*'))
+    {
         let only_stars = text.chars().all(|c| c == '*');
         if only_stars {
             let message = format!("`{text}` would allow everything");
-            problems.push(problem(&format!("allow[{place}]"), message, "write part of the value beside the `*`"));
+            problems.push(problem(
+                &format!("allow[{place}]"),
+                message,
+                "write part of the value beside the `*`",
+            ));
         } else {
             globs.push(Glob::new(text));
         }
@@ -241,7 +324,11 @@ fn disabled(problems: &mut Vec<ConfigProblem>, config: &Config, kinds: &BTreeSet
         let own = config.patterns.iter().any(|pattern| pattern.name == *kind);
         if !own && !kinds.contains(kind.as_str()) {
             let message = format!("there is no kind `{kind}`");
-            problems.push(problem(&format!("disabled[{place}]"), message, "`toolgate detect --kinds` lists them"));
+            problems.push(problem(
+                &format!("disabled[{place}]"),
+                message,
+                "`toolgate detect --kinds` lists them",
+            ));
         }
     }
 }

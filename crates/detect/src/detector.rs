@@ -47,7 +47,10 @@ impl Detector {
     pub fn builtin() -> Arc<Self> {
         static BUILTIN: LazyLock<Arc<Detector>> = LazyLock::new(|| {
             let detector = Detector::with(&Config::default());
-            #[expect(clippy::expect_used, reason = "the default configuration and the literals are constants, and a test builds them")]
+            #[expect(
+                clippy::expect_used,
+                reason = "the default configuration and the literals are constants, and a test builds them"
+            )]
             detector.expect("the product's own patterns are in order")
         });
         BUILTIN.clone()
@@ -89,7 +92,8 @@ impl Detector {
     /// [`TooLarge`]; nothing is known then, and the caller takes that as unknown.
     pub fn scan(&self, value: &Value) -> Result<Scan, TooLarge> {
         let reading = self.reading(&self.automaton, &self.triggers);
-        let heard: Result<Result<Scan, TooLarge>, Infallible> = self.scan_with(&reading, value, &mut |_| Ok(()));
+        let heard: Result<Result<Scan, TooLarge>, Infallible> =
+            self.scan_with(&reading, value, &mut |_| Ok(()));
         let Ok(scan) = heard;
         scan
     }
@@ -111,18 +115,27 @@ impl Detector {
         }
     }
 
-    fn scan_with<E>(&self, reading: &Reading<'_>, value: &Value, on_needle: OnNeedle<'_, E>) -> Result<Result<Scan, TooLarge>, E> {
+    fn scan_with<E>(
+        &self,
+        reading: &Reading<'_>,
+        value: &Value,
+        on_needle: OnNeedle<'_, E>,
+    ) -> Result<Result<Scan, TooLarge>, E> {
         let (mut scan, mut bytes) = (Scan::default(), 0);
         let mut leaves = Leaves::new(value);
         while let Some(leaf) = leaves.next() {
             bytes += leaf.text.len();
             if bytes > TEXT_BYTES_MAX {
-                return Ok(Err(TooLarge { max: TEXT_BYTES_MAX }));
+                return Ok(Err(TooLarge {
+                    max: TEXT_BYTES_MAX,
+                }));
             }
             // Needles are looked for in texts alone, as rules have it: not in keys and numbers.
             let is_text = leaf.part == Part::Value && !leaf.is_number;
             let view = View::new(&leaf.text, leaf.key);
-            let mut gathered = reading.read(&view, &mut |needle| if is_text { on_needle(needle) } else { Ok(()) })?;
+            let mut gathered = reading.read(&view, &mut |needle| {
+                if is_text { on_needle(needle) } else { Ok(()) }
+            })?;
             self.read_own(&view, &mut gathered);
             if leaf.is_number {
                 gathered.found.retain(|found| is_whole(&view, found, &leaf));
@@ -140,7 +153,9 @@ impl Detector {
         for (place, rule) in self.rules.own.iter().enumerate() {
             let near = |at: &Range<usize>| {
                 gathered.own.iter().any(|(owner, word)| {
-                    *owner == place && word.start < at.end + OWN_WORD_DISTANCE && at.start < word.end + OWN_WORD_DISTANCE
+                    *owner == place
+                        && word.start < at.end + OWN_WORD_DISTANCE
+                        && at.start < word.end + OWN_WORD_DISTANCE
                 })
             };
             if !rule.words.is_empty() && !gathered.own.iter().any(|(owner, _)| *owner == place) {
@@ -163,8 +178,16 @@ impl Detector {
     }
 
     /// Takes over what counts, in the bytes that were sent.
-    fn report(&self, scan: &mut Scan, leaves: &Leaves<'_>, leaf: &Leaf<'_>, (view, gathered): (&View<'_>, Gathered)) {
-        let Gathered { found, mut signs, .. } = gathered;
+    fn report(
+        &self,
+        scan: &mut Scan,
+        leaves: &Leaves<'_>,
+        leaf: &Leaf<'_>,
+        (view, gathered): (&View<'_>, Gathered),
+    ) {
+        let Gathered {
+            found, mut signs, ..
+        } = gathered;
         if has_hidden(&leaf.text) && !signs.contains(&HIDDEN_TEXT) {
             signs.push(HIDDEN_TEXT);
         }
@@ -179,19 +202,24 @@ impl Detector {
             .filter_map(|raw| {
                 let at = on_characters(&leaf.text, view.source(&raw.at)?);
                 let text = leaf.text.get(at.clone())?;
-                self.rules.admits(&raw.kind, raw.confidence, text).then(|| Finding {
-                    class: raw.class,
-                    kind: raw.kind.into_owned(),
-                    path: path.clone(),
-                    part: leaf.part,
-                    at,
-                    confidence: raw.confidence,
-                })
+                self.rules
+                    .admits(&raw.kind, raw.confidence, text)
+                    .then(|| Finding {
+                        class: raw.class,
+                        kind: raw.kind.into_owned(),
+                        path: path.clone(),
+                        part: leaf.part,
+                        at,
+                        confidence: raw.confidence,
+                    })
             })
             .collect();
         sort(&mut findings);
         scan.findings.extend(findings);
-        scan.signals.extend(signs.into_iter().map(|kind| Signal { kind, path: path.clone() }));
+        scan.signals.extend(signs.into_iter().map(|kind| Signal {
+            kind,
+            path: path.clone(),
+        }));
     }
 }
 
@@ -209,7 +237,10 @@ impl Scanner {
     pub fn new(detector: &Arc<Detector>, needles: &[String]) -> Option<Self> {
         let own = detector.rules.own.iter().flat_map(|rule| &rule.words);
         let literals = triggers::builtin();
-        let texts = literals.iter().map(|(text, _)| *text).chain(own.map(String::as_str));
+        let texts = literals
+            .iter()
+            .map(|(text, _)| *text)
+            .chain(own.map(String::as_str));
         let texts = texts.chain(needles.iter().map(String::as_str));
         let automaton = triggers::automaton(texts, None).ok()?;
         let mut triggers = detector.triggers.clone();
@@ -226,7 +257,11 @@ impl Scanner {
     ///
     /// # Errors
     /// The first error that `on_needle` gives ends the scan.
-    pub fn scan<E>(&self, value: &Value, on_needle: &mut dyn FnMut(usize) -> Result<(), E>) -> Result<Result<Scan, TooLarge>, E> {
+    pub fn scan<E>(
+        &self,
+        value: &Value,
+        on_needle: &mut dyn FnMut(usize) -> Result<(), E>,
+    ) -> Result<Result<Scan, TooLarge>, E> {
         let reading = self.detector.reading(&self.automaton, &self.triggers);
         self.detector.scan_with(&reading, value, on_needle)
     }
@@ -253,11 +288,11 @@ fn sort(findings: &mut Vec<Finding>) {
     });
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
     for found in findings.drain(..) {
-        let inside = kept
-            .iter()
-            .rev()
-            .take(NEIGHBOURS_MAX)
-            .any(|other| other.class == found.class && other.at.start <= found.at.start && found.at.end <= other.at.end);
+        let inside = kept.iter().rev().take(NEIGHBOURS_MAX).any(|other| {
+            other.class == found.class
+                && other.at.start <= found.at.start
+                && found.at.end <= other.at.end
+        });
         if !inside {
             kept.push(found);
         }

@@ -48,7 +48,17 @@ pub(crate) const WORDINGS: &[(Wording, &[&str])] = &[
 ];
 
 /// Levels that a classification names.
-const LEVELS: &[&str] = &["internal", "confidential", "restricted", "secret", "strictly", "highly", "top secret", "vertraulich", "intern"];
+const LEVELS: &[&str] = &[
+    "internal",
+    "confidential",
+    "restricted",
+    "secret",
+    "strictly",
+    "highly",
+    "top secret",
+    "vertraulich",
+    "intern",
+];
 
 /// Judges whether wording marks the text.
 pub(crate) fn read(page: &mut Page<'_>, hit: &Range<usize>, wording: Wording) {
@@ -61,41 +71,99 @@ pub(crate) fn read(page: &mut Page<'_>, hit: &Range<usize>, wording: Wording) {
         Wording::Forbids => forbids(bytes, hit),
         Wording::Heading => is_heading(bytes, hit) && !is_quoted(bytes, hit),
         Wording::Label => is_label(bytes, hit),
-        Wording::Level => LEVELS.iter().any(|level| behind(bytes, hit.end, 24).starts_with(level.as_bytes())),
+        Wording::Level => LEVELS
+            .iter()
+            .any(|level| behind(bytes, hit.end, 24).starts_with(level.as_bytes())),
     };
     if marks {
         let end = hit.end + if wording == Wording::Level { 1 } else { 0 };
-        page.add(Internal, "INTERNAL_MARKING", hit.start..line_end(bytes, end), if wording == Wording::Heading { 0.6 } else { 0.75 });
+        page.add(
+            Internal,
+            "INTERNAL_MARKING",
+            hit.start..line_end(bytes, end),
+            if wording == Wording::Heading {
+                0.6
+            } else {
+                0.75
+            },
+        );
     }
 }
 
 /// What follows, without markup and in lower case.
 fn behind(bytes: &[u8], from: usize, length: usize) -> Vec<u8> {
     let text = slice(bytes, from, from + length).to_ascii_lowercase();
-    let skipped = text.iter().take_while(|byte| matches!(byte, b' ' | b'*' | b'_' | b'"' | b'\'' | b'`' | b':')).count();
+    let skipped = text
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'*' | b'_' | b'"' | b'\'' | b'`' | b':'))
+        .count();
     slice(&text, skipped, text.len()).to_vec()
 }
 
 fn forbids(bytes: &[u8], hit: &Range<usize>) -> bool {
     const WITH_WHOM: &[&str] = &[
-        "outside", "external", "beyond", "further", "without", "publicly", "with anyone", "with third", "with any third", "with non", "with clients", "with customers", "with the public", "or forward", "or distribute", "or copy", "this document", "this email",
-        "this message", "this file", "this report", "this memo", "to anyone", "to third", "or disclose", "it outside", "this outside", "this with", "yet", "until", "or reproduce", "or duplicate", "before the announcement",
+        "outside",
+        "external",
+        "beyond",
+        "further",
+        "without",
+        "publicly",
+        "with anyone",
+        "with third",
+        "with any third",
+        "with non",
+        "with clients",
+        "with customers",
+        "with the public",
+        "or forward",
+        "or distribute",
+        "or copy",
+        "this document",
+        "this email",
+        "this message",
+        "this file",
+        "this report",
+        "this memo",
+        "to anyone",
+        "to third",
+        "or disclose",
+        "it outside",
+        "this outside",
+        "this with",
+        "yet",
+        "until",
+        "or reproduce",
+        "or duplicate",
+        "before the announcement",
     ];
     let next = slice(bytes, hit.end, hit.end + 1).first().copied();
-    let ends = next.is_none_or(|byte| matches!(byte, b'.' | b'!' | b'\n' | b')' | b']' | b';' | b'*' | b'-' | b',' | b'"'));
+    let ends = next.is_none_or(|byte| {
+        matches!(
+            byte,
+            b'.' | b'!' | b'\n' | b')' | b']' | b';' | b'*' | b'-' | b',' | b'"'
+        )
+    });
     let rest = behind(bytes, hit.end, 40);
-    ends || WITH_WHOM.iter().any(|word| rest.starts_with(word.as_bytes())) || is_shouted(bytes, hit)
+    ends || WITH_WHOM
+        .iter()
+        .any(|word| rest.starts_with(word.as_bytes()))
+        || is_shouted(bytes, hit)
 }
 
 fn is_shouted(bytes: &[u8], hit: &Range<usize>) -> bool {
-    !slice(bytes, hit.start, hit.end).iter().any(u8::is_ascii_lowercase)
+    !slice(bytes, hit.start, hit.end)
+        .iter()
+        .any(u8::is_ascii_lowercase)
 }
 
 /// The bytes of the line before the place.
 fn line_before(bytes: &[u8], at: usize) -> &[u8] {
     let from = at.saturating_sub(160);
     let line = slice(bytes, from, at);
-    let start = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+    let start = line
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |place| place + 1);
     slice(line, start, line.len())
 }
 
@@ -110,19 +178,37 @@ fn begins_line(bytes: &[u8], at: usize) -> bool {
 /// beginning of a sentence about something.
 fn is_heading(bytes: &[u8], hit: &Range<usize>) -> bool {
     let rest = slice(bytes, hit.end, hit.end + 8);
-    let dash = rest.strip_prefix(b" ").is_some_and(|rest| rest.starts_with(b"-") || rest.starts_with("—".as_bytes()) || rest.starts_with("–".as_bytes()) || rest.starts_with(b"|"));
-    let closes = rest.is_empty() || matches!(rest.first(), Some(b'\n' | b')' | b']' | b'*' | b':' | b'.' | b'!' | b','));
+    let dash = rest.strip_prefix(b" ").is_some_and(|rest| {
+        rest.starts_with(b"-")
+            || rest.starts_with("—".as_bytes())
+            || rest.starts_with("–".as_bytes())
+            || rest.starts_with(b"|")
+    });
+    let closes = rest.is_empty()
+        || matches!(
+            rest.first(),
+            Some(b'\n' | b')' | b']' | b'*' | b':' | b'.' | b'!' | b',')
+        );
     let shouted = is_shouted(bytes, hit);
     let before = line_before(bytes, hit.start);
     let opens = before.iter().rev().find(|byte| **byte != b' ');
-    let labelled = opens.is_none_or(|byte| matches!(byte, b'(' | b'[' | b'|' | b'-' | b'*' | b'>' | b'#') || *byte >= 0x80);
-    let title = slice(bytes, hit.start, hit.end).first().is_some_and(u8::is_ascii_uppercase);
-    begins_line(bytes, hit.start) && title && (dash || closes) || shouted && (labelled || dash || begins_line(bytes, hit.start)) || labelled && title && dash
+    let labelled = opens.is_none_or(|byte| {
+        matches!(byte, b'(' | b'[' | b'|' | b'-' | b'*' | b'>' | b'#') || *byte >= 0x80
+    });
+    let title = slice(bytes, hit.start, hit.end)
+        .first()
+        .is_some_and(u8::is_ascii_uppercase);
+    begins_line(bytes, hit.start) && title && (dash || closes)
+        || shouted && (labelled || dash || begins_line(bytes, hit.start))
+        || labelled && title && dash
 }
 
 /// Whether quotes around it say that it is spoken of.
 fn is_quoted(bytes: &[u8], hit: &Range<usize>) -> bool {
-    let quotes = line_before(bytes, hit.start).iter().filter(|byte| matches!(byte, b'"' | b'`')).count();
+    let quotes = line_before(bytes, hit.start)
+        .iter()
+        .filter(|byte| matches!(byte, b'"' | b'`'))
+        .count();
     quotes % 2 == 1 && !begins_line(bytes, hit.start)
 }
 
@@ -130,19 +216,40 @@ fn is_quoted(bytes: &[u8], hit: &Range<usize>) -> bool {
 fn is_label(bytes: &[u8], hit: &Range<usize>) -> bool {
     let before = line_before(bytes, hit.start);
     let trimmed: &[u8] = before.trim_ascii_start();
-    let comment = trimmed.starts_with(b"//") || trimmed.starts_with(b"--") || trimmed.starts_with(b"#'") || trimmed.starts_with(b"/*") || trimmed.starts_with(b"* ") || trimmed.starts_with(b"///") || trimmed.starts_with(b"%");
+    let comment = trimmed.starts_with(b"//")
+        || trimmed.starts_with(b"--")
+        || trimmed.starts_with(b"#'")
+        || trimmed.starts_with(b"/*")
+        || trimmed.starts_with(b"* ")
+        || trimmed.starts_with(b"///")
+        || trimmed.starts_with(b"%");
     let shouted = is_shouted(bytes, hit);
     let rest = behind(bytes, hit.end, 24);
-    let within = rest.starts_with(b"within") || rest.starts_with(b"by ") || rest.starts_with(b"at ");
+    let within =
+        rest.starts_with(b"within") || rest.starts_with(b"by ") || rest.starts_with(b"at ");
     let last = slice(bytes, hit.end, hit.end + 2);
-    let ends = last.is_empty() || matches!(last.first(), Some(b'\n' | b'*' | b'.' | b'!' | b')' | b']' | b':' | b'-')) || last == b" -" || last.starts_with(b" \xe2");
-    let title = slice(bytes, hit.start, hit.end).first().is_some_and(u8::is_ascii_uppercase);
-    !comment && (shouted || within && rest.starts_with(b"within") || begins_line(bytes, hit.start) && (ends && title || shouted))
+    let ends = last.is_empty()
+        || matches!(
+            last.first(),
+            Some(b'\n' | b'*' | b'.' | b'!' | b')' | b']' | b':' | b'-')
+        )
+        || last == b" -"
+        || last.starts_with(b" \xe2");
+    let title = slice(bytes, hit.start, hit.end)
+        .first()
+        .is_some_and(u8::is_ascii_uppercase);
+    !comment
+        && (shouted
+            || within && rest.starts_with(b"within")
+            || begins_line(bytes, hit.start) && (ends && title || shouted))
 }
 
 /// To the end of the line, so that what is said to be internal is not left standing beside the
 /// mark. LIMIT: 400 bytes.
 fn line_end(bytes: &[u8], from: usize) -> usize {
     let rest = slice(bytes, from, from + 400);
-    from + rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())
+    from + rest
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(rest.len())
 }

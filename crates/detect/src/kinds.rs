@@ -41,5 +41,7 @@ const OTHERS: &[&str] = &[
 /// Every kind, some more than once.
 pub fn all() -> impl Iterator<Item = &'static str> {
     let formats = formats::all().map(|format| format.kind);
-    formats.chain(crate::pii::ids::kinds()).chain(OTHERS.iter().copied())
+    formats
+        .chain(crate::pii::ids::kinds())
+        .chain(OTHERS.iter().copied())
 }

@@ -28,8 +28,12 @@ mod view;
 mod walk;
 mod words;
 
-pub use config::{CONFIDENCE_MIN, Config, ConfigProblem, LIST_MAX, OwnPattern, PATTERNS_MAX, REGEX_BYTES_MAX};
+pub use config::{
+    CONFIDENCE_MIN, Config, ConfigProblem, LIST_MAX, OwnPattern, PATTERNS_MAX, REGEX_BYTES_MAX,
+};
 pub use detector::{Detector, FINDINGS_MAX, Scanner, TEXT_BYTES_MAX};
-pub use finding::{Finding, HIDDEN_TEXT, INSTRUCTIONS, Part, SIGNALS, Scan, Signal, TOOL_POISONING, TooLarge};
+pub use finding::{
+    Finding, HIDDEN_TEXT, INSTRUCTIONS, Part, SIGNALS, Scan, Signal, TOOL_POISONING, TooLarge,
+};
 pub use kinds::all as kinds;
 pub use redact::{redact, redact_fields};

@@ -88,7 +88,9 @@ impl<'v> Page<'v> {
 
     /// Whether the word stands at most `distance` bytes before `at`.
     pub(crate) fn is_before(&self, word: Word, at: usize, distance: usize) -> bool {
-        let upto = self.mentions.partition_point(|mention| mention.at.end <= at);
+        let upto = self
+            .mentions
+            .partition_point(|mention| mention.at.end <= at);
         self.mentions
             .iter()
             .take(upto)
@@ -99,15 +101,15 @@ impl<'v> Page<'v> {
 
     /// Whether the word begins at most `distance` bytes after `at`.
     pub(crate) fn is_after(&self, word: Word, at: usize, distance: usize) -> bool {
-        let from = self.mentions.partition_point(|mention| mention.at.end <= at);
+        let from = self
+            .mentions
+            .partition_point(|mention| mention.at.end <= at);
         self.mentions
             .iter()
             .skip(from)
             .take_while(|mention| mention.at.end <= at.saturating_add(distance + WORD_BYTES_MAX))
             .any(|mention| {
-                mention.word == word
-                    && mention.at.start >= at
-                    && mention.at.start - at <= distance
+                mention.word == word && mention.at.start >= at && mention.at.start - at <= distance
             })
     }
 

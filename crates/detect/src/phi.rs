@@ -33,9 +33,17 @@ pub(crate) fn fhir(page: &mut Page<'_>, hit: &Range<usize>) {
         Regex::new(r#"\A[\\"':=\s]{1,8}(Patient|Condition|Observation|MedicationRequest|MedicationStatement|MedicationAdministration|AllergyIntolerance|DiagnosticReport|Encounter|Procedure|Immunization|CarePlan|ClinicalImpression|FamilyMemberHistory|ImagingStudy|Coverage|Claim|ExplanationOfBenefit)\b"#).ok()
     });
     let window = slice(page.bytes, hit.end, hit.end + 64);
-    let group = RESOURCE.as_ref().and_then(|resource| resource.captures(window)).and_then(|groups| groups.get(1).map(|group| group.range()));
+    let group = RESOURCE
+        .as_ref()
+        .and_then(|resource| resource.captures(window))
+        .and_then(|groups| groups.get(1).map(|group| group.range()));
     if let Some(group) = group {
-        page.add(Phi, "FHIR_RESOURCE", hit.end + group.start..hit.end + group.end, 0.75);
+        page.add(
+            Phi,
+            "FHIR_RESOURCE",
+            hit.end + group.start..hit.end + group.end,
+            0.75,
+        );
     }
 }
 
@@ -83,22 +91,29 @@ pub(crate) fn said(page: &mut Page<'_>) {
 }
 
 fn is_of_person(page: &Page<'_>, at: &Range<usize>) -> bool {
-    let close = |other: &Range<usize>| other.start < at.end + PERSON_DISTANCE && at.start < other.end + PERSON_DISTANCE;
+    let close = |other: &Range<usize>| {
+        other.start < at.end + PERSON_DISTANCE && at.start < other.end + PERSON_DISTANCE
+    };
     page.is_near(Word::Patient, at, PERSON_DISTANCE)
         || page.is_near(Word::MedicalRecord, at, PERSON_DISTANCE)
         || page.is_near(Word::Birth, at, PERSON_DISTANCE)
-        || page
-            .found
-            .iter()
-            .take(SAID_MAX)
-            .any(|found| found.class == Pii && !matches!(found.kind.as_ref(), "IP_ADDRESS" | "EMAIL") && close(&found.at))
+        || page.found.iter().take(SAID_MAX).any(|found| {
+            found.class == Pii
+                && !matches!(found.kind.as_ref(), "IP_ADDRESS" | "EMAIL")
+                && close(&found.at)
+        })
 }
 
 /// The word with the code of ICD-10 behind it.
 fn with_code(bytes: &[u8], at_word: &Range<usize>) -> Range<usize> {
-    static CODE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\A[^\n]{0,16}?\b([A-TV-Z][0-9][0-9AB](?:\.[0-9A-Z]{1,4})?)\b").ok());
+    static CODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\A[^\n]{0,16}?\b([A-TV-Z][0-9][0-9AB](?:\.[0-9A-Z]{1,4})?)\b").ok()
+    });
     let window = slice(bytes, at_word.end, at_word.end + 32);
-    let code = CODE.as_ref().and_then(|code| code.captures(window)).and_then(|groups| groups.get(1).map(|group| group.end()));
+    let code = CODE
+        .as_ref()
+        .and_then(|code| code.captures(window))
+        .and_then(|groups| groups.get(1).map(|group| group.end()));
     let end = at_word.end + code.unwrap_or_default();
     let rest = usize::from(at(bytes, end) == Some(b's'));
     at_word.start..end + rest

@@ -40,6 +40,8 @@ pub(crate) struct Gathered {
     pub(crate) signs: Vec<&'static str>,
     /// Places of the words of tenants' patterns.
     pub(crate) own: Vec<(usize, Range<usize>)>,
+    /// What may be base64.
+    blobs: Vec<Range<usize>>,
 }
 
 /// Hears of needles; an error ends the pass.
@@ -50,7 +52,11 @@ impl Reading<'_> {
     ///
     /// # Errors
     /// What `on_needle` gives.
-    pub(crate) fn read<E>(&self, view: &View<'_>, on_needle: OnNeedle<'_, E>) -> Result<Gathered, E> {
+    pub(crate) fn read<E>(
+        &self,
+        view: &View<'_>,
+        on_needle: OnNeedle<'_, E>,
+    ) -> Result<Gathered, E> {
         let mut gathered = self.read_plain(view, on_needle)?;
         self.read_undone(view, DEPTH_MAX, &mut gathered);
         Ok(gathered)
@@ -68,12 +74,13 @@ impl Reading<'_> {
                 None => {}
             }
         }
-        runs(&mut page);
+        let blobs = runs(&mut page);
         phi::said(&mut page);
         Ok(Gathered {
             found: page.found,
             signs: page.signs,
             own,
+            blobs,
         })
     }
 
@@ -87,7 +94,10 @@ impl Reading<'_> {
             Trigger::KeyWord(strength) => assignments::read(page, &at, strength),
             Trigger::Service => assignments::read_service(page, &at),
             Trigger::Place(place) => places::read(page, &at, place),
-            Trigger::At => email::read(page, &at),
+            Trigger::At => {
+                places::url(page, &at);
+                email::read(page, &at);
+            }
             Trigger::Word(word) => mention(page, at, word),
             Trigger::Wording(wording) => internal::read(page, &at, wording),
             Trigger::Phrase(place) => {
@@ -107,25 +117,42 @@ impl Reading<'_> {
         };
         if let Some(inner) = unescaped(view.text()) {
             let below = self.read_below(&inner, depth);
-            let news = below.found.into_iter().filter(|found| inner.is_changed(&found.at));
-            let back = news.filter_map(|found| Some(Raw { at: inner.source(&found.at)?, ..found }));
+            let news = below
+                .found
+                .into_iter()
+                .filter(|found| inner.is_changed(&found.at));
+            let back = news.filter_map(|found| {
+                Some(Raw {
+                    at: inner.source(&found.at)?,
+                    ..found
+                })
+            });
             gathered.found.extend(back);
             gathered.signs.extend(below.signs);
         }
-        for blob in blobs(view.bytes()) {
+        for blob in std::mem::take(&mut gathered.blobs) {
             let Some(text) = base64_text(slice(view.bytes(), blob.start, blob.end)) else {
                 continue;
             };
             let below = self.read_below(&View::new(&text, None), depth);
-            let whole = below.found.into_iter().map(|found| Raw { at: blob.clone(), ..found });
+            let whole = below.found.into_iter().map(|found| Raw {
+                at: blob.clone(),
+                ..found
+            });
             gathered.found.extend(whole);
             // A file name is no order; what is encoded and speaks to the model is.
-            gathered.signs.extend(below.signs.into_iter().filter(|sign| *sign != TOOL_POISONING));
+            gathered.signs.extend(
+                below
+                    .signs
+                    .into_iter()
+                    .filter(|sign| *sign != TOOL_POISONING),
+            );
         }
     }
 
     fn read_below(&self, view: &View<'_>, depth: usize) -> Gathered {
-        let heard: Result<Gathered, std::convert::Infallible> = self.read_plain(view, &mut |_| Ok(()));
+        let heard: Result<Gathered, std::convert::Infallible> =
+            self.read_plain(view, &mut |_| Ok(()));
         let Ok(mut gathered) = heard;
         self.read_undone(view, depth, &mut gathered);
         gathered
@@ -134,80 +161,171 @@ impl Reading<'_> {
 
 fn mention(page: &mut Page<'_>, at: Range<usize>, word: Word) {
     let plural = usize::from(slice(page.bytes, at.end, at.end + 1) == b"s");
-    let whole = word_starts(page.bytes, at.start) && (word_ends(page.bytes, at.end) || word_ends(page.bytes, at.end + plural));
+    let whole = word_starts(page.bytes, at.start)
+        && (word_ends(page.bytes, at.end) || word_ends(page.bytes, at.end + plural));
     if whole && page.mentions.len() < MENTIONS_MAX {
         page.mentions.push(Mention { word, at });
     }
 }
 
-/// What a byte can be part of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Other,
-    Letter,
-    Digit,
-    Colon,
-}
+/// A letter, `_` or `-`.
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+/// What base64 and paths have beside letters and digits.
+const JOINT: u8 = 4;
+const COLON: u8 = 8;
+/// What a run consists of.
+const RUN: u8 = LETTER | DIGIT;
+const BLOB: u8 = RUN | JOINT;
 
-const KINDS: [Kind; 256] = kinds();
+const KINDS: [u8; 256] = kinds();
 
-#[expect(clippy::indexing_slicing, reason = "a constant, built and bounds-checked by the compiler")]
-const fn kinds() -> [Kind; 256] {
-    let mut kinds = [Kind::Other; 256];
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a constant, built and bounds-checked by the compiler"
+)]
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         kinds[byte] = match byte as u8 {
-            b'0'..=b'9' => Kind::Digit,
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'-' => Kind::Letter,
-            b':' => Kind::Colon,
-            _ => Kind::Other,
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'-' => LETTER,
+            b'+' | b'/' => JOINT,
+            b':' => COLON,
+            _ => 0,
         };
         byte += 1;
     }
     kinds
 }
 
-/// Walks over all runs of letters, digits, `-` and `_`, and over all numbers.
-fn runs(page: &mut Page<'_>) {
+fn kind(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// Where something that was read ends, so that nothing is read twice.
+#[derive(Debug, Default)]
+struct Ends {
+    number: usize,
+    colon: usize,
+    blob: usize,
+}
+
+/// Walks over all runs of letters, digits, `-` and `_`, and over all numbers; gives the blobs that
+/// may be base64.
+fn runs(page: &mut Page<'_>) -> Vec<Range<usize>> {
     let bytes = page.bytes;
-    let (mut start, mut digits) = (0, false);
-    let (mut number_end, mut colon_end) = (0, 0);
-    let mut before = Kind::Other;
-    for (place, byte) in bytes.iter().enumerate() {
-        let kind = KINDS.get(usize::from(*byte)).copied().unwrap_or(Kind::Other);
-        match kind {
-            Kind::Letter | Kind::Digit if matches!(before, Kind::Other | Kind::Colon) => (start, digits) = (place, kind == Kind::Digit),
-            Kind::Digit => digits = true,
-            Kind::Other | Kind::Colon if matches!(before, Kind::Letter | Kind::Digit) => run_ended(page, start..place, digits),
-            _ => {}
-        }
-        if kind == Kind::Digit && before != Kind::Digit && place >= number_end {
-            number_end = number_begins(page, place);
-        }
-        if kind == Kind::Colon && place >= colon_end && is_v6_joint(bytes, place) {
-            colon_end = ip::read_v6(page, place);
-        }
-        before = kind;
+    let (mut place, mut ends, mut blobs) = (0, Ends::default(), Vec::new());
+    while let Some(rest) = bytes.get(place..).filter(|rest| !rest.is_empty()) {
+        let gap = rest
+            .iter()
+            .take_while(|byte| kind(**byte) & (RUN | COLON) == 0)
+            .count();
+        let mut seen = 0;
+        let length = rest
+            .iter()
+            .skip(gap)
+            .take_while(|byte| {
+                let kind = kind(**byte);
+                seen |= kind;
+                kind & RUN != 0
+            })
+            .count();
+        let run = place + gap..place + gap + length;
+        place = match run.is_empty() {
+            true => colon(page, run.end, &mut ends),
+            false => {
+                blobs.extend(blob(bytes, &run, &mut ends));
+                read_run(page, &run, (seen & DIGIT != 0, &mut ends));
+                run.end
+            }
+        };
     }
-    if matches!(before, Kind::Letter | Kind::Digit) {
-        run_ended(page, start..bytes.len(), digits);
+    blobs
+}
+
+/// An address with colons, if this colon is in one; gives the place behind the colon.
+fn colon(page: &mut Page<'_>, place: usize, ends: &mut Ends) -> usize {
+    if place >= ends.colon && is_v6_joint(page.bytes, place) {
+        ends.colon = ip::read_v6(page, place);
     }
+    place + 1
 }
 
 /// Whether a colon stands between hexadecimal digits or beside another colon.
 fn is_v6_joint(bytes: &[u8], place: usize) -> bool {
     let next = bytes.get(place + 1);
     let last = place.checked_sub(1).and_then(|at| bytes.get(at));
-    next.is_some_and(|next| *next == b':' || next.is_ascii_hexdigit() && last.is_some_and(u8::is_ascii_hexdigit))
+    next.is_some_and(|next| {
+        *next == b':' || next.is_ascii_hexdigit() && last.is_some_and(u8::is_ascii_hexdigit)
+    })
+}
+
+/// The blob that begins with this run, if it is long enough to hold something.
+fn blob(bytes: &[u8], run: &Range<usize>, ends: &mut Ends) -> Option<Range<usize>> {
+    let joined = bytes.get(run.end).is_some_and(|byte| kind(*byte) == JOINT);
+    if run.start < ends.blob || !joined && run.len() < BLOB_BYTES_MIN {
+        return None;
+    }
+    let rest = bytes.get(run.end..)?;
+    let length = rest
+        .iter()
+        .take_while(|byte| kind(**byte) & BLOB != 0)
+        .count();
+    let padding = rest
+        .iter()
+        .skip(length)
+        .take(2)
+        .take_while(|byte| **byte == b'=')
+        .count();
+    ends.blob = run.end + length + padding;
+    let blob = run.start..ends.blob;
+    (BLOB_BYTES_MIN..=BLOB_BYTES_MAX)
+        .contains(&blob.len())
+        .then_some(blob)
+}
+
+fn read_run(page: &mut Page<'_>, run: &Range<usize>, (digits, ends): (bool, &mut Ends)) {
+    if digits {
+        read_numbers(page, run, ends);
+        if run.len() >= 4 {
+            iban::read(page, run.start);
+            ids::read(page, run);
+            phi::read(page, run);
+        }
+    }
+    if run.len() >= runs::RUN_BYTES_MIN {
+        runs::read(page, run);
+    }
+}
+
+/// Every number of a run that begins with no letter before it.
+fn read_numbers(page: &mut Page<'_>, run: &Range<usize>, ends: &mut Ends) {
+    let bytes = page.bytes;
+    let mut place = run.start;
+    while place < run.end {
+        let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+        let letters =
+            crate::bytes::run(bytes, place, run.end - place, |byte| !byte.is_ascii_digit());
+        place += letters;
+        let alone = !place
+            .checked_sub(1)
+            .and_then(|at| bytes.get(at))
+            .is_some_and(|byte| is_word(*byte));
+        if digit(place) && alone && place >= ends.number {
+            ends.number = number_begins(page, place);
+        }
+        place += crate::bytes::run(bytes, place, run.end - place, |byte| byte.is_ascii_digit());
+    }
 }
 
 /// A number begins here; says up to where it has been read.
 fn number_begins(page: &mut Page<'_>, place: usize) -> usize {
     let bytes = page.bytes;
-    if place > 0 && bytes.get(place - 1).is_some_and(|byte| is_word(*byte)) {
-        return place + 1;
-    }
-    let length = crate::bytes::run(bytes, place, numbers::DIGITS_MAX, |byte| byte.is_ascii_digit());
+    let length = crate::bytes::run(bytes, place, numbers::DIGITS_MAX, |byte| {
+        byte.is_ascii_digit()
+    });
     match bytes.get(place + length) {
         Some(b'.') if length <= 3 => ip::read_v4(page, place),
         Some(b':') if length >= 8 => runs::telegram(page, &(place..place + length)),
@@ -215,35 +333,4 @@ fn number_begins(page: &mut Page<'_>, place: usize) -> usize {
     }
     birth::read(page, place);
     numbers::read(page, place)
-}
-
-fn run_ended(page: &mut Page<'_>, run: Range<usize>, digits: bool) {
-    if digits && run.len() >= 4 {
-        iban::read(page, run.start);
-        ids::read(page, &run);
-        phi::read(page, &run);
-    }
-    if run.len() >= runs::RUN_BYTES_MIN {
-        runs::read(page, &run);
-    }
-}
-
-/// Runs of the alphabets of base64 that are long enough to hold something.
-fn blobs(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
-    let is_blob = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-    let mut place = 0;
-    std::iter::from_fn(move || {
-        while place < bytes.len() {
-            let start = place + bytes.get(place..)?.iter().position(is_blob)?;
-            let rest = bytes.get(start..)?;
-            let length = rest.iter().position(|byte| !is_blob(byte)).unwrap_or(rest.len());
-            let padding = rest.iter().skip(length).take(2).take_while(|byte| **byte == b'=').count();
-            place = start + length + padding;
-            if (BLOB_BYTES_MIN..=BLOB_BYTES_MAX).contains(&length) {
-                return Some(start..place);
-            }
-            place = place.max(start + 1);
-        }
-        None
-    })
 }

@@ -32,10 +32,20 @@ const NESTING_MAX: usize = 128;
 /// assert_eq!(replaced.len(), 3);
 /// # Ok::<(), toolgate_detect::TooLarge>(())
 /// ```
-pub fn redact(value: &Value, findings: &[Finding], classes: &DataClasses) -> (Value, Vec<Sanitized>) {
+pub fn redact(
+    value: &Value,
+    findings: &[Finding],
+    classes: &DataClasses,
+) -> (Value, Vec<Sanitized>) {
     let mut places: Places<'_> = BTreeMap::new();
-    for finding in findings.iter().filter(|finding| classes.contains(&finding.class)) {
-        places.entry((&finding.path, finding.part)).or_default().push(finding);
+    for finding in findings
+        .iter()
+        .filter(|finding| classes.contains(&finding.class))
+    {
+        places
+            .entry((&finding.path, finding.part))
+            .or_default()
+            .push(finding);
     }
     let mut redaction = Redaction {
         places,
@@ -49,7 +59,10 @@ pub fn redact(value: &Value, findings: &[Finding], classes: &DataClasses) -> (Va
 /// The value with whole values at these dotted paths replaced by `[REDACTED]`, numbered where
 /// several differ: `customer.email`, `items.0.note`, `*` for every element or key. A path that
 /// leads nowhere replaces nothing.
-pub fn redact_fields<'p>(value: &Value, paths: impl IntoIterator<Item = &'p str>) -> (Value, Vec<Sanitized>) {
+pub fn redact_fields<'p>(
+    value: &Value,
+    paths: impl IntoIterator<Item = &'p str>,
+) -> (Value, Vec<Sanitized>) {
     let mut clean = value.clone();
     let mut fields = Fields {
         names: Names::default(),
@@ -74,10 +87,13 @@ struct Names {
 impl Names {
     fn of(&mut self, kind: &str, text: &str) -> String {
         let count = self.counts.entry(kind.to_owned()).or_default();
-        let number = self.given.entry((kind.to_owned(), text.to_owned())).or_insert_with(|| {
-            *count += 1;
-            *count
-        });
+        let number = self
+            .given
+            .entry((kind.to_owned(), text.to_owned()))
+            .or_insert_with(|| {
+                *count += 1;
+                *count
+            });
         format!("[{kind}_{number}]")
     }
 }
@@ -93,10 +109,12 @@ impl Redaction<'_> {
     fn value(&mut self, value: &Value, path: &mut String) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text, path, Part::Value)),
-            Value::Number(number) => match self.places.contains_key(&(path.as_str(), Part::Value)) {
-                true => Value::String(self.text(&number.to_string(), path, Part::Value)),
-                false => value.clone(),
-            },
+            Value::Number(number) => {
+                match self.places.contains_key(&(path.as_str(), Part::Value)) {
+                    true => Value::String(self.text(&number.to_string(), path, Part::Value)),
+                    false => value.clone(),
+                }
+            }
             Value::Array(items) => {
                 let mut clean = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
@@ -144,7 +162,8 @@ impl Redaction<'_> {
         let mut clean = String::with_capacity(text.len());
         let mut copied = 0;
         for (at, kind) in merged(findings, text) {
-            let (Some(before), Some(data)) = (text.get(copied..at.start), text.get(at.clone())) else {
+            let (Some(before), Some(data)) = (text.get(copied..at.start), text.get(at.clone()))
+            else {
                 continue;
             };
             clean.push_str(before);
@@ -179,7 +198,10 @@ fn merged<'f>(findings: &[&'f Finding], text: &str) -> Vec<(Range<usize>, &'f st
             _ => {}
         }
     }
-    ranges.into_iter().map(|(range, kind, _)| (range, kind)).collect()
+    ranges
+        .into_iter()
+        .map(|(range, kind, _)| (range, kind))
+        .collect()
 }
 
 #[derive(Debug)]
@@ -204,7 +226,10 @@ impl Fields {
                 if let Some(member) = members.get_mut(&whole).filter(|_| !rest.is_empty()) {
                     self.step(member, &[], path, &whole);
                 }
-                for (key, member) in members.iter_mut().filter(|(key, _)| *step == "*" || key == step) {
+                for (key, member) in members
+                    .iter_mut()
+                    .filter(|(key, _)| *step == "*" || key == step)
+                {
                     self.step(member, rest, path, key);
                 }
             }
@@ -215,7 +240,9 @@ impl Fields {
 
     /// Elements by number or all; without either, the path goes on in every element.
     fn elements(&mut self, items: &mut [Value], steps: &[&str], path: &mut String) {
-        let Some((step, rest)) = steps.split_first() else { return };
+        let Some((step, rest)) = steps.split_first() else {
+            return;
+        };
         let number: Option<usize> = step.parse().ok();
         for (index, item) in items.iter_mut().enumerate() {
             match number {

@@ -53,7 +53,11 @@ impl CompiledFormat {
             return;
         }
         let window = slice(bytes, hit.end, hit.end + TOKEN_BYTES_MAX);
-        let Some(length) = self.tail().and_then(|tail| tail.find(window)).map(|found| found.end()) else {
+        let Some(length) = self
+            .tail()
+            .and_then(|tail| tail.find(window))
+            .map(|found| found.end())
+        else {
             return;
         };
         let end = hit.end + length;
@@ -64,7 +68,12 @@ impl CompiledFormat {
         if open || is_filler(token) || loose && !is_random(tail) {
             return;
         }
-        page.add(Secrets, self.format.kind, start..end, self.format.confidence);
+        page.add(
+            Secrets,
+            self.format.kind,
+            start..end,
+            self.format.confidence,
+        );
     }
 
     /// The beginning in its own letter case, after nothing that it would be the middle of.
@@ -72,7 +81,10 @@ impl CompiledFormat {
         let written = slice(bytes, hit.start, hit.end);
         let lead = slice(bytes, start, hit.start);
         let first = at(bytes, start).is_some_and(is_word);
-        self.format.prefixes.iter().any(|prefix| prefix.as_bytes() == written)
+        self.format
+            .prefixes
+            .iter()
+            .any(|prefix| prefix.as_bytes() == written)
             && lead.iter().all(u8::is_ascii_graphic)
             && !(first && before(bytes, start).is_some_and(|byte| byte.is_ascii_alphanumeric()))
     }
@@ -91,7 +103,12 @@ mod tests {
     #[test]
     fn every_format_compiles() {
         for format in formats::all() {
-            assert!(compiled(format.tail).is_ok(), "{}: {}", format.kind, format.tail);
+            assert!(
+                compiled(format.tail).is_ok(),
+                "{}: {}",
+                format.kind,
+                format.tail
+            );
         }
     }
 }

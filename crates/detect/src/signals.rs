@@ -28,15 +28,27 @@ pub(crate) struct Phrase {
 }
 
 const fn order(begins: &'static [&'static str], follows: &'static str) -> Phrase {
-    Phrase { sign: INSTRUCTIONS, begins, follows }
+    Phrase {
+        sign: INSTRUCTIONS,
+        begins,
+        follows,
+    }
 }
 
 const fn poison(begins: &'static [&'static str], follows: &'static str) -> Phrase {
-    Phrase { sign: TOOL_POISONING, begins, follows }
+    Phrase {
+        sign: TOOL_POISONING,
+        begins,
+        follows,
+    }
 }
 
 const fn hidden(begins: &'static [&'static str], follows: &'static str) -> Phrase {
-    Phrase { sign: HIDDEN_TEXT, begins, follows }
+    Phrase {
+        sign: HIDDEN_TEXT,
+        begins,
+        follows,
+    }
 }
 
 /// Phrases; `follows` is matched in any letter case from where `begins` ends.
@@ -92,18 +104,29 @@ pub(crate) struct CompiledPhrase {
 
 impl CompiledPhrase {
     pub(crate) const fn new(phrase: &'static Phrase) -> Self {
-        Self { phrase, follows: OnceLock::new() }
+        Self {
+            phrase,
+            follows: OnceLock::new(),
+        }
     }
 
     /// Notes the sign where the rest of the phrase follows.
     pub(crate) fn read(&self, page: &mut Page<'_>, hit: &Range<usize>) {
-        let letter = slice(page.bytes, hit.start, hit.end).first().is_some_and(u8::is_ascii_alphabetic);
+        let letter = slice(page.bytes, hit.start, hit.end)
+            .first()
+            .is_some_and(u8::is_ascii_alphabetic);
         if page.signs.contains(&self.phrase.sign) || letter && !word_starts(page.bytes, hit.start) {
             return;
         }
         let window = slice(page.bytes, hit.end, hit.end + PHRASE_BYTES_MAX);
-        let follows = self.follows.get_or_init(|| compiled(self.phrase.follows).ok());
-        if self.phrase.follows.is_empty() || follows.as_ref().is_some_and(|follows| follows.is_match(window)) {
+        let follows = self
+            .follows
+            .get_or_init(|| compiled(self.phrase.follows).ok());
+        if self.phrase.follows.is_empty()
+            || follows
+                .as_ref()
+                .is_some_and(|follows| follows.is_match(window))
+        {
             page.note(self.phrase.sign);
         }
     }
@@ -154,16 +177,31 @@ mod tests {
     fn every_phrase_compiles_and_is_in_lower_case() {
         for phrase in PHRASES {
             assert!(compiled(phrase.follows).is_ok(), "{:?}", phrase.begins);
-            assert!(phrase.begins.iter().all(|text| text.to_lowercase() == *text));
+            assert!(
+                phrase
+                    .begins
+                    .iter()
+                    .all(|text| text.to_lowercase() == *text)
+            );
         }
     }
 
     #[test]
     fn what_scripts_and_flags_need_is_not_hidden() {
-        for text in ["👩\u{200d}💻", "می\u{200c}خواهم", "🏴\u{e0067}\u{e0062}\u{e007f} flag", "\u{feff}start"] {
+        for text in [
+            "👩\u{200d}💻",
+            "می\u{200c}خواهم",
+            "🏴\u{e0067}\u{e0062}\u{e007f} flag",
+            "\u{feff}start",
+        ] {
             assert!(!has_hidden(text), "{text:?}");
         }
-        for text in ["pay\u{200b}pal", "x\u{202e}gnp.exe", "hi\u{e0069}\u{e0067}", "a \u{200b}\u{200c}\u{200b}\u{200c} b"] {
+        for text in [
+            "pay\u{200b}pal",
+            "x\u{202e}gnp.exe",
+            "hi\u{e0069}\u{e0067}",
+            "a \u{200b}\u{200c}\u{200b}\u{200c} b",
+        ] {
             assert!(has_hidden(text), "{text:?}");
         }
     }

@@ -36,22 +36,44 @@ pub(crate) enum Trigger {
 
 /// The literals of the product, each with whom it belongs to.
 pub(crate) fn builtin() -> Vec<(&'static str, Trigger)> {
-    let formats = formats::all().enumerate().flat_map(|(place, format)| each(format.prefixes, Trigger::Format(place)));
-    let phrases = PHRASES.iter().enumerate().flat_map(|(place, phrase)| each(phrase.begins, Trigger::Phrase(place)));
-    let words = WORDS.iter().flat_map(|(word, texts)| each(texts, Trigger::Word(*word)));
+    let formats = formats::all()
+        .enumerate()
+        .flat_map(|(place, format)| each(format.prefixes, Trigger::Format(place)));
+    let phrases = PHRASES
+        .iter()
+        .enumerate()
+        .flat_map(|(place, phrase)| each(phrase.begins, Trigger::Phrase(place)));
+    let words = WORDS
+        .iter()
+        .flat_map(|(word, texts)| each(texts, Trigger::Word(*word)));
     formats
-        .chain(KEY_WORDS.iter().flat_map(|(strength, texts)| each(texts, Trigger::KeyWord(*strength))))
+        .chain(
+            KEY_WORDS
+                .iter()
+                .flat_map(|(strength, texts)| each(texts, Trigger::KeyWord(*strength))),
+        )
         .chain(each(SERVICES, Trigger::Service))
-        .chain(PLACES.iter().flat_map(|(place, texts)| each(texts, Trigger::Place(*place))))
+        .chain(
+            PLACES
+                .iter()
+                .flat_map(|(place, texts)| each(texts, Trigger::Place(*place))),
+        )
         .chain([("@", Trigger::At)])
         .chain(words)
-        .chain(WORDINGS.iter().flat_map(|(wording, texts)| each(texts, Trigger::Wording(*wording))))
+        .chain(
+            WORDINGS
+                .iter()
+                .flat_map(|(wording, texts)| each(texts, Trigger::Wording(*wording))),
+        )
         .chain(phrases)
         .chain(each(FHIR, Trigger::Fhir))
         .collect()
 }
 
-fn each<'t>(texts: &'t [&'static str], trigger: Trigger) -> impl Iterator<Item = (&'static str, Trigger)> + use<'t> {
+fn each<'t>(
+    texts: &'t [&'static str],
+    trigger: Trigger,
+) -> impl Iterator<Item = (&'static str, Trigger)> + use<'t> {
     texts.iter().map(move |text| (*text, trigger))
 }
 
@@ -59,7 +81,10 @@ fn each<'t>(texts: &'t [&'static str], trigger: Trigger) -> impl Iterator<Item =
 ///
 /// # Errors
 /// Where the texts are too many for one automaton.
-pub(crate) fn automaton<'t>(texts: impl Iterator<Item = &'t str>, kind: Option<AhoCorasickKind>) -> Result<AhoCorasick, BuildError> {
+pub(crate) fn automaton<'t>(
+    texts: impl Iterator<Item = &'t str>,
+    kind: Option<AhoCorasickKind>,
+) -> Result<AhoCorasick, BuildError> {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .kind(kind)

@@ -189,7 +189,11 @@ fn normalised<'t>(text: &str) -> View<'t> {
         builder.copy(at, rest.get(..plain).unwrap_or_default());
         let odd = rest.get(plain..).unwrap_or_default();
         let length = odd_length(odd);
-        odd_run(&mut builder, at + plain, odd.get(..length).unwrap_or_default());
+        odd_run(
+            &mut builder,
+            at + plain,
+            odd.get(..length).unwrap_or_default(),
+        );
         at += plain + length;
     }
     builder.finish(text.len())
@@ -300,7 +304,11 @@ mod tests {
         ];
         for text in odd {
             let view = View::new(text, None);
-            assert_eq!(view.text().to_ascii_lowercase(), searchable(text), "{text:?}");
+            assert_eq!(
+                view.text().to_ascii_lowercase(),
+                searchable(text),
+                "{text:?}"
+            );
         }
     }
 

@@ -73,7 +73,11 @@ impl<'v> Leaves<'v> {
             }
             place = *above;
         }
-        tokens.iter().rev().map(|token| format!("/{token}")).collect()
+        tokens
+            .iter()
+            .rev()
+            .map(|token| format!("/{token}"))
+            .collect()
     }
 
     fn open(&mut self, above: usize, step: Step<'v>) -> usize {
@@ -174,7 +178,15 @@ mod tests {
         }
         assert_eq!(
             seen,
-            ["/a~1b#=a/b", "/a~1b/0=x", "/a~1b/1/c#=c", "/a~1b/1/c=1", "/a~1b/1/d#=d", "/e#=e", "/e=y"]
+            [
+                "/a~1b#=a/b",
+                "/a~1b/0=x",
+                "/a~1b/1/c#=c",
+                "/a~1b/1/c=1",
+                "/a~1b/1/d#=d",
+                "/e#=e",
+                "/e=y"
+            ]
         );
     }
 }

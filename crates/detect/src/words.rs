@@ -36,7 +36,7 @@ pub(crate) const WORDS: &[(Word, &[&str])] = &[
         "phone", "phones", "telephone", "tel", "telefon", "teléfono", "telefono", "téléphone", "telepono", "mobile", "mobil", "cell", "celular", "handy",
         "fax", "sms", "text me", "call me", "dial", "whatsapp", "voicemail", "hotline", "msisdn", "landline", "on-call", "answering at", "numaram",
     ]),
-    (Word::Talk, &["call", "ring", "reach", "reach me", "contact", "answering", "office", "registered", "number is", "numbers are", "my number", "new number"]),
+    (Word::Talk, &["call", "reach", "reach me", "contact", "answering", "office", "registered", "number is", "numbers are", "my number", "new number"]),
     (Word::Card, &[
         "card", "cards", "credit", "debit", "cc", "visa", "mastercard", "amex", "american express", "maestro", "diners",
         "discover", "pan", "payment", "kreditkarte", "tarjeta", "carte",
@@ -53,14 +53,14 @@ pub(crate) const WORDS: &[(Word, &[&str])] = &[
     ]),
     (Word::Birth, &["birth", "born", "dob", "d.o.b", "birthday", "birthdate", "geburtsdatum", "date of birth", "date de naissance", "fecha de nacimiento", "data di nascita"]),
     (Word::NationalId, &[
-        "national id", "identity card", "id card", "identity number", "citizen", "nino", "national insurance", "nhs", "aadhaar", "aadhar", "uidai", "nric", "fin",
-        "pesel", "personnummer", "cpf", "curp", "dni", "nif", "nie", "nir", "codice fiscale", "fiscal code", "tckn", "kimlik", "hetu", "henkilötunnus", "rrn", "frn",
-        "resident registration", "voter", "epic", "south african id", "rsa id", "thai id", "id number", "sin", "social insurance", "insee", "bsn", "personalausweis", "ausweis", "rg",
+        "national id", "identity card", "id card", "identity number", "citizen", "nino", "national insurance", "nhs", "aadhaar", "aadhar", "uidai", "nric", "fin number", "fin:",
+        "pesel", "personnummer", "cpf", "curp", "dni", "nif", "nie:", "nie es", "número de identificación", "codice fiscale", "fiscal code", "tckn", "kimlik", "henkilötunnus", "rrn", "frn",
+        "resident registration", "voter", "epic", "south african id", "rsa id", "thai id", "id number", "sin:", "sin number", "my sin", "social insurance", "insee", "bsn", "personalausweis", "ausweis",
         "extranjero", "identificación", "henkilotunnus", "mbi", "medicare", "svnr", "sozialversicherung", "rentenversicherung", "versichertennummer", "krankenversicherung",
     ]),
     (Word::TaxId, &[
-        "tax", "tax id", "tin", "tfn", "itin", "ein", "vat", "ust-id", "ustid", "vat number", "abn", "acn", "gstin", "gst", "pan number", "pan card", "permanent account", "steuer",
-        "steuernummer", "idnr", "steueridentifikationsnummer", "partita iva", "uen", "organisationsnummer", "orgnr", "handelsregister", "nit", "cnpj", "rfc", "steuer-id",
+        "tax", "tax id", "tin:", "tin number", "tin is", "tfn", "itin", "ein", "vat", "ust-id", "ustid", "vat number", "abn", "acn", "gstin", "gst", "pan number", "pan card", "permanent account", "steuer",
+        "steuernummer", "idnr", "steueridentifikationsnummer", "partita iva", "uen", "organisationsnummer", "orgnr", "handelsregister", "cnpj", "steuer-id",
     ]),
     (Word::Bank, &["routing", "aba", "bank", "account number", "account no", "acct", "iban", "sort code", "konto", "rtn", "swift", "transit"]),
     (Word::Plate, &["plate", "plates", "registration number", "vehicle", "number plate", "license plate", "licence plate", "plaka", "kennzeichen", "araç"]),
@@ -73,5 +73,5 @@ pub(crate) const WORDS: &[(Word, &[&str])] = &[
         "chemotherapy", "hiv", "hepatitis", "diabetes", "cancer", "carcinoma", "tumor", "hypertension", "depression", "schizophrenia", "bipolar", "asthma", "epilepsy", "pregnant", "pregnancy",
         "insulin", "metformin", "lisinopril", "atorvastatin", "oxycodone", "sertraline", "allergic", "biopsy", "lab results", "blood type", "discharge summary", "hospitalized", "surgery", "disorder", "treated for",
     ]),
-    (Word::Version, &["version", "versions", "ver", "release", "released", "v", "bump", "bumps", "upgrade", "update", "build", "section", "rfc", "§", "oid"]),
+    (Word::Version, &["version", "versions", "release", "released", "bump", "bumps", "upgrade", "update", "build", "section", "rfc", "§"]),
 ];

@@ -51,7 +51,10 @@ pub(crate) fn verhoeff(digits: &[u8]) -> bool {
     for (place, digit) in digits.iter().rev().enumerate() {
         let mut moved = *digit;
         for _ in 0..place % 8 {
-            moved = PERMUTATION.get(usize::from(moved)).copied().unwrap_or_default();
+            moved = PERMUTATION
+                .get(usize::from(moved))
+                .copied()
+                .unwrap_or_default();
         }
         state = dihedral(state, moved);
     }

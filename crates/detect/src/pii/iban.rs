@@ -27,8 +27,12 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
 pub(crate) fn read(page: &mut Page<'_>, start: usize) {
     let bytes = page.bytes;
     let head = slice(bytes, start, start + 4).to_ascii_uppercase();
-    let [a, b, c, d] = head.as_slice() else { return };
-    if !(c.is_ascii_digit() && d.is_ascii_digit()) || before(bytes, start).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+    let [a, b, c, d] = head.as_slice() else {
+        return;
+    };
+    if !(c.is_ascii_digit() && d.is_ascii_digit())
+        || before(bytes, start).is_some_and(|byte| byte.is_ascii_alphanumeric())
+    {
         return;
     }
     let Some((_, length)) = LENGTHS.iter().find(|(country, _)| *country == &[*a, *b]) else {
@@ -38,7 +42,8 @@ pub(crate) fn read(page: &mut Page<'_>, start: usize) {
         return;
     };
     let rotated = text.iter().skip(4).chain(text.iter().take(4)).copied();
-    if !at(bytes, end).is_some_and(|byte| byte.is_ascii_alphanumeric()) && mod97(rotated) == Some(1) {
+    if !at(bytes, end).is_some_and(|byte| byte.is_ascii_alphanumeric()) && mod97(rotated) == Some(1)
+    {
         page.add(Pii, "IBAN", start..end, 0.95);
     }
 }

@@ -44,12 +44,34 @@ fn any(_: &[u8]) -> bool {
     true
 }
 
-const fn proven(kind: &'static str, forms: &'static [&'static str], check: fn(&[u8]) -> bool, words: &'static [Word]) -> Identifier {
-    Identifier { kind, forms, check, words, proven: true }
+const fn proven(
+    kind: &'static str,
+    forms: &'static [&'static str],
+    check: fn(&[u8]) -> bool,
+    words: &'static [Word],
+) -> Identifier {
+    Identifier {
+        kind,
+        forms,
+        check,
+        words,
+        proven: true,
+    }
 }
 
-const fn named(kind: &'static str, forms: &'static [&'static str], check: fn(&[u8]) -> bool, words: &'static [Word]) -> Identifier {
-    Identifier { kind, forms, check, words, proven: false }
+const fn named(
+    kind: &'static str,
+    forms: &'static [&'static str],
+    check: fn(&[u8]) -> bool,
+    words: &'static [Word],
+) -> Identifier {
+    Identifier {
+        kind,
+        forms,
+        check,
+        words,
+        proven: false,
+    }
 }
 
 #[rustfmt::skip]
@@ -104,16 +126,36 @@ pub(crate) fn read(page: &mut Page<'_>, run: &Range<usize>) {
     if plain.len() > ID_BYTES_MAX || page.covers(run.start) {
         return;
     }
-    let text: Vec<u8> = plain.iter().filter(|byte| !matches!(byte, b'-' | b' ' | b'/' | b'.' | b'_')).map(u8::to_ascii_uppercase).collect();
-    let near = |words: &[Word]| words.iter().any(|word| page.is_near(*word, run, WORD_DISTANCE));
+    let text: Vec<u8> = plain
+        .iter()
+        .filter(|byte| !matches!(byte, b'-' | b' ' | b'/' | b'.' | b'_'))
+        .map(u8::to_ascii_uppercase)
+        .collect();
+    let near = |words: &[Word]| {
+        words
+            .iter()
+            .any(|word| page.is_near(*word, run, WORD_DISTANCE))
+    };
     let found = IDENTIFIERS.iter().find(|identifier| {
-        identifier.forms.iter().any(|form| has_form(&text, form.as_bytes()))
+        identifier
+            .forms
+            .iter()
+            .any(|form| has_form(&text, form.as_bytes()))
             && (identifier.check)(&text)
             && (identifier.proven || near(identifier.words))
     });
     let Some(identifier) = found else { return };
-    let confidence = if near(identifier.words) { NAMED + 0.2 } else { PROVEN };
-    page.add(Pii, identifier.kind, run.clone(), confidence.min(if identifier.proven { 0.9 } else { NAMED }));
+    let confidence = if near(identifier.words) {
+        NAMED + 0.2
+    } else {
+        PROVEN
+    };
+    page.add(
+        Pii,
+        identifier.kind,
+        run.clone(),
+        confidence.min(if identifier.proven { 0.9 } else { NAMED }),
+    );
 }
 
 fn has_form(text: &[u8], form: &[u8]) -> bool {
@@ -127,11 +169,14 @@ fn has_form(text: &[u8], form: &[u8]) -> bool {
 }
 
 fn last(text: &[u8]) -> u32 {
-    text.last().map_or(10, |byte| u32::from(byte.saturating_sub(b'0')))
+    text.last()
+        .map_or(10, |byte| u32::from(byte.saturating_sub(b'0')))
 }
 
 fn number(text: &[u8]) -> u64 {
-    digits_of(text).iter().fold(0, |sum, digit| sum * 10 + u64::from(*digit))
+    digits_of(text)
+        .iter()
+        .fold(0, |sum, digit| sum * 10 + u64::from(*digit))
 }
 
 /// Six digits that are a date: year, month, day.
@@ -157,11 +202,17 @@ fn spanish(text: &[u8]) -> bool {
 }
 
 fn finnish(text: &[u8]) -> bool {
-    let digits: Vec<u8> = text.iter().take(6).chain(text.iter().skip(7).take(3)).copied().collect();
+    let digits: Vec<u8> = text
+        .iter()
+        .take(6)
+        .chain(text.iter().skip(7).take(3))
+        .copied()
+        .collect();
     let part = |from: usize| number(text.get(from..from + 2).unwrap_or_default());
     (1..=31).contains(&part(0))
         && (1..=12).contains(&part(2))
-        && letter_of(b"0123456789ABCDEFHJKLMNPRSTUVWXY", number(&digits) % 31) == text.last().copied()
+        && letter_of(b"0123456789ABCDEFHJKLMNPRSTUVWXY", number(&digits) % 31)
+            == text.last().copied()
 }
 
 fn singaporean(text: &[u8]) -> bool {
@@ -180,12 +231,34 @@ fn singaporean(text: &[u8]) -> bool {
 fn british(text: &[u8]) -> bool {
     let [a, b, .., last] = text else { return false };
     let barred = |byte: &u8| matches!(byte, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
-    !barred(a) && !barred(b) && *b != b'O' && matches!(last, b'A'..=b'D') && !matches!((a, b), (b'B', b'G') | (b'G', b'B') | (b'N', b'K') | (b'K', b'N') | (b'T', b'N') | (b'N', b'T') | (b'Z', b'Z'))
+    !barred(a)
+        && !barred(b)
+        && *b != b'O'
+        && matches!(last, b'A'..=b'D')
+        && !matches!(
+            (a, b),
+            (b'B', b'G')
+                | (b'G', b'B')
+                | (b'N', b'K')
+                | (b'K', b'N')
+                | (b'T', b'N')
+                | (b'N', b'T')
+                | (b'Z', b'Z')
+        )
 }
 
 fn italian(text: &[u8]) -> bool {
-    const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
-    let value = |byte: &u8| usize::from(if byte.is_ascii_digit() { byte - b'0' } else { byte.saturating_sub(b'A') });
+    const ODD: [u32; 26] = [
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
+        23,
+    ];
+    let value = |byte: &u8| {
+        usize::from(if byte.is_ascii_digit() {
+            byte - b'0'
+        } else {
+            byte.saturating_sub(b'A')
+        })
+    };
     let sum: u32 = text
         .iter()
         .take(15)
@@ -199,16 +272,33 @@ fn italian(text: &[u8]) -> bool {
 }
 
 fn chinese(text: &[u8]) -> bool {
-    let sum = weighted(&digits_of(text.get(..17).unwrap_or_default()), &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]);
-    letter_of(b"10X98765432", u64::from(sum % 11)) == text.last().copied() && matches!(number(text.get(6..8).unwrap_or_default()), 18..=20)
+    let sum = weighted(
+        &digits_of(text.get(..17).unwrap_or_default()),
+        &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2],
+    );
+    letter_of(b"10X98765432", u64::from(sum % 11)) == text.last().copied()
+        && matches!(number(text.get(6..8).unwrap_or_default()), 18..=20)
 }
 
 fn turkish(text: &[u8]) -> bool {
     let digits = digits_of(text);
-    let odd: u32 = digits.iter().step_by(2).take(5).map(|digit| u32::from(*digit)).sum();
-    let even: u32 = digits.iter().skip(1).step_by(2).take(4).map(|digit| u32::from(*digit)).sum();
+    let odd: u32 = digits
+        .iter()
+        .step_by(2)
+        .take(5)
+        .map(|digit| u32::from(*digit))
+        .sum();
+    let even: u32 = digits
+        .iter()
+        .skip(1)
+        .step_by(2)
+        .take(4)
+        .map(|digit| u32::from(*digit))
+        .sum();
     let total: u32 = digits.iter().take(10).map(|digit| u32::from(*digit)).sum();
-    digits.first() != Some(&0) && (odd * 7 + 100 - even) % 10 == digits.get(9).map_or(99, |digit| u32::from(*digit)) && total % 10 == last(text)
+    digits.first() != Some(&0)
+        && (odd * 7 + 100 - even) % 10 == digits.get(9).map_or(99, |digit| u32::from(*digit))
+        && total % 10 == last(text)
 }
 
 fn brazilian(text: &[u8]) -> bool {
@@ -219,7 +309,8 @@ fn brazilian(text: &[u8]) -> bool {
     };
     let same = digits.iter().all(|digit| Some(digit) == digits.first());
     !same
-        && digits.get(9).map(|digit| u32::from(*digit)) == Some(check(&[10, 9, 8, 7, 6, 5, 4, 3, 2]))
+        && digits.get(9).map(|digit| u32::from(*digit))
+            == Some(check(&[10, 9, 8, 7, 6, 5, 4, 3, 2]))
         && check(&[11, 10, 9, 8, 7, 6, 5, 4, 3, 2]) == last(text)
 }
 

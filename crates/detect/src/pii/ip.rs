@@ -18,14 +18,17 @@ const WORD_DISTANCE: usize = 24;
 /// Reads a dotted address that begins at `start`.
 pub(crate) fn read_v4(page: &mut Page<'_>, start: usize) {
     let bytes = page.bytes;
-    let length = run(bytes, start, 16, |byte| byte.is_ascii_digit() || byte == b'.');
+    let length = run(bytes, start, 16, |byte| {
+        byte.is_ascii_digit() || byte == b'.'
+    });
     let text = slice(bytes, start, start + length);
     let text = text.strip_suffix(b".").unwrap_or(text);
     let end = start + text.len();
     let Some(address) = parsed::<Ipv4Addr>(text) else {
         return;
     };
-    if before(bytes, start).is_some_and(|byte| is_word(byte) || matches!(byte, b'.' | b'-' | b':')) && !is_mapped(bytes, start)
+    if before(bytes, start).is_some_and(|byte| is_word(byte) || matches!(byte, b'.' | b'-' | b':'))
+        && !is_mapped(bytes, start)
         || at(bytes, end).is_some_and(|byte| is_word(byte) || byte == b'-')
     {
         return;
@@ -73,12 +76,23 @@ pub(crate) fn read_v6(page: &mut Page<'_>, place: usize) -> usize {
     };
     let named = page.is_before(Word::Ip, start, WORD_DISTANCE);
     let digits = text.iter().any(u8::is_ascii_digit);
-    let parts = text.split(|byte| *byte == b':').filter(|part| !part.is_empty());
-    let (many, long) = (parts.clone().count() >= 3, parts.clone().any(|part| part.len() >= 3));
+    let parts = text
+        .split(|byte| *byte == b':')
+        .filter(|part| !part.is_empty());
+    let (many, long) = (
+        parts.clone().count() >= 3,
+        parts.clone().any(|part| part.len() >= 3),
+    );
     let network = at(bytes, end) == Some(b'/');
     let confidence = match address {
         _ if named => 0.8,
-        address if address.is_loopback() || address.is_unspecified() => if network { 0.5 } else { 0.3 },
+        address if address.is_loopback() || address.is_unspecified() => {
+            if network {
+                0.5
+            } else {
+                0.3
+            }
+        }
         _ if digits && (many || long) => 0.7,
         _ => 0.3,
     };

@@ -11,7 +11,9 @@ use std::ops::Range;
 use toolgate_model::DataClass;
 
 use super::filler::{is_filler, is_named, is_random, is_reference, is_word_of_forms};
-use crate::bytes::{at, before, contains, count, entropy, is_hex, is_name, is_uuid, is_word, run, run_back, slice};
+use crate::bytes::{
+    at, before, contains, count, entropy, is_hex, is_name, is_uuid, is_word, run, run_back, slice,
+};
 use crate::page::Page;
 
 /// Bytes of a name before and after its key word. LIMIT: names in programs are shorter.
@@ -34,23 +36,148 @@ pub(crate) enum Strength {
 
 /// Key words in lower case.
 pub(crate) const KEY_WORDS: &[(Strength, &[&str])] = &[
-    (Strength::Password, &["password", "passwd", "passphrase", "pwd", "_pass", "pass=", "pass\"", "-pass", "passwort", "contraseña", "motdepasse", "mot de passe", "senha", "userpass", "dbpass"]),
-    (Strength::Strong, &["secret", "token", "apikey", "api key", "api_key", "api-key", "credential", "bearer", "authorization", "api-auth", "user_auth", "client_srt", "jfrog-art-api", "sonarlogin", "sonar.login"]),
-    (Strength::Weak, &["key", "access", "private", "auth", "unseal", "reporter_id", "session", "cookie", "signature", "login_with_api_key"]),
+    (
+        Strength::Password,
+        &[
+            "password",
+            "passwd",
+            "passphrase",
+            "pwd",
+            "_pass",
+            "pass=",
+            "pass\"",
+            "-pass",
+            "passwort",
+            "contraseña",
+            "motdepasse",
+            "mot de passe",
+            "senha",
+            "userpass",
+            "dbpass",
+        ],
+    ),
+    (
+        Strength::Strong,
+        &[
+            "secret",
+            "token",
+            "apikey",
+            "api key",
+            "api_key",
+            "api-key",
+            "credential",
+            "bearer",
+            "authorization",
+            "api-auth",
+            "user_auth",
+            "client_srt",
+            "jfrog-art-api",
+            "sonarlogin",
+            "sonar.login",
+        ],
+    ),
+    (
+        Strength::Weak,
+        &[
+            "key",
+            "access",
+            "private",
+            "auth",
+            "unseal",
+            "reporter_id",
+            "session",
+            "cookie",
+            "signature",
+            "login_with_api_key",
+        ],
+    ),
 ];
 
 /// What a name contains that is no secret although a key word is in it.
 const HARMLESS: &[&[u8]] = &[
-    b"public", b"pubkey", b"pub_key", b"cache", b"idempot", b"primary", b"foreign", b"sortkey", b"sort_key", b"partition", b"monkey", b"keyboard", b"keyword",
-    b"hotkey", b"dedup", b"keyring", b"keystore", b"keyframe", b"tokeniz", b"kms", b"keyvault", b"accessib", b"secretary", b"author\"", b"authors", b"checksum",
-    b"digest", b"_hash", b"keysize", b"key_size", b"csrf", b"authenticity", b"sitekey", b"site_key", b"publishable", b"keycode", b"keypress", b"key_id", b"accessor",
-    b"author ", b"author=", b"author:", b"bucket",
+    b"public",
+    b"pubkey",
+    b"pub_key",
+    b"cache",
+    b"idempot",
+    b"primary",
+    b"foreign",
+    b"sortkey",
+    b"sort_key",
+    b"partition",
+    b"monkey",
+    b"keyboard",
+    b"keyword",
+    b"hotkey",
+    b"dedup",
+    b"keyring",
+    b"keystore",
+    b"keyframe",
+    b"tokeniz",
+    b"kms",
+    b"keyvault",
+    b"accessib",
+    b"secretary",
+    b"author\"",
+    b"authors",
+    b"checksum",
+    b"digest",
+    b"_hash",
+    b"keysize",
+    b"key_size",
+    b"csrf",
+    b"authenticity",
+    b"sitekey",
+    b"site_key",
+    b"publishable",
+    b"keycode",
+    b"keypress",
+    b"key_id",
+    b"accessor",
+    b"author ",
+    b"author=",
+    b"author:",
+    b"bucket",
 ];
 
 /// What a name ends in that says it names something about the secret.
 const ABOUT: &[&str] = &[
-    "id", "ids", "name", "names", "url", "uri", "path", "file", "type", "size", "length", "len", "count", "field", "label", "expires", "expiry", "expiration", "ttl", "hint", "policy", "version", "arn",
-    "sid", "at", "in", "endpoint", "format", "source", "ref", "info", "mode", "status", "usage", "server", "host",
+    "id",
+    "ids",
+    "name",
+    "names",
+    "url",
+    "uri",
+    "path",
+    "file",
+    "type",
+    "size",
+    "length",
+    "len",
+    "count",
+    "field",
+    "label",
+    "expires",
+    "expiry",
+    "expiration",
+    "ttl",
+    "hint",
+    "policy",
+    "version",
+    "arn",
+    "sid",
+    "at",
+    "in",
+    "endpoint",
+    "format",
+    "source",
+    "ref",
+    "info",
+    "mode",
+    "status",
+    "usage",
+    "server",
+    "host",
 ];
 
 /// How name and value are joined.
@@ -78,7 +205,10 @@ pub(crate) fn read(page: &mut Page<'_>, hit: &Range<usize>, strength: Strength) 
     let bytes = page.bytes;
     let name = name_around(bytes, hit);
     let written = slice(bytes, name.start, name.end);
-    if HARMLESS.iter().any(|part| contains(slice(bytes, name.start, name.end + 1), part)) {
+    if HARMLESS
+        .iter()
+        .any(|part| contains(slice(bytes, name.start, name.end + 1), part))
+    {
         return;
     }
     let strength = raised(strength, written);
@@ -103,23 +233,33 @@ fn judge(page: &mut Page<'_>, name: &Range<usize>, strength: Strength, value: Va
     if is_reference(text) || is_word_of_forms(text) || page.covers(value.at.start) {
         return;
     }
-    let shouted = slice(bytes, name.start, name.end).iter().all(|byte| !byte.is_ascii_lowercase());
+    let shouted = slice(bytes, name.start, name.end)
+        .iter()
+        .all(|byte| !byte.is_ascii_lowercase());
     let flag = slice(bytes, name.start.saturating_sub(2), name.start) == b"--";
-    let assigned = value.joint == Joint::Assigned || flag || value.quoted && value.joint == Joint::Listed;
+    let assigned =
+        value.joint == Joint::Assigned || flag || value.quoted && value.joint == Joint::Listed;
     let is_password = strength == Strength::Password
         && assigned
         && is_passwordlike(text, &value, shouted && value.tight || flag);
     let is_secret = strength >= Strength::Strong && assigned && is_phrase(text, &value);
     if is_password {
         page.add(DataClass::Secrets, "PASSWORD", value.at, 0.8);
-    } else if is_opaque(text, if flag { Joint::Assigned } else { value.joint }, strength) || is_secret {
+    } else if is_opaque(
+        text,
+        if flag { Joint::Assigned } else { value.joint },
+        strength,
+    ) || is_secret
+    {
         page.add(DataClass::Secrets, "OPAQUE_TOKEN", value.at, 0.75);
     }
 }
 
 /// The whole name that a key word stands in.
 fn name_around(bytes: &[u8], hit: &Range<usize>) -> Range<usize> {
-    let left = run_back(bytes, hit.start, NAME_BYTES_MAX, |byte| is_name(byte) || byte == b'.');
+    let left = run_back(bytes, hit.start, NAME_BYTES_MAX, |byte| {
+        is_name(byte) || byte == b'.'
+    });
     let right = run(bytes, hit.end, NAME_BYTES_MAX, is_name);
     hit.start - left..hit.end + right
 }
@@ -127,12 +267,33 @@ fn name_around(bytes: &[u8], hit: &Range<usize>) -> Range<usize> {
 /// A weak word is strong in company: `access_key`, `private_token`, `license_key`.
 fn raised(strength: Strength, name: &[u8]) -> Strength {
     const COMPANY: &[&[u8]] = &[
-        b"api", b"access", b"secret", b"private", b"auth", b"license", b"licence", b"sign", b"encrypt", b"master", b"shared", b"client", b"service", b"account", b"storage",
-        b"preshared", b"psk", b"user", b"app", b"admin", b"token",
+        b"api",
+        b"access",
+        b"secret",
+        b"private",
+        b"auth",
+        b"license",
+        b"licence",
+        b"sign",
+        b"encrypt",
+        b"master",
+        b"shared",
+        b"client",
+        b"service",
+        b"account",
+        b"storage",
+        b"preshared",
+        b"psk",
+        b"user",
+        b"app",
+        b"admin",
+        b"token",
     ];
     let in_company = COMPANY.iter().filter(|word| contains(name, word)).count();
     match strength {
-        Strength::Weak if in_company >= 1 && contains(name, b"key") || in_company >= 2 => Strength::Strong,
+        Strength::Weak if in_company >= 1 && contains(name, b"key") || in_company >= 2 => {
+            Strength::Strong
+        }
         other => other,
     }
 }
@@ -151,9 +312,10 @@ fn is_about(name: &[u8], behind: usize) -> bool {
         .and_then(|at| last.get(at..))
         .unwrap_or(last);
     !tail.is_empty()
-        && ABOUT
-            .iter()
-            .any(|word| last.eq_ignore_ascii_case(word.as_bytes()) || camel.eq_ignore_ascii_case(word.as_bytes()))
+        && ABOUT.iter().any(|word| {
+            last.eq_ignore_ascii_case(word.as_bytes())
+                || camel.eq_ignore_ascii_case(word.as_bytes())
+        })
 }
 
 /// A value that is written on to its name: `datadog-secrettoken-0024…`, `SECRETkey-abc1…`.
@@ -186,7 +348,9 @@ fn value_after(bytes: &[u8], name_end: usize) -> Option<Value> {
             b'\n' | b'\r' => lines += 1,
             b'\\' | b']' | b')' | b'(' | b'[' | b'}' | b'@' | b'*' => {}
             b'<' if joint.is_some() => return None,
-            b'i' if slice(bytes, place, place + 3) == b"is " && spaces > 0 && joint.is_none() => place += 1,
+            b'i' if slice(bytes, place, place + 3) == b"is " && spaces > 0 && joint.is_none() => {
+                place += 1
+            }
             _ => break,
         }
         place += 1;
@@ -207,7 +371,23 @@ fn value_after(bytes: &[u8], name_end: usize) -> Option<Value> {
 fn value_end(bytes: &[u8], from: usize, quote: Option<u8>) -> usize {
     let ends = |byte: u8| match quote {
         Some(quote) => byte == quote || byte == b'\n',
-        None => byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b',' | b';' | b'&' | b')' | b']' | b'}' | b'|'),
+        None => {
+            byte.is_ascii_whitespace()
+                || matches!(
+                    byte,
+                    b'"' | b'\''
+                        | b'`'
+                        | b'<'
+                        | b'>'
+                        | b','
+                        | b';'
+                        | b'&'
+                        | b')'
+                        | b']'
+                        | b'}'
+                        | b'|'
+                )
+        }
     };
     from + run(bytes, from, VALUE_BYTES_MAX, |byte| !ends(byte))
 }
@@ -234,7 +414,8 @@ fn is_passwordlike(text: &[u8], value: &Value, shell: bool) -> bool {
         return spaces == 0 || odd > 2;
     }
     // Not quoted: in a program it would be a variable.
-    let code = contains(text, b"(") || contains(text, b"[") || text.contains(&b'.') && is_named(text);
+    let code =
+        contains(text, b"(") || contains(text, b"[") || text.contains(&b'.') && is_named(text);
     !code && odd > 0 && !is_named(text) && entropy(text) > 2.0
 }
 
@@ -244,7 +425,9 @@ fn is_prose(text: &[u8], spaces: usize, odd: usize) -> bool {
 
 /// A quoted secret that is no random token: `development#product`.
 fn is_phrase(text: &[u8], value: &Value) -> bool {
-    let odd = count(text, |byte| byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'_' | b'-' | b'/' | b':'));
+    let odd = count(text, |byte| {
+        byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'_' | b'-' | b'/' | b':')
+    });
     let spaces = count(text, |byte| *byte == b' ');
     value.quoted
         && value.joint == Joint::Assigned
@@ -265,7 +448,9 @@ fn is_opaque(text: &[u8], joint: Joint, strength: Strength) -> bool {
         (Joint::Assigned, _) => 10,
         (Joint::Listed | Joint::Beside, _) => 16,
     };
-    let strange = text.iter().any(|byte| byte.is_ascii_whitespace() || *byte >= 0x80 || matches!(byte, b'"' | b'(' | b'{' | b'\\'));
+    let strange = text.iter().any(|byte| {
+        byte.is_ascii_whitespace() || *byte >= 0x80 || matches!(byte, b'"' | b'(' | b'{' | b'\\')
+    });
     if text.len() < least || strange || contains(text, b"://") || is_path(text) {
         return false;
     }
@@ -280,9 +465,18 @@ fn is_opaque(text: &[u8], joint: Joint, strength: Strength) -> bool {
 }
 
 fn is_digest(text: &[u8]) -> bool {
-    [&b"sha256:"[..], b"sha256-", b"sha512-", b"sha384-", b"sha1-", b"sha1:", b"md5:", b"md5-"]
-        .iter()
-        .any(|name| text.starts_with(name))
+    [
+        &b"sha256:"[..],
+        b"sha256-",
+        b"sha512-",
+        b"sha384-",
+        b"sha1-",
+        b"sha1:",
+        b"md5:",
+        b"md5-",
+    ]
+    .iter()
+    .any(|name| text.starts_with(name))
 }
 
 /// Whether slashes make it a path rather than base64.
@@ -290,7 +484,13 @@ fn is_path(text: &[u8]) -> bool {
     let parts = text.split(|byte| *byte == b'/').count();
     let words = text
         .split(|byte| *byte == b'/')
-        .filter(|part| part.len() > 1 && part.len() < 16 && part.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_' | b'.')))
+        .filter(|part| {
+            part.len() > 1
+                && part.len() < 16
+                && part
+                    .iter()
+                    .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_' | b'.'))
+        })
         .count();
     text.starts_with(b"/") || text.starts_with(b"./") || parts > 2 && words * 2 >= parts
 }
@@ -298,17 +498,33 @@ fn is_path(text: &[u8]) -> bool {
 /// Names of services, with a random value straight behind: `deepgram: …`, `wandb-…`.
 pub(crate) fn read_service(page: &mut Page<'_>, hit: &Range<usize>) {
     let bytes = page.bytes;
-    if before(bytes, hit.start).is_some_and(is_word) || at(bytes, hit.end).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+    if before(bytes, hit.start).is_some_and(is_word)
+        || at(bytes, hit.end).is_some_and(|byte| byte.is_ascii_alphanumeric())
+    {
         return;
     }
-    let gap = run(bytes, hit.end, 5, |byte| matches!(byte, b' ' | b':' | b'=' | b'-' | b'_' | b'"' | b'\'' | b'>'));
+    let gap = run(bytes, hit.end, 5, |byte| {
+        matches!(byte, b' ' | b':' | b'=' | b'-' | b'_' | b'"' | b'\'' | b'>')
+    });
     let from = hit.end + gap;
-    let end = from + run(bytes, from, VALUE_BYTES_MAX, |byte| is_name(byte) || matches!(byte, b'.' | b'/' | b'+' | b'|'));
+    let end = from
+        + run(bytes, from, VALUE_BYTES_MAX, |byte| {
+            is_name(byte) || matches!(byte, b'.' | b'/' | b'+' | b'|')
+        });
     let value = trimmed(bytes, from..end);
     let text = slice(bytes, value.start, value.end);
-    let assigned = slice(bytes, hit.end, from).iter().any(|byte| matches!(byte, b':' | b'='));
-    let digest = is_hex(text) && (text.len() == 40 || text.len() == 64) || is_uuid(text) && !assigned;
-    if gap > 0 && text.len() >= 20 && !digest && !is_path(text) && is_random(text) && !page.covers(value.start) {
+    let assigned = slice(bytes, hit.end, from)
+        .iter()
+        .any(|byte| matches!(byte, b':' | b'='));
+    let digest =
+        is_hex(text) && (text.len() == 40 || text.len() == 64) || is_uuid(text) && !assigned;
+    if gap > 0
+        && text.len() >= 20
+        && !digest
+        && !is_path(text)
+        && is_random(text)
+        && !page.covers(value.start)
+    {
         page.add(DataClass::Secrets, "OPAQUE_TOKEN", value, 0.6);
     }
 }

@@ -8,17 +8,112 @@ use crate::bytes::{contains, count, entropy, longest_stair};
 
 /// Words that a made-up value contains.
 const MADE_UP: &[&[u8]] = &[
-    b"example", b"placeholder", b"changeme", b"change_me", b"change-me", b"change_this", b"your_", b"your-", b"yourpass", b"yourtoken", b"yourkey",
-    b"insert", b"replace", b"redacted", b"dummy", b"sample", b"xxxx", b"****", b"....", b"todo", b"fixme", b"not-a-real", b"notreal", b"fake",
-    b"<password", b"_here", b"-here",
+    b"example",
+    b"placeholder",
+    b"changeme",
+    b"change_me",
+    b"change-me",
+    b"change_this",
+    b"your_",
+    b"your-",
+    b"yourpass",
+    b"yourtoken",
+    b"yourkey",
+    b"insert",
+    b"replace",
+    b"redacted",
+    b"dummy",
+    b"sample",
+    b"xxxx",
+    b"****",
+    b"....",
+    b"todo",
+    b"fixme",
+    b"not-a-real",
+    b"notreal",
+    b"fake",
+    b"<password",
+    b"_here",
+    b"-here",
 ];
 
 /// Values that are words of a form or a language.
 const WORDS: &[&str] = &[
-    "password", "passwd", "secret", "token", "string", "text", "number", "integer", "boolean", "object", "array", "null", "none", "nil", "undefined", "true",
-    "false", "required", "optional", "hidden", "default", "empty", "unknown", "username", "user", "admin:password", "value", "key", "bearer", "basic", "digest",
-    "yes", "no", "enabled", "disabled", "invalid", "expired", "missing", "incorrect", "test", "pass", "username:password", "user:password", "user:pass", "test:test",
-    "private", "public", "oauth", "oauth2", "jwt", "env", "file", "prompt", "plaintext", "encrypted", "hashed", "self", "this", "input", "output", "username:token", "type", "name", "token_type", "access_token", "refresh_token", "id_token", "authorization_code", "client_credentials", "reset", "forgot", "confirm", "current", "strong", "weak",
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "string",
+    "text",
+    "number",
+    "integer",
+    "boolean",
+    "object",
+    "array",
+    "null",
+    "none",
+    "nil",
+    "undefined",
+    "true",
+    "false",
+    "required",
+    "optional",
+    "hidden",
+    "default",
+    "empty",
+    "unknown",
+    "username",
+    "user",
+    "admin:password",
+    "value",
+    "key",
+    "bearer",
+    "basic",
+    "digest",
+    "yes",
+    "no",
+    "enabled",
+    "disabled",
+    "invalid",
+    "expired",
+    "missing",
+    "incorrect",
+    "test",
+    "pass",
+    "username:password",
+    "user:password",
+    "user:pass",
+    "test:test",
+    "private",
+    "public",
+    "oauth",
+    "oauth2",
+    "jwt",
+    "env",
+    "file",
+    "prompt",
+    "plaintext",
+    "encrypted",
+    "hashed",
+    "self",
+    "this",
+    "input",
+    "output",
+    "username:token",
+    "type",
+    "name",
+    "token_type",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "authorization_code",
+    "client_credentials",
+    "reset",
+    "forgot",
+    "confirm",
+    "current",
+    "strong",
+    "weak",
 ];
 
 /// Whether a token is filler: a made-up word in it, one character over and over, or a staircase
@@ -59,7 +154,9 @@ fn is_variable(name: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
         || name.len() < 40
             && name.first().is_some_and(u8::is_ascii_lowercase)
-            && name.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
 }
 
 /// Whether a value is a plain word that forms and programs use.
@@ -72,9 +169,14 @@ pub(crate) fn is_word_of_forms(value: &[u8]) -> bool {
 /// Whether a value looks like a name in a program: words joined by dots, dashes or underscores.
 pub(crate) fn is_named(value: &[u8]) -> bool {
     let digits = count(value, u8::is_ascii_digit);
-    let joints = count(value, |byte| matches!(byte, b'.' | b'_' | b'-' | b'/' | b':'));
+    let joints = count(value, |byte| {
+        matches!(byte, b'.' | b'_' | b'-' | b'/' | b':')
+    });
     let shape = value.split(|byte| matches!(byte, b'.' | b'_' | b'-' | b'/' | b':'));
-    let words = shape.clone().filter(|part| part.len() > 1 && part.iter().all(u8::is_ascii_alphabetic)).count();
+    let words = shape
+        .clone()
+        .filter(|part| part.len() > 1 && part.iter().all(u8::is_ascii_alphabetic))
+        .count();
     digits == 0 && joints == 0 && value.iter().all(u8::is_ascii_alphabetic) && !is_mixed(value)
         || joints > 0 && words * 2 > shape.count() && digits * 4 < value.len()
 }
@@ -113,20 +215,40 @@ mod tests {
 
     #[test]
     fn filler_is_known() {
-        for value in ["AKIAIOSFODNN7EXAMPLE", "xxxxxxxxxxxx", "1234567890abcdef", "aaaaaaaaaaaaaaaa"] {
+        for value in [
+            "AKIAIOSFODNN7EXAMPLE",
+            "xxxxxxxxxxxx",
+            "1234567890abcdef",
+            "aaaaaaaaaaaaaaaa",
+        ] {
             assert!(is_filler(value.as_bytes()), "{value}");
         }
-        for value in ["${TOKEN}", "$TOKEN", "<your token>", "{{ .Values.x }}", "getToken()"] {
+        for value in [
+            "${TOKEN}",
+            "$TOKEN",
+            "<your token>",
+            "{{ .Values.x }}",
+            "getToken()",
+        ] {
             assert!(is_reference(value.as_bytes()), "{value}");
         }
     }
 
     #[test]
     fn names_are_not_random_and_tokens_are() {
-        for value in ["aws_db_instance.default.password", "ReactNativeCameraKit", "my-namespace-prod-2", "getMasterUserPassword"] {
+        for value in [
+            "aws_db_instance.default.password",
+            "ReactNativeCameraKit",
+            "my-namespace-prod-2",
+            "getMasterUserPassword",
+        ] {
             assert!(!is_random(value.as_bytes()), "{value}");
         }
-        for value in ["ij1mut5oe606wlrf5z4u8u31264z3gag", "vkmz9ktJiinWyPqkyZlxGRBoat1QbmdmdQyvGxPuXDW", "ozg7Mn3BiGOm81jwqs51Z5"] {
+        for value in [
+            "ij1mut5oe606wlrf5z4u8u31264z3gag",
+            "vkmz9ktJiinWyPqkyZlxGRBoat1QbmdmdQyvGxPuXDW",
+            "ozg7Mn3BiGOm81jwqs51Z5",
+        ] {
             assert!(is_random(value.as_bytes()), "{value}");
         }
     }

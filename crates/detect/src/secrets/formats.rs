@@ -22,11 +22,7 @@ pub(crate) struct Format {
 }
 
 /// The beginning alone says what it is.
-const fn sure(
-    kind: &'static str,
-    prefixes: &'static [&'static str],
-    tail: &'static str,
-) -> Format {
+const fn sure(kind: &'static str, prefixes: &'static [&'static str], tail: &'static str) -> Format {
     Format {
         kind,
         prefixes,

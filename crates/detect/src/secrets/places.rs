@@ -26,7 +26,6 @@ const JWT_BYTES_MAX: usize = 16 << 10;
 /// What such a place begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    Url,
     PrivateKey,
     Jwt,
     Bearer,
@@ -41,7 +40,6 @@ pub(crate) enum Place {
 /// Each place with its beginnings, in lower case.
 #[rustfmt::skip]
 pub(crate) const PLACES: &[(Place, &[&str])] = &[
-    (Place::Url, &["://"]),
     (Place::PrivateKey, &["-----begin", "---- begin ssh2 encrypted private", "putty-user-key-file-"]),
     (Place::Jwt, &["eyj"]),
     (Place::Bearer, &["bearer ", "authorization: token ", "authorization: apikey ", "api-token "]),
@@ -59,7 +57,6 @@ pub(crate) fn read(page: &mut Page<'_>, hit: &Range<usize>, place: Place) {
         return;
     }
     match place {
-        Place::Url => url(page, hit),
         Place::PrivateKey => private_key(page, hit),
         Place::Jwt => jwt(page, hit),
         Place::Bearer => bearer(page, hit),
@@ -72,38 +69,69 @@ pub(crate) fn read(page: &mut Page<'_>, hit: &Range<usize>, place: Place) {
     }
 }
 
-/// User and password before the host.
-fn url(page: &mut Page<'_>, hit: &Range<usize>) {
+/// User and password before the `@` of a URL.
+pub(crate) fn url(page: &mut Page<'_>, hit: &Range<usize>) {
     let bytes = page.bytes;
-    let scheme = run_back(bytes, hit.start, 24, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'));
-    let length = run(bytes, hit.end, 300, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'?'));
-    let authority = slice(bytes, hit.end, hit.end + length);
-    let Some(end) = authority.iter().rposition(|byte| *byte == b'@') else {
-        return;
-    };
-    let user = slice(authority, 0, end);
+    let user_length = run_back(bytes, hit.start, USER_BYTES_MAX, |byte| {
+        !byte.is_ascii_whitespace()
+            && !matches!(byte, b'/' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'?')
+    });
+    let user_at = hit.start - user_length;
+    let user = slice(bytes, user_at, hit.start);
     let Some(colon) = user.iter().position(|byte| *byte == b':') else {
         return;
     };
-    let password = slice(user, colon + 1, end);
-    let invented = is_reference(password) || is_filler(password) || is_word_of_forms(password) && !is_store(slice(bytes, hit.start - scheme, hit.start));
-    if scheme > 0 && !password.is_empty() && !invented && authority.get(end + 1).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'[' | b'$' | b'{' | b'%' | b'_')) {
-        page.add(Secrets, "URL_CREDENTIALS", hit.end..hit.end + end, 0.85);
+    let before = slice(bytes, user_at.saturating_sub(3), user_at);
+    let scheme = run_back(bytes, user_at.saturating_sub(3), 24, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-')
+    });
+    if before != b"://" || scheme == 0 {
+        return;
+    }
+    let password = slice(user, colon + 1, user.len());
+    let store = is_store(slice(bytes, user_at - 3 - scheme, user_at - 3));
+    let invented =
+        is_reference(password) || is_filler(password) || is_word_of_forms(password) && !store;
+    let host = at(bytes, hit.end).is_some_and(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'[' | b'$' | b'{' | b'%' | b'_')
+    });
+    if !password.is_empty() && !invented && host {
+        page.add(Secrets, "URL_CREDENTIALS", user_at..hit.start, 0.85);
     }
 }
 
+/// Bytes of user and password in a URL.
+const USER_BYTES_MAX: usize = 160;
+
 /// Whether a scheme is that of a data store or queue, whose passwords are often plain words.
 fn is_store(scheme: &[u8]) -> bool {
-    [&b"postgres"[..], b"postgis", b"mysql", b"mongodb", b"redis", b"amqp", b"mssql", b"mariadb", b"sqlserver", b"oracle", b"clickhouse", b"ftp"]
-        .iter()
-        .any(|name| contains(scheme, name))
+    [
+        &b"postgres"[..],
+        b"postgis",
+        b"mysql",
+        b"mongodb",
+        b"redis",
+        b"amqp",
+        b"mssql",
+        b"mariadb",
+        b"sqlserver",
+        b"oracle",
+        b"clickhouse",
+        b"ftp",
+    ]
+    .iter()
+    .any(|name| contains(scheme, name))
 }
 
 /// A private key up to its end mark, or as far as it looks like one.
 fn private_key(page: &mut Page<'_>, hit: &Range<usize>) {
     let bytes = page.bytes;
     let head = slice(bytes, hit.start, hit.start + 80);
-    let closed = head.get(10..).unwrap_or_default().windows(5).position(|mark| mark == b"-----");
+    let closed = head
+        .get(10..)
+        .unwrap_or_default()
+        .windows(5)
+        .position(|mark| mark == b"-----");
     let putty = head.starts_with(b"PuTTY") || head.starts_with(b"----");
     let Some(head_end) = closed.map(|place| place + 15).or(putty.then_some(30)) else {
         return;
@@ -112,15 +140,33 @@ fn private_key(page: &mut Page<'_>, hit: &Range<usize>) {
     if !contains(title, b"private") && !head.starts_with(b"PuTTY") {
         return;
     }
-    let body = slice(bytes, hit.start + head_end, hit.start + PRIVATE_KEY_BYTES_MAX);
+    let body = slice(
+        bytes,
+        hit.start + head_end,
+        hit.start + PRIVATE_KEY_BYTES_MAX,
+    );
     let marked = memchr::memmem::find(body, b"-----END").map(|place| {
         let rest = slice(body, place + 8, place + 80);
-        let close = rest.windows(5).position(|mark| mark == b"-----").map_or(0, |at| at + 5);
+        let close = rest
+            .windows(5)
+            .position(|mark| mark == b"-----")
+            .map_or(0, |at| at + 5);
         place + 8 + close
     });
-    let open = || run(body, 0, body.len(), |byte| byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || matches!(byte, b'+' | b'/' | b'=' | b'\\' | b'"' | b',' | b'-' | b':'));
+    let open = || {
+        run(body, 0, body.len(), |byte| {
+            byte.is_ascii_alphanumeric()
+                || byte.is_ascii_whitespace()
+                || matches!(byte, b'+' | b'/' | b'=' | b'\\' | b'"' | b',' | b'-' | b':')
+        })
+    };
     let length = marked.unwrap_or_else(open);
-    page.add(Secrets, "PRIVATE_KEY", hit.start..hit.start + head_end + length, 0.95);
+    page.add(
+        Secrets,
+        "PRIVATE_KEY",
+        hit.start..hit.start + head_end + length,
+        0.95,
+    );
 }
 
 /// A JSON web token whose header decodes to JSON.
@@ -132,7 +178,9 @@ fn jwt(page: &mut Page<'_>, hit: &Range<usize>) {
     let mut end = hit.start;
     let mut parts = Vec::new();
     while parts.len() < 5 {
-        let length = run(bytes, end, JWT_BYTES_MAX, |byte| is_name(byte) || byte == b'=');
+        let length = run(bytes, end, JWT_BYTES_MAX, |byte| {
+            is_name(byte) || byte == b'='
+        });
         parts.push(end..end + length);
         end += length;
         if at(bytes, end) != Some(b'.') {
@@ -144,9 +192,13 @@ fn jwt(page: &mut Page<'_>, hit: &Range<usize>) {
         return;
     };
     let header = slice(bytes, header.start, header.end);
-    let is_token = base64_text(header).is_some_and(|text| text.contains("\"alg\"") || text.contains("\"enc\"") || text.contains("\"typ\""))
-        || slice(bytes, payload.start, payload.end).starts_with(b"eyJ");
-    let last = parts.iter().rfind(|part| !part.is_empty()).map_or(end, |part| part.end);
+    let is_token = base64_text(header).is_some_and(|text| {
+        text.contains("\"alg\"") || text.contains("\"enc\"") || text.contains("\"typ\"")
+    }) || slice(bytes, payload.start, payload.end).starts_with(b"eyJ");
+    let last = parts
+        .iter()
+        .rfind(|part| !part.is_empty())
+        .map_or(end, |part| part.end);
     if is_token && payload.len() >= 10 && header.len() >= 12 {
         page.add(Secrets, "JWT", hit.start..last, 0.9);
     }
@@ -154,10 +206,21 @@ fn jwt(page: &mut Page<'_>, hit: &Range<usize>) {
 
 fn bearer(page: &mut Page<'_>, hit: &Range<usize>) {
     let bytes = page.bytes;
-    let length = run(bytes, hit.end, PLACE_BYTES_MAX, |byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b',' | b';' | b'\\'));
+    let length = run(bytes, hit.end, PLACE_BYTES_MAX, |byte| {
+        byte.is_ascii_graphic()
+            && !matches!(
+                byte,
+                b'"' | b'\'' | b'`' | b'<' | b'>' | b',' | b';' | b'\\'
+            )
+    });
     let token = slice(bytes, hit.end, hit.end + length);
     let odd = count(token, |byte| !byte.is_ascii_alphabetic());
-    if token.len() >= 16 && odd > 0 && entropy(token) > 2.5 && !is_filler(token) && !is_reference(token) {
+    if token.len() >= 16
+        && odd > 0
+        && entropy(token) > 2.5
+        && !is_filler(token)
+        && !is_reference(token)
+    {
         page.add(Secrets, "BEARER_TOKEN", hit.end..hit.end + length, 0.85);
     }
 }
@@ -165,7 +228,9 @@ fn bearer(page: &mut Page<'_>, hit: &Range<usize>) {
 /// `Basic` and base64 of user and password.
 fn basic(page: &mut Page<'_>, hit: &Range<usize>) {
     let bytes = page.bytes;
-    let length = run(bytes, hit.end, PLACE_BYTES_MAX, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'));
+    let length = run(bytes, hit.end, PLACE_BYTES_MAX, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
+    });
     let token = slice(bytes, hit.end, hit.end + length);
     let pair = base64_text(token).filter(|_| length >= 8);
     if pair.is_some_and(|pair| pair.contains(':') && !is_word_of_forms(pair.as_bytes())) {
@@ -182,7 +247,10 @@ struct Command {
 
 impl Command {
     fn new(kind: &'static str, patterns: &[&str]) -> Self {
-        let patterns = patterns.iter().filter_map(|text| Regex::new(text).ok()).collect();
+        let patterns = patterns
+            .iter()
+            .filter_map(|text| Regex::new(text).ok())
+            .collect();
         Self { kind, patterns }
     }
 }
@@ -204,13 +272,22 @@ static LOGIN: LazyLock<Command> = LazyLock::new(|| {
 });
 
 static NETRC: LazyLock<Command> = LazyLock::new(|| {
-    Command::new("NETRC_CREDENTIALS", &[r"(?i)\Amachine\s+\S+\s+login\s+\S+\s+password\s+(\S+)", r"(?i)\Amachine\s+\S+\s+password\s+(\S+)"])
+    Command::new(
+        "NETRC_CREDENTIALS",
+        &[
+            r"(?i)\Amachine\s+\S+\s+login\s+\S+\s+password\s+(\S+)",
+            r"(?i)\Amachine\s+\S+\s+password\s+(\S+)",
+        ],
+    )
 });
 
 static CONNECTION: LazyLock<Command> = LazyLock::new(|| {
     Command::new(
         "CONNECTION_SECRET",
-        &[r"(?is)\A[^\n]{0,80}?;\s*Id=[^;\s]+;\s*Secret=([A-Za-z0-9+/=]{20,})", r"(?is)\Aaccountname=[^;]+;\s*AccountKey=([A-Za-z0-9+/]{20,}={0,2})"],
+        &[
+            r"(?is)\A[^\n]{0,80}?;\s*Id=[^;\s]+;\s*Secret=([A-Za-z0-9+/=]{20,})",
+            r"(?is)\Aaccountname=[^;]+;\s*AccountKey=([A-Za-z0-9+/]{20,}={0,2})",
+        ],
     )
 });
 
@@ -222,22 +299,44 @@ fn commands(page: &mut Page<'_>, hit: &Range<usize>, command: &Command) {
             continue;
         };
         let value = group.as_bytes();
-        let secret = value.rsplit(|byte| *byte == b':').next().unwrap_or_default();
-        let named = value.iter().position(|byte| *byte == b':').map_or(value, |at| slice(value, at + 1, value.len()));
-        let invented = is_reference(value) || is_reference(named) || is_filler(value) || is_word_of_forms(secret) || is_word_of_forms(value) || value.starts_with(b"$") || contains(value, b"$");
+        let secret = value
+            .rsplit(|byte| *byte == b':')
+            .next()
+            .unwrap_or_default();
+        let named = value
+            .iter()
+            .position(|byte| *byte == b':')
+            .map_or(value, |at| slice(value, at + 1, value.len()));
+        let invented = is_reference(value)
+            || is_reference(named)
+            || is_filler(value)
+            || is_word_of_forms(secret)
+            || is_word_of_forms(value)
+            || value.starts_with(b"$")
+            || contains(value, b"$");
         if !invented {
-            page.add(Secrets, command.kind, hit.start + group.start()..hit.start + group.end(), 0.75);
+            page.add(
+                Secrets,
+                command.kind,
+                hit.start + group.start()..hit.start + group.end(),
+                0.75,
+            );
         }
     }
 }
 
 /// The values under `data` of a Kubernetes secret.
 fn kubernetes(page: &mut Page<'_>, hit: &Range<usize>) {
-    static VALUES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"(?i)"?[\w.-]+"?:[ \t]*(?:\|[^\n]*\n\s+)?"?([A-Za-z0-9+/]{8,}={0,2})"#).ok());
+    static VALUES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?i)"?[\w.-]+"?:[ \t]*(?:\|[^\n]*\n\s+)?"?([A-Za-z0-9+/]{8,}={0,2})"#).ok()
+    });
     let bytes = page.bytes;
     let from = hit.start.saturating_sub(PLACE_BYTES_MAX);
     let window = slice(bytes, from, hit.end + PLACE_BYTES_MAX);
-    let Some(data) = [&b"data:"[..], b"\"data\":"].iter().find_map(|mark| memchr::memmem::find(window, mark)) else {
+    let Some(data) = [&b"data:"[..], b"\"data\":"]
+        .iter()
+        .find_map(|mark| memchr::memmem::find(window, mark))
+    else {
         return;
     };
     let Some(values) = VALUES.as_ref() else {
@@ -247,8 +346,15 @@ fn kubernetes(page: &mut Page<'_>, hit: &Range<usize>) {
         let Some(value) = found.get(1) else { continue };
         let start = from + data + 5 + value.start();
         let decoded = base64_text(value.as_bytes());
-        if decoded.is_some_and(|text| text.len() > 4 && !is_filler(text.as_bytes()) && !is_reference(text.as_bytes())) {
-            page.add(Secrets, "KUBERNETES_SECRET", start..start + value.len(), 0.75);
+        if decoded.is_some_and(|text| {
+            text.len() > 4 && !is_filler(text.as_bytes()) && !is_reference(text.as_bytes())
+        }) {
+            page.add(
+                Secrets,
+                "KUBERNETES_SECRET",
+                start..start + value.len(),
+                0.75,
+            );
         }
     }
 }

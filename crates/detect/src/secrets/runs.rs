@@ -41,8 +41,11 @@ fn twilio(text: &[u8]) -> Option<&'static str> {
 fn mailchimp(text: &[u8]) -> Option<&'static str> {
     let (head, tail) = text.split_at_checked(32)?;
     let region = tail.strip_prefix(b"-us")?;
-    (is_hex(head) && (1..=2).contains(&region.len()) && region.iter().all(u8::is_ascii_digit) && head.iter().all(|byte| !byte.is_ascii_uppercase()))
-        .then_some("MAILCHIMP_KEY")
+    (is_hex(head)
+        && (1..=2).contains(&region.len())
+        && region.iter().all(u8::is_ascii_digit)
+        && head.iter().all(|byte| !byte.is_ascii_uppercase()))
+    .then_some("MAILCHIMP_KEY")
 }
 
 fn mailgun(text: &[u8]) -> Option<&'static str> {
@@ -50,18 +53,25 @@ fn mailgun(text: &[u8]) -> Option<&'static str> {
     let [key, one, two] = parts.as_slice() else {
         return None;
     };
-    (key.len() == 32 && one.len() == 8 && two.len() == 8 && [key, one, two].iter().all(|part| is_hex(part)))
-        .then_some("MAILGUN_KEY")
+    (key.len() == 32
+        && one.len() == 8
+        && two.len() == 8
+        && [key, one, two].iter().all(|part| is_hex(part)))
+    .then_some("MAILGUN_KEY")
 }
 
 fn new_relic(text: &[u8]) -> Option<&'static str> {
-    let head = text.strip_suffix(b"NRAL").or_else(|| text.strip_suffix(b"FFFFNRAL"))?;
+    let head = text
+        .strip_suffix(b"NRAL")
+        .or_else(|| text.strip_suffix(b"FFFFNRAL"))?;
     (matches!(head.len(), 32 | 36) && is_hex(head)).then_some("NEW_RELIC_KEY")
 }
 
 /// 46 letters and digits that begin like all keys of nuget.org.
 fn nuget(text: &[u8]) -> Option<&'static str> {
-    let lower = text.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let lower = text
+        .iter()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     (text.len() == 46 && text.starts_with(b"oy2") && lower).then_some("NUGET_KEY")
 }
 
@@ -73,7 +83,11 @@ fn maxmind(text: &[u8]) -> Option<&'static str> {
 fn azure_devops(page: &mut Page<'_>, run: &Range<usize>) {
     let text = slice(page.bytes, run.start, run.end);
     let base32 = |byte: &u8| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(byte);
-    if text.len() == 52 && text.iter().all(base32) && is_random(text) && count(text, u8::is_ascii_digit) >= 4 {
+    if text.len() == 52
+        && text.iter().all(base32)
+        && is_random(text)
+        && count(text, u8::is_ascii_digit) >= 4
+    {
         page.add(Secrets, "AZURE_DEVOPS_TOKEN", run.clone(), 0.7);
     }
 }
@@ -82,7 +96,10 @@ fn azure_devops(page: &mut Page<'_>, run: &Range<usize>) {
 fn discord(page: &mut Page<'_>, first: &Range<usize>) {
     let bytes = page.bytes;
     let head = slice(bytes, first.start, first.end);
-    if !(22..=30).contains(&head.len()) || !matches!(head.first(), Some(b'M' | b'N' | b'O' | b'A')) || !head.iter().any(u8::is_ascii_digit) {
+    if !(22..=30).contains(&head.len())
+        || !matches!(head.first(), Some(b'M' | b'N' | b'O' | b'A'))
+        || !head.iter().any(u8::is_ascii_digit)
+    {
         return;
     }
     let second = run(bytes, first.end + 1, 8, is_name);
@@ -90,7 +107,12 @@ fn discord(page: &mut Page<'_>, first: &Range<usize>) {
     let third = run(bytes, third_at, 40, is_name);
     let joined = at(bytes, first.end) == Some(b'.') && at(bytes, third_at - 1) == Some(b'.');
     if joined && second == 6 && (27..=38).contains(&third) {
-        page.add(Secrets, "DISCORD_TOKEN", first.start..third_at + third, 0.85);
+        page.add(
+            Secrets,
+            "DISCORD_TOKEN",
+            first.start..third_at + third,
+            0.85,
+        );
     }
 }
 
@@ -98,9 +120,19 @@ fn discord(page: &mut Page<'_>, first: &Range<usize>) {
 fn facebook(page: &mut Page<'_>, run: &Range<usize>) {
     let bytes = page.bytes;
     let text = slice(bytes, run.start, run.end);
-    let digits = run_back(bytes, run.start.saturating_sub(1), 17, |byte| byte.is_ascii_digit());
-    if (26..=28).contains(&text.len()) && before(bytes, run.start) == Some(b'|') && (14..=16).contains(&digits) {
-        page.add(Secrets, "FACEBOOK_TOKEN", run.start - 1 - digits..run.end, 0.85);
+    let digits = run_back(bytes, run.start.saturating_sub(1), 17, |byte| {
+        byte.is_ascii_digit()
+    });
+    if (26..=28).contains(&text.len())
+        && before(bytes, run.start) == Some(b'|')
+        && (14..=16).contains(&digits)
+    {
+        page.add(
+            Secrets,
+            "FACEBOOK_TOKEN",
+            run.start - 1 - digits..run.end,
+            0.85,
+        );
     }
 }
 
@@ -110,7 +142,17 @@ pub(crate) fn telegram(page: &mut Page<'_>, number: &Range<usize>) {
     let length = run(bytes, number.end + 1, 36, is_name);
     let tail = slice(bytes, number.end + 1, number.end + 1 + length);
     let alone = !before(bytes, number.start).is_some_and(is_word);
-    if alone && length == 35 && tail.starts_with(b"AA") && (8..=10).contains(&number.len()) && !contains(tail, b"xxxx") {
-        page.add(Secrets, "TELEGRAM_TOKEN", number.start..number.end + 1 + length, 0.9);
+    if alone
+        && length == 35
+        && tail.starts_with(b"AA")
+        && (8..=10).contains(&number.len())
+        && !contains(tail, b"xxxx")
+    {
+        page.add(
+            Secrets,
+            "TELEGRAM_TOKEN",
+            number.start..number.end + 1 + length,
+            0.9,
+        );
     }
 }
