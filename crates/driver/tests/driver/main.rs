@@ -12,6 +12,7 @@ mod calls;
 mod doubt;
 mod evidence;
 mod history;
+mod incidents;
 mod integrity;
 mod sanitize;
 mod stood_still;
