@@ -526,3 +526,80 @@ async fn the_loop_delivers_by_itself() {
     assert_eq!(receiver.types(), ["approval.requested"]);
     assert!(world.clock.now() >= START);
 }
+
+/// Record `number`: a call that was denied, whose rule wants this channel told.
+fn noticed(number: u32, channel: &str) -> toolgate_record::Entry {
+    let notices = serde_json::json!([{"policy": "refunds", "rule": "r1", "channel": channel}]);
+    let call = serde_json::json!({"decision": {
+        "verdict": "deny", "denial": {"code": "policy_denied"}, "notices": notices,
+    }});
+    let mut entry = entry(number, "invocation.denied");
+    entry.data.insert("call".to_owned(), call);
+    entry
+}
+
+#[tokio::test]
+async fn a_rule_tells_the_endpoint_that_it_names_and_no_other() {
+    let (world, named, other) = (World::new(), Receiver::default(), Receiver::default());
+    let (to_named, to_other) = (named.start().await, other.start().await);
+    let elsewhere = Receiver::default();
+    let theirs = EndpointSpec {
+        tenant: "elsewhere".parse().unwrap(),
+        ..world.spec("finance", &elsewhere.start().await)
+    };
+    let specs = vec![
+        world.spec("pager", &to_named),
+        world.spec("desk", &to_other),
+    ];
+    let notifier = world.open(specs, Capture::Digest).await;
+    let stranger = world.open(vec![theirs], Capture::Digest).await;
+    let entries = vec![
+        noticed(1, "pager"),
+        noticed(2, "nobody"),
+        noticed(3, "finance"),
+        entry(4, "invocation.denied"),
+    ];
+    world.store.commit(appending(entries)).await.unwrap();
+    for courier in notifier.couriers().chain(stranger.couriers()) {
+        settle(courier).await;
+    }
+    assert_eq!(named.types(), ["invocation.denied"]);
+    assert_eq!((other.types().len(), elsewhere.types().len()), (0, 0));
+    let got = named.got.lock().unwrap();
+    let data = &json(&got[0].body)["data"];
+    assert_eq!(data["event_id"], record_id(1).as_str());
+    assert_eq!(data["rules"], serde_json::json!(["refunds/r1"]));
+    let said = (&data["verdict"], &data["code"]);
+    assert_eq!(said, (&"deny".into(), &"policy_denied".into()));
+}
+
+#[tokio::test]
+async fn incidents_and_changed_tools_are_told_of_by_default() {
+    let (world, receiver) = (World::new(), Receiver::default());
+    let url = receiver.start().await;
+    let notifier = world
+        .open(vec![world.spec("pager", &url)], Capture::Digest)
+        .await;
+    let with = |number, kind, key: &str, value: &str| {
+        let mut entry = entry(number, kind);
+        entry.data.insert(key.to_owned(), value.into());
+        entry
+    };
+    let entries = vec![
+        with(1, "incident.opened", "incident", "inc_1"),
+        with(2, "tool.pinned", "tool", "a.b"),
+        with(3, "tool.changed", "tool", "a.b"),
+        with(4, "incident.closed", "incident", "inc_1"),
+    ];
+    world.store.commit(appending(entries)).await.unwrap();
+    settle(&only(&notifier)).await;
+    assert_eq!(receiver.types(), ["incident.opened", "tool.changed"]);
+    let got = receiver.got.lock().unwrap();
+    let (opened, changed) = (json(&got[0].body), json(&got[1].body));
+    assert_eq!(opened["data"]["incident"], "inc_1");
+    assert_eq!(
+        opened["data"]["url"],
+        "https://gate.acme.com/incidents/inc_1"
+    );
+    assert_eq!(changed["data"]["tool"], "a.b");
+}
