@@ -1,11 +1,13 @@
 //! The registry of functions of the `when` language: sorted, one entry a function.
 //!
-//! `lower`, `host`, `domain`, `number` and `count` turn a value into another, each in its own file.
+//! `lower`, `host`, `domain`, `number`, `count` and `addresses` turn a value into another, each in its
+//! own file.
 //! The others are forms: they look at where a value comes from or ask about earlier calls, so the
 //! checker builds them.
 //!
 //! Must not know: calls, rules.
 
+mod addresses;
 mod count;
 mod domain;
 mod host;
@@ -90,6 +92,13 @@ const TEXT: (Type, Type) = (Type::Text, Type::Text);
 
 /// Every function, sorted by name.
 pub const FUNCTIONS: &[Function] = &[
+    value(
+        "addresses",
+        "addresses(text)",
+        "the e-mail addresses, URLs, hosts and account numbers that stand in a text",
+        (Type::Any, Type::Texts),
+        addresses::addresses,
+    ),
     form(
         "all",
         "all(list, item, expr)",
