@@ -68,7 +68,10 @@ pub use functions::{FUNCTIONS, Function};
 pub use history::{History, Scope as HistoryScope, Session, Window};
 pub use input::{ApprovalFacts, Document, Facts, ResultFacts};
 pub use json_schema::json_schema;
-pub use lint::{LINT_CODES, Lint, LintCode, RuleSummary, findings};
+pub use lint::{
+    DocumentDifference, KeyDifference, LINT_CODES, Lint, LintCode, RuleDifference, RuleSummary,
+    difference, findings,
+};
 pub use load::{Loaded, StoredTest, load, load_with};
 pub use matching::MATCH_KEYS;
 pub use ruling::{Budget, Fault, Ruling, Sanitize};

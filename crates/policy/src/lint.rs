@@ -12,6 +12,7 @@
 
 mod claims;
 mod codes;
+mod difference;
 mod findings;
 mod glob;
 mod outline;
@@ -19,5 +20,6 @@ mod shadows;
 mod written;
 
 pub use codes::{LINT_CODES, LintCode};
+pub use difference::{DocumentDifference, KeyDifference, RuleDifference, difference};
 pub use findings::{Lint, findings};
 pub use outline::RuleSummary;

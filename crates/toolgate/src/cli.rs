@@ -98,6 +98,8 @@ commands! {
     Init(commands::init::Init),
     /// See, make, rotate or revoke credentials of agents
     Key(commands::key::Key),
+    /// Find rules that cannot do what they seem to, offline
+    Lint(commands::lint::Lint),
     /// See the record
     Log(commands::log::Log),
     /// Print the manual page
@@ -108,6 +110,8 @@ commands! {
     Notify(commands::notify::Notify),
     /// Print the OpenAPI document of the HTTP API
     Openapi(commands::openapi::Openapi),
+    /// See packs of policies, or copy one to begin with
+    Pack(commands::pack::Pack),
     /// See or change policies
     Policy(commands::policy::Policy),
     /// Print the self-contained proof about one invocation

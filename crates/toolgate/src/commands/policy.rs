@@ -6,7 +6,11 @@
 //! toolgate policy rollback refunds                        the one before it binds again
 //! ```
 //!
+//! `diff`, `backtest` and `monitor` only try; they stand in `trial`.
+//!
 //! Must not know: what a document means. What is wrong with one is drawn under its text.
+
+mod trial;
 
 use std::path::PathBuf;
 
@@ -21,6 +25,8 @@ use crate::reload::{self, PolicyFiles};
 use crate::shell::{Shell, pretty};
 use crate::table::{rows, table};
 
+use trial::Trial;
+
 /// Arguments of `toolgate policy`.
 #[derive(Debug, Args)]
 pub(crate) struct Policy {
@@ -30,6 +36,14 @@ pub(crate) struct Policy {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    #[command(flatten)]
+    Change(Change),
+    #[command(flatten)]
+    Trial(Trial),
+}
+
+#[derive(Debug, Subcommand)]
+enum Change {
     /// List all documents
     Ls,
     /// Show a document, or all its versions
@@ -81,14 +95,23 @@ enum What {
 
 impl Run for Policy {
     async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
+        match self.what {
+            What::Change(change) => change.run(shell).await,
+            What::Trial(trial) => trial.run(shell).await,
+        }
+    }
+}
+
+impl Run for Change {
+    async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
         let admin = Admin::open(shell)?;
-        let answer = match self.what {
-            What::Ls => {
+        let answer = match self {
+            Self::Ls => {
                 let policies = admin.body(Ask::get("/v1/policies")).await?;
                 shell.print(&policies, || table(&rows(&policies), &DOCUMENTS))?;
                 return Ok(Exit::Done);
             }
-            What::Show {
+            Self::Show {
                 name,
                 versions: true,
             } => {
@@ -97,7 +120,7 @@ impl Run for Policy {
                 shell.print(&versions, || table(&rows(&versions), &VERSIONS))?;
                 return Ok(Exit::Done);
             }
-            What::Show {
+            Self::Show {
                 name,
                 versions: false,
             } => {
@@ -108,19 +131,19 @@ impl Run for Policy {
                 })?;
                 return Ok(Exit::Done);
             }
-            What::Apply {
+            Self::Apply {
                 paths,
                 activate,
                 message,
             } => {
                 return apply(shell, &admin, &paths, (activate, &message)).await;
             }
-            What::Activate { name, reason, .. } => activate(&admin, &name, reason).await?,
-            What::Rollback { name } => {
+            Self::Activate { name, reason, .. } => activate(&admin, &name, reason).await?,
+            Self::Rollback { name } => {
                 let path = format!("/v1/policies/{name}/rollback");
                 admin.body(Ask::post(path, json!({}))).await?
             }
-            What::Deactivate { name } => {
+            Self::Deactivate { name } => {
                 let path = format!("/v1/policies/{name}/deactivate");
                 admin.body(Ask::post(path, json!({}))).await?
             }
