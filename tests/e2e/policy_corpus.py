@@ -386,6 +386,89 @@ def large():
             equal(data["decision"]["verdict"], wanted, line["name"])
 
 
+# ---- the cases of the language, as far as they are calls
+
+NOT_A_CALL = ["history", "entity", "result", "places", "user", "chain", "action", "approval", "trigger_confirmed", "user_request"]
+BEFORE_RULES = {"invalid_arguments", "entity_mismatch", "role_denied", "tool_not_found", "trigger_unverified", "entity_not_found"}
+CALL_KEYS = {"tool": "tool", "args": "arguments", "claims": "resource", "env": "env", "workflow": "workflow", "agent": "agent", "role": "role",
+             "tenant": "tenant", "project": "project", "runtime": "runtime", "trigger": "trigger", "allow_duplicate": "allow_duplicate"}
+ALL_ALLOW = {"low": "allow", "medium": "allow", "high": "allow", "critical": "allow"}
+
+
+def language_suites():
+    """Every case of corpus/policy with calls: documents, a file of cases, and what must come out."""
+    for path in sorted((ROOT / "corpus/policy").glob("*.json")):
+        for case in json.loads(path.read_text()):
+            if case.get("calls"):
+                yield f"{path.stem}: {case['about']}", documents_of(case), case
+
+
+def documents_of(case):
+    found = {}
+    for document in case["documents"]:
+        text = document.get("text") or json.dumps(document.get("json"))
+        found[document["name"]] = (ROOT / "corpus/policy" / document["file"]).read_text() if "file" in document else text
+    return found
+
+
+def as_file(case):
+    """The calls as a file of cases; what must come out is compared here."""
+    tools = [{"risk": "low", "verb": "WRITE", **{key: value for key, value in tool.items() if key != "looks_up"}} for tool in case.get("tools", [])]
+    tests, left = [], []
+    for place, call in enumerate(case["calls"]):
+        reason = next((key for key in NOT_A_CALL if key in call), None)
+        if reason:
+            left.append((reason, call["call"]))
+            continue
+        written = {CALL_KEYS[key]: value for key, value in call.items() if key in CALL_KEYS}
+        now = {"now": call.get("now", "2026-06-16T15:14:22.104Z")}
+        tests.append({"name": str(place), "call": {"agent": "billing_agent", **written}, **now, "expect": {"sanitized": []}})
+    file = {"policies": [], "tools": tools, "posture": ALL_ALLOW, "own_domains": case.get("own_domains", []), "tests": tests}
+    return file, left
+
+
+def wanted(expect):
+    """What the language's own expectation comes to at the gate."""
+    found = {"verdict": expect["effect"] or "allow"} if "effect" in expect else {}
+    if "rules" in expect:
+        found["rules"] = [(one.split(" ")[0], "unknown" if " unknown" in one else "true", "(watched)" in one) for one in expect["rules"]]
+    if "code" in expect:
+        found["rule_code"] = expect["code"]
+    return found
+
+
+@test("the cases of corpus/policy that are calls: toolgate test and POST /v1/policies/test agree with the library")
+def language():
+    differences, left, made = [], [], 0
+    with Gate("", {}, name="corpus-language") as gate:
+        for name, documents, case in language_suites():
+            here = folder("corpus-policy")
+            file, unsaid = as_file(case)
+            left += [(reason, f"{name}: {call}") for reason, call in unsaid]
+            file["policies"] = [f"{stem}.json" for stem in documents]
+            for stem, text in documents.items():
+                (here / f"{stem}.json").write_text(text)
+            (here / "case.test.json").write_text(json.dumps(file))
+            if not file["tests"]:
+                continue
+            body = {"documents": [{"name": stem, "text": text} for stem, text in documents.items()], "cases": json.dumps(file), "alone": True}
+            answer = gate.http("POST", "/v1/policies/test", body, gate.admin)
+            equal(answer.status, 200, f"{name}: {answer}")
+            data, _ = run(["test", here / "case.test.json"], here)
+            for by_cli, by_http in zip(data["outcomes"], answer.json["outcomes"], strict=True):
+                found = of_outcome(by_cli)
+                label = f"{name}: {case['calls'][int(by_cli['name'])]['call']}"
+                differences += [f"{label}: {one}" for one in differing(found, of_outcome(by_http))]
+                if found["code"] in BEFORE_RULES:
+                    left.append(("refused before the rules", label))
+                    continue
+                made += 1
+                expected = wanted(case["calls"][int(by_cli["name"])]["expect"])
+                differences += [f"{label}: {key} {found[key]}, expected {value}" for key, value in expected.items() if found[key] != value]
+    listed("language", left, made)
+    none(differences, "answers differ")
+
+
 # ---- rows that are about commands
 
 REFUND = {"rules": [{"rule_id": "large", "match": {"tools": ["stripe.refund"]}, "when": "amount > 500", "effect": "require_approval"}]}

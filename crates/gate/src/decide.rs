@@ -381,15 +381,15 @@ fn speak(
                 true => Code::RateLimited,
                 false => Code::PolicyDenied,
             };
-            let denial = Denial::new(code, reason);
-            Some(match ruling.rule_code {
-                Some(code) => denial.with("rule_code", code),
-                None => denial,
-            })
+            Some(Denial::new(code, reason))
         }
         None => denial(configuration.posture(tool.risk), tool.risk),
     };
     if let Some(denial) = refusal {
+        let denial = match ruling.rule_code {
+            Some(code) => denial.with("rule_code", code),
+            None => denial,
+        };
         let denial = match &decision.determining {
             Some(named) => denial
                 .with("policy", named.policy.as_str())
