@@ -7,11 +7,13 @@
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use toolgate_model::{Call, Duration, Mode, ToolId, Trigger};
+use toolgate_model::{Call, Duration, HttpRequest, Mode, Recognition, ToolId, Trigger};
 use utoipa::ToSchema;
 
 use crate::kinds::Kind;
 use crate::problem::Problem;
+use crate::raw::RawRequest;
+use crate::state::Api;
 
 /// Bytes of one header of trace context.
 // LIMIT: 512, what W3C asks receivers of `tracestate` to carry.
@@ -24,7 +26,7 @@ const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InvocationRequest {
-    /// The tool's full name, `{source}.{operation}`. Required.
+    /// The tool's full name, `{source}.{operation}`. Required, unless `http` is given.
     #[schema(value_type = String, examples("stripe.refund"))]
     tool: Option<ToolId>,
     /// Which version of it, if that matters.
@@ -47,8 +49,9 @@ pub(crate) struct InvocationRequest {
     on_behalf_of: Option<Value>,
     /// The user's own words. Accepted from a trusted host only.
     user_request: Option<String>,
-    /// Not available yet: must be null. Instead of `tool` and `arguments`.
-    http: Option<Value>,
+    /// A raw HTTP request, instead of `tool` and `arguments`; with the modes `decide` and `simulate`
+    /// only.
+    http: Option<RawRequest>,
     /// Why, in the agent's own words. Approvers see it marked as such.
     justification: Option<String>,
     /// How long the attempt may take, in milliseconds, if shorter than the tool's own bound.
@@ -88,14 +91,30 @@ impl InvocationRequest {
         }
     }
 
-    /// The call, with what the headers add to it.
-    pub(crate) fn call(self, headers: &HeaderMap) -> Result<Call, Problem> {
+    /// The same, to be tried and not made: no mode is asked for.
+    pub(crate) fn tried(self) -> Self {
+        Self {
+            mode: self.mode.or(Some(Mode::Simulate)),
+            ..self
+        }
+    }
+
+    /// The call, with what the headers add to it, and what a raw request was recognised as.
+    pub(crate) fn call(
+        mut self,
+        headers: &HeaderMap,
+        api: &Api,
+    ) -> Result<(Call, Option<Recognition>), Problem> {
         self.available()?;
-        let Some(tool) = self.tool else {
-            return Err(Problem::field("/tool", "missing: which tool is called"));
+        let recognition = match self.http.take() {
+            Some(raw) => Some(self.recognise(raw.into(), api)?),
+            None => None,
         };
-        let arguments = Value::Object(self.arguments.unwrap_or_default());
-        Ok(Call {
+        let call = match &recognition {
+            Some(recognition) => recognition.clone().call(),
+            None => self.named()?,
+        };
+        let call = Call {
             version: self.version,
             env: self.env,
             workflow: self.workflow,
@@ -113,19 +132,40 @@ impl InvocationRequest {
             user_request: self.user_request,
             idempotency_key: idempotency_key(headers)?,
             meta: trace(headers),
-            ..Call::new(tool, arguments)
-        })
+            ..call
+        };
+        Ok((call, recognition))
+    }
+
+    /// The call of the tool that it names.
+    fn named(&mut self) -> Result<Call, Problem> {
+        let Some(tool) = self.tool.take() else {
+            return Err(Problem::field("/tool", "missing: which tool is called"));
+        };
+        let arguments = Value::Object(self.arguments.take().unwrap_or_default());
+        Ok(Call::new(tool, arguments))
+    }
+
+    /// What the raw request is a use of.
+    fn recognise(&self, request: HttpRequest, api: &Api) -> Result<Recognition, Problem> {
+        let both = [("/tool", self.tool.is_some()), ("/arguments", self.arguments.is_some())];
+        if let Some((pointer, _)) = both.iter().find(|(_, given)| *given) {
+            let detail = "`http` stands instead of `tool` and `arguments`: leave one of them out";
+            return Err(Problem::field(pointer, detail));
+        }
+        if !matches!(self.mode, Some(Mode::Decide | Mode::Simulate)) {
+            let detail = "a raw request is not sent by the gate yet: use `decide` or `simulate`";
+            return Err(Problem::at(Kind::NotAvailable, "/mode", detail));
+        }
+        let own_domains = &api.driver.configuration().settings.own_domains;
+        let recognised = api.driver.tools().recognise(&request, own_domains);
+        recognised.map_err(|denial| Problem::at(Kind::NotAvailable, "/http", denial.message))
     }
 
     fn available(&self) -> Result<(), Problem> {
-        let named = [
-            ("/http", self.http.is_some()),
-            ("/on_behalf_of", self.on_behalf_of.is_some()),
-        ];
-        if let Some((pointer, _)) = named.iter().find(|(_, given)| *given) {
-            let name = pointer.trim_start_matches('/');
-            let detail = format!("`{name}` is not available yet");
-            return Err(Problem::at(Kind::NotAvailable, pointer, detail));
+        if self.on_behalf_of.is_some() {
+            let detail = "`on_behalf_of` is not available yet";
+            return Err(Problem::at(Kind::NotAvailable, "/on_behalf_of", detail));
         }
         if self.mode == Some(Mode::Host) {
             let detail = "the mode `host` is not available yet: use `execute` or `decide`";

@@ -10,9 +10,11 @@ use toolgate_driver::Outcome;
 use toolgate_execution::{Choice, Inspection, Invocation, Settlement, State, Status};
 use toolgate_model::{
     Code, DataClasses, Decision, Denial, InvocationId, MatchedRule, Obligation, PolicyVersion,
-    RecordId, Risk, RiskScore, Sanitized, Timestamp, ToolId, Verdict,
+    Recognition, RecordId, Risk, RiskScore, Sanitized, Timestamp, ToolId, Verdict,
 };
 use utoipa::ToSchema;
+
+use crate::raw::JudgedRequest;
 
 /// The answer to one call, whatever became of it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -59,6 +61,10 @@ pub(crate) struct Envelope {
     /// The records of it.
     #[schema(value_type = Vec<String>)]
     evidence_ids: Vec<RecordId>,
+    /// For a raw HTTP request: the request that may be sent, rebuilt from what was judged. None where
+    /// it may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<JudgedRequest>,
     /// When the last attempt was admitted.
     #[schema(value_type = Option<String>, format = DateTime)]
     started_at: Option<Timestamp>,
@@ -135,7 +141,7 @@ pub(crate) struct DecisionView {
 }
 
 /// What was found in an answer.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Inspection)]
 pub(crate) struct InspectionView {
     /// Classes of data in it.
@@ -190,12 +196,21 @@ impl Envelope {
             reconciled: settlement(&outcome.invocation.state).is_some_and(|end| end.reconciled),
             attempts: invocation.attempts,
             evidence_ids: outcome.evidence.clone(),
+            request: None,
             started_at: started_at(invocation),
             completed_at: invocation
                 .status()
                 .is_terminal()
                 .then_some(invocation.updated_at),
         }
+    }
+
+    /// The same, with the raw request that it is about.
+    pub(crate) fn with_request(mut self, outcome: &Outcome, recognition: &Recognition) -> Self {
+        let proposal = &outcome.invocation.proposal;
+        let verdict = proposal.decision.verdict;
+        self.request = JudgedRequest::of(recognition, verdict, &proposal.arguments);
+        self
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use toolgate_gate::{Configuration, Question, decide, explain, unscoped};
 use toolgate_model::{
-    Agent, AgentId, Code, Denial, Identity, KeyId, Permission, Timestamp, Verdict,
+    Agent, AgentId, Code, Denial, Identity, KeyId, Permission, Recognition, Timestamp, Verdict,
 };
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -23,6 +23,7 @@ use crate::body::{Given, fields};
 use crate::call::InvocationRequest;
 use crate::envelope::{DecisionView, DenialView};
 use crate::problem::Problem;
+use crate::raw::JudgedRequest;
 use crate::reply::{Answer, Reply};
 use crate::state::Api;
 
@@ -54,6 +55,9 @@ struct Evaluation {
     workflow: Option<String>,
     /// What the call is about, `type:id`.
     resource: Option<String>,
+    /// For a raw HTTP request: the request that may be sent. None where it may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<JudgedRequest>,
     /// The truth of every part of every rule that could speak; none where no rule was asked.
     #[schema(value_type = Option<Object>)]
     explanation: Option<Value>,
@@ -79,7 +83,7 @@ async fn evaluate(
     let refused = trial.refused(&configuration, &agent, now);
     let identity = trial.identity(&configuration, agent, now)?;
     let request: InvocationRequest = fields(Value::Object(trial.call))?;
-    let call = request.call(&HeaderMap::new())?;
+    let (call, recognition) = request.tried().call(&HeaderMap::new(), &api)?;
     let (mut judged, explanation) = api.driver.with_history(|history| {
         let question = Question::from(&call).knowing(history);
         match explain(&configuration, &identity, question, now) {
@@ -92,7 +96,13 @@ async fn evaluate(
         judged.decision.verdict = Verdict::Deny;
         judged.decision.denial = Some(denial);
     }
+    let arguments = judged.sanitized.as_ref().unwrap_or(&call.arguments);
+    let may_be_sent = |recognition: &Recognition| {
+        JudgedRequest::of(recognition, judged.decision.verdict, arguments)
+    };
+    let request = recognition.as_ref().and_then(may_be_sent);
     Ok(Reply::ok(Evaluation {
+        request,
         decision: DecisionView::from(&judged.decision),
         denial: judged.decision.denial.map(DenialView::from),
         env: judged.env,

@@ -214,7 +214,7 @@ async fn propose(
     Given(request): Given<InvocationRequest>,
 ) -> Answer<Envelope> {
     let wait = request.wait(api.limits.wait_ms_max)?;
-    let call = request.call(&headers)?;
+    let (call, recognition) = request.call(&headers, &api)?;
     if call.user_request.is_some() && !identity.agent.trusted_host {
         let detail = "only a trusted host says what its user said: leave it out, or register the \
                       agent with `trusted_host`";
@@ -231,7 +231,11 @@ async fn propose(
     if joined || wait > Duration::default() {
         outcome.evidence = evidence(&api, &outcome.invocation).await?;
     }
-    let reply = Reply::ok(Envelope::of(&outcome, &api.public_url));
+    let envelope = Envelope::of(&outcome, &api.public_url);
+    let reply = Reply::ok(match &recognition {
+        Some(recognition) => envelope.with_request(&outcome, recognition),
+        None => envelope,
+    });
     Ok(if outcome.replayed {
         reply.with("idempotency-replayed", "true")
     } else {

@@ -48,12 +48,99 @@ pub struct Recognition {
 }
 
 impl Recognition {
+    /// The request as it may be sent once its arguments were sanitized to `arguments`; none where
+    /// it is refused, or where what was replaced stands in another place than a member of a JSON
+    /// body, and so cannot be replaced there.
+    pub fn request_with(&self, arguments: &Value) -> Option<HttpRequest> {
+        let mut request = self.request.clone()?;
+        let (Value::Object(before), Value::Object(after)) = (&self.arguments, arguments) else {
+            return None;
+        };
+        for (name, value) in after {
+            let given = before.get(name)?;
+            if given == value {
+                continue;
+            }
+            let place = request.body.as_object_mut()?.get_mut(name)?;
+            if place != given {
+                return None;
+            }
+            *place = value.clone();
+        }
+        (after.len() == before.len()).then_some(request)
+    }
+
     /// The call that the request is.
     pub fn call(self) -> Call {
         let tool = self.recognised.descriptor.id.clone();
         Call {
             recognised: Some(Arc::new(self.recognised)),
             ..Call::new(tool, self.arguments)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HttpRequest, Recognition};
+    use crate::{Descriptor, Duration, Effect, Lifecycle, Recognised, Risk, RiskScore, ToolId, Verb};
+    use serde_json::{Value, json};
+
+    fn descriptor(id: ToolId) -> Descriptor {
+        Descriptor {
+            version: "1.0.0".to_owned(),
+            wire_name: id.as_str().replace('.', "__"),
+            id,
+            definition: Value::Null,
+            input_schema: Value::Null,
+            category: None,
+            method: None,
+            verb: Verb::Write,
+            risk: Risk::Medium,
+            risk_score: RiskScore::of_band(Risk::Medium),
+            risk_reason: String::new(),
+            resource: None,
+            effect: Effect::Some,
+            timeout: Duration::default(),
+            lifecycle: Lifecycle::Active,
+            attributes: Default::default(),
+            checks: Default::default(),
+            authors: Default::default(),
+        }
+    }
+
+    fn recognition(body: Value, arguments: Value) -> Recognition {
+        let descriptor = descriptor("slack.post_message".parse().unwrap());
+        Recognition {
+            recognised: Recognised {
+                descriptor: std::sync::Arc::new(descriptor),
+                places: serde_json::Map::new(),
+                refusal: None,
+            },
+            arguments,
+            request: Some(HttpRequest {
+                method: "POST".to_owned(),
+                url: "https://slack.com/api/chat.postMessage".to_owned(),
+                headers: Default::default(),
+                body,
+            }),
+            withheld: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_sanitized_is_sent_sanitized_or_not_at_all() {
+        let arguments = json!({"channel": "C1", "text": "card 4242"});
+        let clean = json!({"channel": "C1", "text": "card [CREDIT_CARD_1]"});
+        let found = recognition(arguments.clone(), arguments.clone());
+        assert_eq!(found.request_with(&arguments), found.request);
+        assert_eq!(found.request_with(&clean).unwrap().body, clean);
+        // In a form, in the path, or undone from another writing: there is no place to replace it.
+        for body in [json!("channel=C1&text=card+4242"), json!({"channel": "C1"}), Value::Null] {
+            assert_eq!(recognition(body, arguments.clone()).request_with(&clean), None);
+        }
+        for other in [json!({"channel": "C1"}), json!({"channel": "C1", "x": 1}), json!("x")] {
+            assert_eq!(found.request_with(&other), None, "{other}");
         }
     }
 }

@@ -186,7 +186,12 @@ fn owner(address: &Address, own_domains: &[String]) -> &'static Service {
 
 /// Some frameworks take another method from a field of this name.
 fn overrides(address: &Address, body: &Body) -> Result<(), Refusal> {
-    const NAMES: &[&str] = &["_method", "x-http-method-override", "$httpmethod"];
+    const NAMES: &[&str] = &[
+        "$httpmethod",
+        "_httpmethod",
+        "_method",
+        "x-http-method-override",
+    ];
     let named = |name: &str| NAMES.iter().any(|one| one.eq_ignore_ascii_case(name));
     let in_query = address.query.iter().any(|(name, _)| named(name));
     if in_query || body.has(named) {

@@ -5,6 +5,9 @@
 //! approval_required by refunds/r2: amount > 500 or env == prod
 //! ```
 //!
+//! A raw request stands as `http` instead of `tool` and `arguments`; what may be sent of it is
+//! `request` in the answer.
+//!
 //! With `--policy` it works offline, on the same code that decides calls; without, the running
 //! gate is asked, and where none runs the configured policies are taken. The exit code is the
 //! verdict: 0, 5 or 6; whatever could not be evaluated is 1.
@@ -21,9 +24,10 @@ use toolgate_gate::port::{Clock as _, PolicyDocument, Stored};
 use toolgate_gate::{Configuration, Judged, explain, unscoped};
 use toolgate_model::json::{Limits, Numbers, parse};
 use toolgate_model::{
-    Agent, AgentId, Call, Catalogue, Code, Identity, Profile, Risk, Role, TenantId, Timestamp,
-    ToolId, Trigger, Verdict,
+    Agent, AgentId, Call, Catalogue, Code, HttpRequest, Identity, Profile, Recognition, Risk, Role,
+    TenantId, Timestamp, ToolId, Trigger, Verdict,
 };
+use toolgate_tools::recognise;
 
 use crate::admin::{Admin, Ask};
 use crate::cli::Run;
@@ -60,11 +64,15 @@ pub(crate) struct Eval {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    tool: ToolId,
+    #[serde(default)]
+    tool: Option<ToolId>,
     #[serde(default)]
     version: Option<String>,
-    #[serde(default = "nothing")]
-    arguments: Value,
+    #[serde(default)]
+    arguments: Option<Value>,
+    /// A raw request instead of both.
+    #[serde(default)]
+    http: Option<HttpRequest>,
     #[serde(default)]
     env: Option<String>,
     #[serde(default)]
@@ -138,7 +146,7 @@ impl Eval {
         })?;
         let now = written.at.unwrap_or_else(|| SystemClock.now());
         let identity = identity(&written, config, now);
-        let call = written.into_call();
+        let (call, recognition) = written.into_call(&config.settings.own_domains)?;
         let configuration = self.configuration(shell, &call, (config, policies))?;
         let judged = explain(&configuration, &identity, &call, now);
         let (judged, explanation) = judged.map_err(|denial| {
@@ -146,6 +154,10 @@ impl Eval {
                 .coded(denial.code.as_str())
         })?;
         let mut answer = judgement(&judged);
+        let request = recognition.and_then(|found| may_be_sent(&found, &judged, &call));
+        if let (Some(request), Some(map)) = (request, answer.as_object_mut()) {
+            map.insert("request".to_owned(), json!(request));
+        }
         if let (true, Some(map)) = (self.explain, answer.as_object_mut()) {
             map.insert("explanation".to_owned(), json!(explanation));
         }
@@ -190,7 +202,8 @@ impl Eval {
         known: Catalogue,
         call: &Call,
     ) -> Result<Catalogue, Fault> {
-        if self.tools.is_some() || known.get(&call.tool).is_some() {
+        let is_known = call.recognised.is_some() || known.get(&call.tool).is_some();
+        if self.tools.is_some() || is_known {
             return Ok(known);
         }
         let risk = Risk::parse(&self.risk).ok_or_else(|| {
@@ -240,8 +253,25 @@ impl Eval {
 }
 
 impl Written {
-    fn into_call(self) -> Call {
-        Call {
+    /// The call, and what a raw request was recognised as.
+    fn into_call(self, own_domains: &[String]) -> Result<(Call, Option<Recognition>), Fault> {
+        let (call, recognition) = match (self.tool, self.http) {
+            (Some(tool), None) => {
+                let arguments = self.arguments.unwrap_or_else(|| json!({}));
+                (Call::new(tool, arguments), None)
+            }
+            (None, Some(request)) if self.arguments.is_none() => {
+                let found = recognise(&request, own_domains).map_err(|denial| {
+                    Fault::failed(denial.message).coded(denial.code.as_str())
+                })?;
+                (found.clone().call(), Some(found))
+            }
+            (Some(_), Some(_)) | (None, _) => {
+                return Err(Fault::usage("the call names no tool, or more than one")
+                    .help("write `tool` and `arguments`, or `http` instead of both"));
+            }
+        };
+        let call = Call {
             version: self.version,
             env: self.env,
             workflow: self.workflow,
@@ -249,13 +279,21 @@ impl Written {
             trigger: self.trigger,
             allow_duplicate: self.allow_duplicate,
             justification: self.justification,
-            ..Call::new(self.tool, self.arguments)
-        }
+            ..call
+        };
+        Ok((call, recognition))
     }
 }
 
-fn nothing() -> Value {
-    json!({})
+/// The request that may be sent; none where it may not, or where what was sanitized cannot be
+/// replaced in it.
+fn may_be_sent(found: &Recognition, judged: &Judged, call: &Call) -> Option<HttpRequest> {
+    match judged.decision.verdict {
+        Verdict::Allow | Verdict::Sanitize => {
+            found.request_with(judged.sanitized.as_ref().unwrap_or(&call.arguments))
+        }
+        Verdict::RequireApproval | Verdict::Deny => None,
+    }
 }
 
 /// The agent as the configuration declares it; one that it does not know reaches everything, so
