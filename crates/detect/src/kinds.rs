@@ -33,6 +33,7 @@ const OTHERS: &[&str] = &[
     "PHONE_NUMBER",
     "PRIVATE_KEY",
     "TELEGRAM_TOKEN",
+    "TRUENAS_KEY",
     "TWILIO_KEY",
     "URL_CREDENTIALS",
     "US_SSN",

@@ -24,6 +24,8 @@ pub(crate) struct View<'t> {
     text: Cow<'t, str>,
     /// Where the value begins, behind its key.
     start: usize,
+    /// Where it ends, before the mark that closes it.
+    end: usize,
     /// Where view and text differ; none where they are the same byte for byte.
     pieces: Vec<Piece>,
 }
@@ -47,6 +49,7 @@ impl<'t> View<'t> {
             true => Self {
                 text: Cow::Borrowed(text),
                 start: 0,
+                end: text.len(),
                 pieces: Vec::new(),
             },
             false => normalised(text),
@@ -60,8 +63,9 @@ impl<'t> View<'t> {
     /// A view of what a part of another view reads when undone.
     pub(crate) fn derived(text: String, pieces: Vec<Piece>) -> Self {
         Self {
-            text: Cow::Owned(text),
             start: 0,
+            end: text.len(),
+            text: Cow::Owned(text),
             pieces,
         }
     }
@@ -73,6 +77,7 @@ impl<'t> View<'t> {
         text.push_str(": \"");
         self.start = text.len();
         text.push_str(&self.text);
+        self.end = text.len();
         text.push('"');
         self.text = Cow::Owned(text);
         for piece in &mut self.pieces {
@@ -95,12 +100,17 @@ impl<'t> View<'t> {
         self.start
     }
 
+    /// Where it ends.
+    pub(crate) const fn end(&self) -> usize {
+        self.end
+    }
+
     /// The bytes that were sent for these bytes of the view; `None` where they lie in the key.
     pub(crate) fn source(&self, found: &Range<usize>) -> Option<Range<usize>> {
-        if found.end <= self.start || found.start >= found.end {
+        let (from, to) = (found.start.max(self.start), found.end.min(self.end));
+        if from >= to {
             return None;
         }
-        let (from, to) = (found.start.max(self.start), found.end);
         if self.pieces.is_empty() {
             return Some(from - self.start..to - self.start);
         }
@@ -319,5 +329,6 @@ mod tests {
         assert_eq!(view.source(&(0..8)), None);
         assert_eq!(view.source(&(11..18)), Some(0..7));
         assert_eq!(view.source(&(0..14)), Some(0..3));
+        assert_eq!(view.source(&(18..21)), Some(7..9));
     }
 }

@@ -7,6 +7,7 @@
 //! Must not know: rules, expressions, precedence.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -29,6 +30,9 @@ pub(crate) struct Call<'s, 'c> {
     pub(crate) meter: Meter,
     /// The time zone of the document whose rules are being read.
     pub(crate) zone: &'s TimeZone,
+    /// Whether some rule that may be asked reads what the detector finds: then needles are searched
+    /// for in the same pass.
+    pub(crate) reads_data: bool,
     lookups: Lookups<'s>,
     found: Option<Option<Found>>,
     scan: Option<Scanned>,
@@ -41,7 +45,7 @@ pub(crate) struct Call<'s, 'c> {
 pub(crate) struct Lookups<'s> {
     pub(crate) needles: &'s Needles,
     /// None where an expectation is judged.
-    pub(crate) detector: Option<&'s Detector>,
+    pub(crate) detector: Option<&'s Arc<Detector>>,
     pub(crate) tool_signals: Option<&'s ToolSignals>,
 }
 
@@ -70,6 +74,7 @@ impl<'s, 'c> Call<'s, 'c> {
             facts: None,
             meter: Meter::new(budget),
             zone: UTC,
+            reads_data: false,
             lookups,
             found: None,
             scan: None,
@@ -184,6 +189,9 @@ impl<'s, 'c> Call<'s, 'c> {
     /// Whether the texts of the arguments (or of the result that is judged) contain the needle. The
     /// first question searches for the needles of all rules.
     pub(crate) fn body_contains(&mut self, needle: NeedleId) -> Result<Answer, Fault> {
+        if self.reads_data {
+            self.scan()?;
+        }
         if let (None, Some(body)) = (&self.found, self.body()) {
             self.found = Some(self.lookups.needles.search(body, &mut self.meter)?);
         }
@@ -206,7 +214,20 @@ impl<'s, 'c> Call<'s, 'c> {
             return Ok(None);
         };
         self.meter.spend_text(text_bytes(body))?;
-        let scanned = detector.scan(body).ok().map(Rc::new);
+        let together = match self.reads_data {
+            true => self
+                .lookups
+                .needles
+                .search_with(detector, body, &mut self.meter)?,
+            false => None,
+        };
+        let scanned = match together {
+            Some((found, scan)) => {
+                self.found = Some(Some(found));
+                Some(Rc::new(scan))
+            }
+            None => detector.scan(body).ok().map(Rc::new),
+        };
         self.scan = Some(scanned.clone());
         Ok(scanned)
     }

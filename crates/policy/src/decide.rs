@@ -59,6 +59,7 @@ pub(crate) fn decide(
         Some(_) => Occasion::Result,
     };
     let mut call = Call::new(facts, set.lookups(), budget);
+    call.reads_data = set.reads_data(facts.tool, occasion);
     let mut judged = judge_all(
         set,
         (facts.tool, occasion),

@@ -2,14 +2,17 @@
 //!
 //! `body_contains_any: ["deal #"]` asks for needle 0; whichever rule asks first has the whole set
 //! searched, the others read the result. Both sides are in searchable form, so full-width letters
-//! and invisible joints hide nothing.
+//! and invisible joints hide nothing. Where rules also ask for classes of data, the detector looks
+//! for the needles in its own pass, and the text is walked once.
 //!
 //! Must not know: rules, conditions.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, BuildError};
 use serde_json::Value;
+use toolgate_detect::{Detector, Scan, Scanner};
 use toolgate_model::searchable;
 
 use crate::limits;
@@ -31,6 +34,9 @@ pub(crate) struct NeedleList {
 pub(crate) struct Needles {
     automaton: Option<AhoCorasick>,
     ids: Vec<NeedleId>,
+    texts: Vec<String>,
+    /// The detector with these needles, made when a call first asks for both.
+    scanner: OnceLock<Option<Scanner>>,
 }
 
 /// Which needles the arguments contain.
@@ -53,7 +59,12 @@ impl NeedleList {
             true => None,
             false => Some(AhoCorasick::new(&texts)?),
         };
-        Ok(Needles { automaton, ids })
+        Ok(Needles {
+            automaton,
+            ids,
+            texts,
+            scanner: OnceLock::new(),
+        })
     }
 }
 
@@ -84,6 +95,40 @@ impl Needles {
         Ok(Some(Found(found)))
     }
 
+    /// Searches and scans in one pass. `None` where one alone is wanted, or the texts are too long
+    /// for either; then each says so for itself.
+    ///
+    /// # Errors
+    /// The budget, as [`Self::search`] has it.
+    pub(crate) fn search_with(
+        &self,
+        detector: &Arc<Detector>,
+        args: &Value,
+        meter: &mut Meter,
+    ) -> Result<Option<(Found, Scan)>, Fault> {
+        let bytes = text_bytes(args);
+        let scanner = match self.automaton.is_some() && bytes <= limits::BODY_BYTES_MAX {
+            true => self
+                .scanner
+                .get_or_init(|| Scanner::new(detector, &self.texts)),
+            false => &None,
+        };
+        let Some(scanner) = scanner else {
+            return Ok(None);
+        };
+        meter.spend_text(bytes)?;
+        let mut found = vec![false; self.ids.len()];
+        let scan = scanner.scan(args, &mut |needle| {
+            meter.spend(1)?;
+            let id = self.ids.get(needle);
+            if let Some(slot) = id.and_then(|id| found.get_mut(id.0)) {
+                *slot = true;
+            }
+            Ok(())
+        })?;
+        Ok(scan.ok().map(|scan| (Found(found), scan)))
+    }
+
     fn search_text(&self, text: &str, found: &mut [bool], meter: &mut Meter) -> Result<(), Fault> {
         meter.spend_text(text.len())?;
         let Some(automaton) = &self.automaton else {
@@ -107,12 +152,27 @@ impl Found {
     }
 }
 
+/// How much text is in the values, in bytes.
+fn text_bytes(value: &Value) -> usize {
+    let (mut bytes, mut rest) = (0, vec![value]);
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::String(text) => bytes += text.len(),
+            Value::Array(items) => rest.extend(items),
+            Value::Object(members) => rest.extend(members.values()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::NeedleList;
     use crate::meter::Meter;
     use crate::ruling::{Budget, Fault};
     use serde_json::json;
+    use toolgate_detect::Detector;
 
     fn found(needles: &[&str], args: &serde_json::Value) -> Vec<bool> {
         let mut list = NeedleList::default();
@@ -143,6 +203,40 @@ mod tests {
             "only internal",
         ];
         assert_eq!(found(&needles, &args), [true, true, true, true, false]);
+    }
+
+    #[test]
+    fn one_pass_finds_the_same_needles_and_the_data() {
+        let args = json!({
+            "secret": ["TOP SE\u{200b}CRET", {"x": "ｉｎｔｅｒｎａｌ only, ÄRGER, mail ana@acme.com"}],
+            "deal #": 5,
+        });
+        let needles = [
+            "o\"",
+            "com\"",
+            "top secret",
+            "secret",
+            "internal only",
+            "ärger",
+            "deal #",
+            "5",
+            "e@a",
+            "a@a",
+        ];
+        let mut list = NeedleList::default();
+        let ids: Vec<_> = needles.iter().map(|text| list.add(text).unwrap()).collect();
+        let built = list.build().unwrap();
+        let mut meter = Meter::new(Budget::default());
+        let alone = built.search(&args, &mut meter).unwrap().unwrap();
+        let (together, scan) = built
+            .search_with(&Detector::builtin(), &args, &mut meter)
+            .unwrap()
+            .unwrap();
+        for (id, needle) in ids.into_iter().zip(needles) {
+            assert_eq!(together.has(id), alone.has(id), "{needle}");
+        }
+        assert_eq!(scan, Detector::builtin().scan(&args).unwrap());
+        assert_eq!(scan.findings.len(), 1);
     }
 
     #[test]

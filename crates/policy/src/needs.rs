@@ -20,6 +20,8 @@ pub(crate) struct Needs {
     pub(crate) measures: Vec<Measure>,
     /// Whether it reads what the definitions of tools carry.
     pub(crate) tool_signals: bool,
+    /// Whether it reads what the detector finds in the arguments or the result.
+    pub(crate) data: bool,
 }
 
 /// A number of each call that is summed over calls.
@@ -49,6 +51,7 @@ impl Needs {
     pub(crate) fn join(&mut self, other: &Self) {
         self.history |= other.history;
         self.tool_signals |= other.tool_signals;
+        self.data |= other.data;
         self.window_max = self.window_max.max(other.window_max);
         for measure in &other.measures {
             self.measure(measure);

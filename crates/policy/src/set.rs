@@ -134,11 +134,21 @@ impl PolicySet {
         self
     }
 
+    /// Whether some rule that can be about the tool reads what the detector finds.
+    pub(crate) fn reads_data(&self, tool: &ToolId, occasion: Occasion) -> bool {
+        let rule = |number: u32| {
+            let (policy, place) = self.rules.get(usize::try_from(number).ok()?)?;
+            self.policies.get(*policy)?.rules.get(*place)
+        };
+        let reads = |number| rule(number).is_some_and(|rule| rule.needs.data);
+        self.needs.data && self.index(occasion).candidates(tool).into_iter().any(reads)
+    }
+
     /// What a call looks up in the set.
     pub(crate) fn lookups(&self) -> Lookups<'_> {
         Lookups {
             needles: &self.needles,
-            detector: Some(self.detector.as_ref()),
+            detector: Some(&self.detector),
             tool_signals: self.tool_signals.as_ref(),
         }
     }

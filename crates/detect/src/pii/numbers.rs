@@ -16,9 +16,9 @@ use crate::page::Page;
 use crate::words::Word;
 
 /// Groups of one number. LIMIT: what has more is a table.
-const GROUPS_MAX: usize = 12;
+const GROUPS_MAX: usize = 16;
 /// Digits of one number.
-pub(crate) const DIGITS_MAX: usize = 40;
+pub(crate) const DIGITS_MAX: usize = 64;
 /// Bytes between a number and the word that says what it is.
 const WORD_DISTANCE: usize = 40;
 /// The same for words that are used of much else.
@@ -167,6 +167,7 @@ fn card(page: &mut Page<'_>, number: &Number, from: usize) -> Option<usize> {
         let named = page.is_near(Word::Card, &at, WORD_DISTANCE);
         let confidence = match issuer(&digits) {
             Some(_) if named => 0.95,
+            None if named && digits.len() >= 13 && matches!(digits.first(), Some(2..=6)) => 0.7,
             Some(Issuer::Common) => 0.8,
             Some(Issuer::Rare) if count > 1 || digits.len() >= 14 => 0.6,
             _ => continue,

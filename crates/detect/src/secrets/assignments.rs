@@ -22,6 +22,8 @@ const NAME_BYTES_MAX: usize = 40;
 const VALUE_BYTES_MAX: usize = 1_024;
 /// Bytes between a name and its value.
 const GAP_BYTES_MAX: usize = 12;
+/// Spaces among them, as tables have.
+const SPACES_MAX: usize = 40;
 
 /// How much a key word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,9 +137,7 @@ const HARMLESS: &[&[u8]] = &[
     b"key_id",
     b"accessor",
     b"author ",
-    b"author=",
-    b"author:",
-    b"bucket",
+    b"author=", b"author:",
 ];
 
 /// What a name ends in that says it names something about the secret.
@@ -230,7 +230,8 @@ pub(crate) fn read(page: &mut Page<'_>, hit: &Range<usize>, strength: Strength) 
 fn judge(page: &mut Page<'_>, name: &Range<usize>, strength: Strength, value: Value) {
     let bytes = page.bytes;
     let text = slice(bytes, value.at.start, value.at.end);
-    if is_reference(text) || is_word_of_forms(text) || page.covers(value.at.start) {
+    let connection = at(bytes, value.at.end) == Some(b';') && before(bytes, name.start) == Some(b';');
+    if is_reference(text) || is_word_of_forms(text) && !connection || page.covers(value.at.start) {
         return;
     }
     let shouted = slice(bytes, name.start, name.end)
@@ -241,7 +242,7 @@ fn judge(page: &mut Page<'_>, name: &Range<usize>, strength: Strength, value: Va
         value.joint == Joint::Assigned || flag || value.quoted && value.joint == Joint::Listed;
     let is_password = strength == Strength::Password
         && assigned
-        && is_passwordlike(text, &value, shouted && value.tight || flag);
+        && is_passwordlike(text, &value, shouted && value.tight || flag || connection);
     let is_secret = strength >= Strength::Strong && assigned && is_phrase(text, &value);
     if is_password {
         page.add(DataClass::Secrets, "PASSWORD", value.at, 0.8);
@@ -290,7 +291,9 @@ fn raised(strength: Strength, name: &[u8]) -> Strength {
         b"token",
     ];
     let in_company = COMPANY.iter().filter(|word| contains(name, word)).count();
+    let shouted = [&b"ACCESS"[..], b"PRIVATE"].iter().any(|word| name.ends_with(word));
     match strength {
+        Strength::Weak if shouted => Strength::Strong,
         Strength::Weak if in_company >= 1 && contains(name, b"key") || in_company >= 2 => {
             Strength::Strong
         }
@@ -337,20 +340,22 @@ fn glued(bytes: &[u8], hit: &Range<usize>, name: &Range<usize>) -> Option<Range<
 fn value_after(bytes: &[u8], name_end: usize) -> Option<Value> {
     let (mut place, mut joint, mut lines) = (name_end, None, 0);
     let (mut quote, mut spaces) = (None, 0);
-    while place - name_end <= GAP_BYTES_MAX {
+    while place - name_end <= GAP_BYTES_MAX + spaces {
         match at(bytes, place)? {
             b':' | b'=' | b'>' | b'~' | b'?' => {
                 (joint, quote) = (Some(Joint::Assigned), None);
             }
             b',' if joint.is_none() => (joint, quote) = (Some(Joint::Listed), None),
             mark @ (b'"' | b'\'' | b'`') => quote = Some(mark),
-            b' ' | b'\t' => spaces += 1,
+            b' ' | b'\t' if spaces < SPACES_MAX => spaces += 1,
             b'\n' | b'\r' => lines += 1,
             b'\\' | b']' | b')' | b'(' | b'[' | b'}' | b'@' | b'*' => {}
             b'<' if joint.is_some() => return None,
             b'i' if slice(bytes, place, place + 3) == b"is " && spaces > 0 && joint.is_none() => {
-                place += 1
+                (place, joint) = (place + 1, Some(Joint::Listed));
             }
+            // `Unseal Key 2: …`
+            digit if digit.is_ascii_digit() && spaces > 0 && joint.is_none() && at(bytes, place + 1) == Some(b':') => {}
             _ => break,
         }
         place += 1;

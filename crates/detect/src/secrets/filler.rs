@@ -121,8 +121,14 @@ const WORDS: &[&str] = &[
 pub(crate) fn is_filler(value: &[u8]) -> bool {
     MADE_UP.iter().any(|word| contains(value, word))
         || longest_stair(value, 0) >= STAIR_MIN.min(value.len().max(2))
-        || longest_stair(value, 1) >= STAIR_MIN
+        || is_stair(value)
         || (value.len() >= 16 && entropy(value) < 2.0)
+}
+
+/// Whether half of it goes up in steps.
+fn is_stair(value: &[u8]) -> bool {
+    let stair = longest_stair(value, 1);
+    stair >= STAIR_MIN && stair * 2 >= value.len()
 }
 
 /// Bytes of a staircase that nobody rolls by chance. LIMIT: nine in a row has odds of one in 10^12.
@@ -173,12 +179,17 @@ pub(crate) fn is_named(value: &[u8]) -> bool {
         matches!(byte, b'.' | b'_' | b'-' | b'/' | b':')
     });
     let shape = value.split(|byte| matches!(byte, b'.' | b'_' | b'-' | b'/' | b':'));
-    let words = shape
-        .clone()
-        .filter(|part| part.len() > 1 && part.iter().all(u8::is_ascii_alphabetic))
-        .count();
+    let words = shape.clone().filter(|part| is_wordlike(part)).count();
     digits == 0 && joints == 0 && value.iter().all(u8::is_ascii_alphabetic) && !is_mixed(value)
         || joints > 0 && words * 2 > shape.count() && digits * 4 < value.len()
+}
+
+/// Letters alone, and capitals only at the start or throughout.
+fn is_wordlike(part: &[u8]) -> bool {
+    let tail = part.get(1..).unwrap_or_default();
+    (2..=20).contains(&part.len())
+        && part.iter().all(u8::is_ascii_alphabetic)
+        && (tail.iter().all(u8::is_ascii_lowercase) || part.iter().all(u8::is_ascii_uppercase))
 }
 
 /// Whether capitals and small letters change places as they do in random text, not as in a name

@@ -23,7 +23,8 @@ pub(crate) fn read(page: &mut Page<'_>, run: &Range<usize>) {
         .or_else(|| mailgun(text))
         .or_else(|| new_relic(text))
         .or_else(|| nuget(text))
-        .or_else(|| maxmind(text));
+        .or_else(|| maxmind(text))
+        .or_else(|| truenas(text));
     if let Some(kind) = found.filter(|_| !is_filler(text)) {
         page.add(Secrets, kind, run.clone(), 0.85);
         return;
@@ -77,6 +78,14 @@ fn nuget(text: &[u8]) -> Option<&'static str> {
 
 fn maxmind(text: &[u8]) -> Option<&'static str> {
     (text.len() == 40 && text.ends_with(b"_mmk")).then_some("MAXMIND_KEY")
+}
+
+/// A number of one or two digits, a dash and 64 letters and digits.
+fn truenas(text: &[u8]) -> Option<&'static str> {
+    let dash = text.iter().position(|byte| *byte == b'-')?;
+    let (number, key) = (slice(text, 0, dash), slice(text, dash + 1, text.len()));
+    let fits = matches!(number.len(), 1 | 2) && number.iter().all(u8::is_ascii_digit) && key.len() == 64;
+    (fits && !is_hex(key) && key.iter().all(u8::is_ascii_alphanumeric)).then_some("TRUENAS_KEY")
 }
 
 /// 52 small letters and digits of base32.
@@ -139,7 +148,7 @@ fn facebook(page: &mut Page<'_>, run: &Range<usize>) {
 /// A bot's number, a colon and 35 characters that begin with `AA`.
 pub(crate) fn telegram(page: &mut Page<'_>, number: &Range<usize>) {
     let bytes = page.bytes;
-    let length = run(bytes, number.end + 1, 36, is_name);
+    let length = run(bytes, number.end + 1, 40, is_name);
     let tail = slice(bytes, number.end + 1, number.end + 1 + length);
     let alone = !before(bytes, number.start).is_some_and(is_word);
     if alone

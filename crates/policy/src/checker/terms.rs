@@ -125,7 +125,11 @@ impl<'r, 't> Checker<'r, 't> {
     pub(crate) fn fact(&mut self, name: &str) -> Option<Term> {
         let attribute = facts::attribute(name)?;
         match attribute.source {
-            Source::Facts(_) | Source::Found(_) => Some(Term::Attribute(attribute)),
+            Source::Facts(_) => Some(Term::Attribute(attribute)),
+            Source::Found(_) => {
+                self.needs.data = true;
+                Some(Term::Attribute(attribute))
+            }
             Source::History(_) => {
                 self.needs.history = true;
                 Some(Term::Attribute(attribute))

@@ -20,6 +20,7 @@ pub(super) const KEY: Key = Key {
     read: |checker, item| {
         let wanted = classes(checker, item)?;
         checker.classes.extend(&wanted);
+        checker.needs.data = true;
         Some(Box::new(Carries(wanted)))
     },
 };
