@@ -16,6 +16,7 @@ use crate::diagnostics::{EXEMPT_CHAIN, GRANT_WITHOUT_TOOLS, UNKNOWN_EXEMPT};
 use crate::effects::{Effect, Occasion};
 use crate::facts::attribute;
 use crate::needs::Needs;
+use crate::parameters::Limit;
 use crate::parsed::{self, Mode};
 use crate::path::Path;
 use crate::patterns::Patterns;
@@ -272,8 +273,8 @@ fn quota(rule: &parsed::Rule<'_>, checker: &mut Checker<'_, '_>) -> Option<Optio
         return None;
     }
     let max = rule.limit.as_ref().and_then(|limit| match limit {
-        parsed::Limit::Calls(max) => Some(Max::Calls(*max)),
-        parsed::Limit::Sum(of, max) => {
+        Limit::Calls(max) => Some(Max::Calls(*max)),
+        Limit::Sum(of, max) => {
             let term = checker.number_at(of)?;
             Some(Max::Sum(measure(term)?, *max))
         }

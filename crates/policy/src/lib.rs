@@ -38,6 +38,7 @@ mod needles;
 mod needs;
 mod node;
 mod number;
+mod parameters;
 mod parsed;
 mod path;
 mod patterns;

@@ -6,21 +6,18 @@
 //! Must not know: the catalogue, attributes, how rules are decided.
 
 use jiff::tz::TimeZone;
-use rust_decimal::Decimal;
 use toolgate_model::{ApprovalTerms, Duration, Glob, Risk};
 
-use crate::checker::{Written, window_problem};
+use crate::checker::Written;
 use crate::conditions::{CONDITIONS, time_window};
-use crate::counted::SCOPES;
 use crate::diagnostics::{
-    BAD_DURATION, BAD_NAME, DUPLICATE_RULE, EFFECT_MISSING, EFFECT_TWICE, NOT_AVAILABLE,
-    OUT_OF_RANGE, PARAMETER_MISPLACED, PARAMETER_MISSING, TOO_LATE, TWO_NAMES, UNKNOWN_EFFECT,
-    UNKNOWN_VALUE,
+    BAD_NAME, DUPLICATE_RULE, EFFECT_MISSING, EFFECT_TWICE, NOT_AVAILABLE, PARAMETER_MISPLACED,
+    PARAMETER_MISSING, TOO_LATE, TWO_NAMES, UNKNOWN_EFFECT,
 };
 use crate::effects::{EFFECTS, Effect, EffectWord, OCCASIONS, Occasion, effect};
 use crate::history::Scope;
 use crate::matching::{MATCH_KEYS, tool};
-use crate::number;
+use crate::parameters::{Limit, expiry, field, limit, per, sentence};
 use crate::path::Path;
 use crate::reading::{Item, Placed};
 use crate::source::{Complaint, Report, shown};
@@ -74,9 +71,6 @@ pub(crate) const RULE_KEYS: [&str; 21] = [
     "notify",
     "on",
 ];
-/// LIMIT: a reason is one sentence for an agent or a person.
-const REASON_CHARS_MAX: usize = 500;
-
 /// Whether a rule decides or is only watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -144,14 +138,6 @@ pub(crate) struct Rule<'t> {
     pub(crate) per: Option<(Scope, Duration)>,
     /// The channel that is told.
     pub(crate) notify: Option<String>,
-}
-
-/// What a limit allows.
-#[derive(Clone, Debug)]
-pub(crate) enum Limit {
-    Calls(u32),
-    /// So much of this argument or mapped attribute.
-    Sum(Placed<Path>, Decimal),
 }
 
 /// Reads a document. Mistakes go to the report, and reading goes on.
@@ -350,112 +336,6 @@ fn rule_id(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
         return None;
     }
     Some(name)
-}
-
-fn sentence(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
-    let text = report.text(item)?.value;
-    let chars = text.chars().count();
-    if text.trim().is_empty() || chars > REASON_CHARS_MAX || text.chars().any(char::is_control) {
-        let message = format!("`reason` is one line of 1 to {REASON_CHARS_MAX} characters");
-        report.complain(item, Complaint::new(OUT_OF_RANGE, message));
-        return None;
-    }
-    Some(text)
-}
-
-fn expiry(item: &Item<'_>, report: &mut Report<'_>) -> Option<Duration> {
-    let duration = report.duration(item)?;
-    let max = Duration::from_secs(limits::EXPIRES_SECONDS_MAX);
-    if duration > max || duration < Duration::from_secs(1) {
-        let message = format!("`expires_in` is 1s to {max}, not {duration}");
-        report.complain(item, Complaint::new(OUT_OF_RANGE, message));
-        return None;
-    }
-    Some(duration)
-}
-
-/// `1h`, or `tool/1h`.
-fn per(item: &Item<'_>, report: &mut Report<'_>) -> Option<(Scope, Duration)> {
-    let text = report.text(item)?.value;
-    let (scope, span) = text.split_once('/').unwrap_or(("agent", &text));
-    let known = SCOPES
-        .iter()
-        .find(|(_, word)| word.eq_ignore_ascii_case(scope));
-    let Some((scope, _)) = known else {
-        let words: Vec<&str> = SCOPES.iter().map(|(_, word)| *word).collect();
-        let message = format!("`{}` is not one whose calls can be counted", shown(scope));
-        report.complain(
-            item,
-            Complaint::new(UNKNOWN_VALUE, message).suggest(scope, &words),
-        );
-        return None;
-    };
-    let span: Duration = match span.parse() {
-        Ok(span) => span,
-        Err(error) => {
-            let error: toolgate_model::TimeError = error;
-            let complaint = Complaint::new(BAD_DURATION, error.to_string());
-            report.complain(item, complaint.help("write `1h`, or `tool/1h`"));
-            return None;
-        }
-    };
-    if let Some(problem) = window_problem(span) {
-        report.complain(item, Complaint::new(OUT_OF_RANGE, problem));
-        return None;
-    }
-    Some((*scope, span))
-}
-
-/// `20`, or `{"sum": "amount", "max": 5000}`.
-fn limit(item: &Item<'_>, report: &mut Report<'_>) -> Option<Limit> {
-    if !matches!(item.json.kind, JsonKind::Object(_)) {
-        return report.integer(item, 0..=u32::MAX).map(Limit::Calls);
-    }
-    let members = report.members(item, &["sum", "max"])?;
-    let (mut sum, mut max) = (None, None);
-    for (key, member) in &members {
-        match *key {
-            "sum" => sum = field(report, member),
-            _ => max = decimal(member, report),
-        }
-    }
-    if members.len() < 2 {
-        let message = "a limit on a sum says what is summed and how much it may be";
-        let complaint = Complaint::new(PARAMETER_MISSING, message);
-        report.complain(
-            item,
-            complaint.help("write `{\"sum\": \"amount\", \"max\": 5000}`"),
-        );
-    }
-    Some(Limit::Sum(sum?, max?))
-}
-
-fn decimal(item: &Item<'_>, report: &mut Report<'_>) -> Option<Decimal> {
-    let JsonKind::Number(text) = &item.json.kind else {
-        report.wrong_type(item, "a number");
-        return None;
-    };
-    let number = number::parse(text).filter(|number| *number >= Decimal::ZERO);
-    if number.is_none() {
-        let message = format!("`{}` is not an exact decimal from 0 on", shown(text));
-        report.complain(item, Complaint::new(OUT_OF_RANGE, message));
-    }
-    number
-}
-
-/// A dotted path, `message.text`.
-fn field(report: &mut Report<'_>, item: &Item<'_>) -> Option<Placed<Path>> {
-    let text = report.text(item)?;
-    let path = Path::parse(&text.value);
-    if path.is_none() {
-        let message = format!("`{}` is not a path", shown(&text.value));
-        let complaint = Complaint::new(BAD_NAME, message);
-        report.complain(
-            item,
-            complaint.help("write it as in `message.text` or `items[0].note`"),
-        );
-    }
-    path.map(|path| item.placed(path))
 }
 
 /// The keys of `match` or `condition`, found in their registry.

@@ -9,11 +9,14 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{Call, catalogue, document, set};
 use expect_test::{Expect, expect};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use toolgate_model::Catalogue;
-use toolgate_policy::{Budget, ExplainedPart, json_schema, load};
+use toolgate_model::{Catalogue, DataClass, Origin};
+use toolgate_policy::{Budget, ExplainedPart, Facts, History, Session, Window, json_schema, load};
 
 fn tools() -> Catalogue {
     catalogue(&[
@@ -44,10 +47,19 @@ fn lines(parts: &[ExplainedPart], depth: usize, out: &mut String) {
 }
 
 fn check(policy: Value, call: Value, expected: Expect) {
+    compare(policy, &call, None, &expected);
+}
+
+fn compare(policy: Value, call: &Value, history: Option<&dyn History>, expected: &Expect) {
     let tools = tools();
     let set = set(&[document("p", policy)], &tools);
-    let call = Call::of(&call, &tools);
-    let (_, explanation) = set.explain(&call.facts(&tools), Budget::default()).unwrap();
+    let call = Call::of(call, &tools);
+    let facts = Facts {
+        history,
+        ..call.facts(&tools)
+    };
+    let (ruling, explanation) = set.explain(&facts, Budget::default()).unwrap();
+    assert_eq!(ruling, set.decide(&facts, Budget::default()).unwrap());
     let mut out = format!("elsewhere: {}\n", explanation.rules_elsewhere);
     for rule in &explanation.rules {
         let state = if rule.matched {
@@ -136,6 +148,71 @@ fn what_is_unknown_is_named() {
                 exists(to) is True
         "#]],
     );
+}
+
+/// A history that knows a little, whoever asks.
+#[derive(Debug, Default)]
+struct Known(Session);
+
+impl History for Known {
+    fn rate(&self, _: &Window<'_>) -> Option<u64> {
+        Some(7)
+    }
+    fn sum(&self, _: &str, _: &Window<'_>) -> Option<Decimal> {
+        Some(Decimal::new(125, 1))
+    }
+    fn session(&self) -> Option<&Session> {
+        Some(&self.0)
+    }
+    fn has_read(&self, _: DataClass, _: &Window<'_>) -> Option<bool> {
+        None
+    }
+    fn is_new_resource(&self) -> Option<bool> {
+        Some(true)
+    }
+    fn is_burst(&self) -> Option<bool> {
+        Some(true)
+    }
+    fn origins(&self, _: &Value) -> Option<BTreeSet<Origin>> {
+        Some([Origin::User, Origin::External].into())
+    }
+}
+
+#[test]
+fn what_was_found_and_counted_is_shown_and_never_the_data_itself() {
+    let policy = json!({"rules": [
+        {"match": {"tools": ["stripe.*"]}, "condition": {"has_data_class": ["PHI"], "volume_burst": true}, "effect": "deny"},
+        {"when": "data_class contains PII and rate(agent, 1h) > 5 and sum(amount, tool, 1d) < 10", "effect": "deny"},
+        {"when": "source(to) contains external and has_read(PII, session, 1h)", "effect": "allow"},
+        {"effect": "limit", "limit": 7, "per": "tool/1h"},
+        {"effect": "limit", "limit": {"sum": "amount", "max": 20}, "per": "1h"},
+        {"effect": "limit", "limit": {"sum": "args.to", "max": 20}, "per": "1h"},
+    ]});
+    let call = json!({"tool": "stripe.refund", "args": {"amount": 5, "to": "ana@acme.com"}});
+    let expected = expect![[r#"
+        elsewhere: 0
+        p/r1 line 1 deny is False, not matched [] []
+          match.tools: ["stripe.*"] is True [stripe.refund]
+          condition.has_data_class: ["PHI"] is False [PII]
+          condition.volume_burst: true is True [true]
+        p/r2 line 1 deny is False, not matched [] []
+          when: data_class contains PII and rate(agent, 1h) > 5 and sum(amount, tool, 1d) < 10 is False
+            data_class contains PII is True [PII]
+            rate(agent, 1h) > 5 is True [7]
+            sum(amount, tool, 1d) < 10 is False [12.5]
+        p/r3 line 1 allow is Unknown, not matched ["has_read(PII, session, 1h)"] []
+          when: source(to) contains external and has_read(PII, session, 1h) is Unknown
+            source(to) contains external is True [user, external]
+            has_read(PII, session, 1h) is Unknown
+        p/r4 line 1 limit is True, matched [] []
+          limit: 7 calls per tool/1h is True [7]
+        p/r5 line 1 limit is True, matched [] []
+          limit: 20 of amount per agent/1h is False [12.5]
+        p/r6 line 1 limit is True, matched [] []
+          limit: 20 of args.to per agent/1h is Unknown
+    "#]];
+    let known = Known::default();
+    compare(policy, &call, Some(&known), &expected);
 }
 
 #[test]

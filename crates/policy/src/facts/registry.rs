@@ -6,6 +6,7 @@
 //! Must not know: expressions, rules.
 
 use rust_decimal::Decimal;
+use toolgate_detect::SIGNALS;
 use toolgate_model::{Resource, Verb};
 
 use super::getters::{
@@ -316,7 +317,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
     ),
     history(
         "session.signals",
-        Type::Texts,
+        Type::Set(SIGNALS),
         "signs of hidden instructions in what this session read",
         |r| session(r, |known| Datum::texts(&known.signals)),
     ),
@@ -328,7 +329,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
     ),
     other(
         "signals",
-        Type::Texts,
+        Type::Set(SIGNALS),
         "signs of hidden instructions in the arguments; on a result rule, in the result",
         Source::Found(kinds),
     ),
@@ -376,7 +377,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
     ),
     other(
         "tool_signals",
-        Type::Texts,
+        Type::Set(SIGNALS),
         "signs of hidden instructions in the tool's own definition",
         Source::ToolSignals,
     ),
