@@ -12,6 +12,7 @@
 //!
 //! Must not know: stores, clocks, rules.
 
+mod dates;
 mod event;
 mod ledger;
 mod session;

@@ -75,31 +75,20 @@ impl Remembered {
         (!self.overflowed).then_some(&self.facts)
     }
 
-    /// Where the value was seen; over a list or an object, where each of its leaves was.
-    pub(super) fn origins(&self, value: &Value) -> Option<BTreeSet<Origin>> {
-        let mut origins = BTreeSet::new();
-        let mut rest = vec![value];
-        while let Some(value) = rest.pop() {
-            match value {
-                Value::Array(items) => rest.extend(items),
-                Value::Object(members) => rest.extend(members.values()),
-                leaf => origins.extend(self.leaf(leaf)?),
-            }
-        }
-        if origins.is_empty() {
-            origins.insert(Origin::None);
-        }
-        Some(origins)
+    /// Where a text or a number was seen.
+    pub(super) fn origins(&self, leaf: &Value) -> BTreeSet<Origin> {
+        let stands = |(origin, words): &&(Origin, Words)| match origin {
+            // What makes a value one of the tenant's own must not be met by chance.
+            Origin::Result => words.hold_apart(leaf),
+            Origin::User | Origin::External | Origin::None => words.hold(leaf),
+        };
+        let heard = self.words.iter().filter(stands);
+        heard.map(|(origin, _)| *origin).collect()
     }
 
-    fn leaf(&self, leaf: &Value) -> Option<BTreeSet<Origin>> {
-        let heard = self.words.iter().filter(|(_, words)| words.hold(leaf));
-        let origins: BTreeSet<_> = heard.map(|(origin, _)| *origin).collect();
-        match (origins.is_empty(), self.forgot) {
-            (true, true) => None,
-            (true, false) => Some(BTreeSet::from([Origin::None])),
-            (false, _) => Some(origins),
-        }
+    /// Whether words were dropped, so that a value that stands nowhere may have stood there.
+    pub(super) const fn has_forgotten(&self) -> bool {
+        self.forgot
     }
 
     fn touch(&mut self, event: &Event) {

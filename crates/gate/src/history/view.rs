@@ -139,16 +139,51 @@ impl History for View<'_> {
     }
 
     fn origins(&self, value: &Value) -> Option<BTreeSet<Origin>> {
-        let mut origins = match self.remembered {
-            Some(session) => session.origins(value)?,
-            None => BTreeSet::from([Origin::None]),
-        };
         let said = self.asker.user_words.map(Words::of_text);
-        if said.is_some_and(|words| words.hold(value)) {
-            origins.remove(&Origin::None);
-            origins.insert(Origin::User);
+        let mut origins = BTreeSet::new();
+        let mut rest = vec![value];
+        while let Some(value) = rest.pop() {
+            match value {
+                Value::Array(items) => rest.extend(items),
+                Value::Object(members) => rest.extend(members.values()),
+                leaf if says_nothing(leaf) => {}
+                leaf => origins.extend(self.leaf_origins(leaf, said.as_ref())?),
+            }
+        }
+        if origins.is_empty() {
+            origins.insert(Origin::None);
         }
         Some(origins)
+    }
+}
+
+impl View<'_> {
+    /// Where one text or number was seen; `None` where what was dropped may
+    /// have had it.
+    fn leaf_origins(&self, leaf: &Value, said: Option<&Words>) -> Option<BTreeSet<Origin>> {
+        let mut origins = BTreeSet::new();
+        if said.is_some_and(|words| words.hold(leaf)) {
+            origins.insert(Origin::User);
+        }
+        if let Some(session) = self.remembered {
+            origins.extend(session.origins(leaf));
+            if origins.is_empty() && session.has_forgotten() {
+                return None;
+            }
+        }
+        if origins.is_empty() {
+            origins.insert(Origin::None);
+        }
+        Some(origins)
+    }
+}
+
+/// A null, a boolean and an empty text come from nowhere, and say nothing either.
+fn says_nothing(leaf: &Value) -> bool {
+    match leaf {
+        Value::Null | Value::Bool(_) => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }
 

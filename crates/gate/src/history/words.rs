@@ -12,15 +12,23 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use toolgate_model::searchable;
 
-/// Texts in searchable form, and the numbers in them.
+use super::dates::{self, Day};
+
+/// Texts in searchable form, and the numbers and days in them.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     text: String,
     numbers: HashSet<Decimal>,
+    days: HashSet<Day>,
+    /// Short texts and numbers that stood alone.
+    alone: HashSet<String>,
 }
 
 /// What separates two texts, so that nothing is found across them.
 const BETWEEN: char = '\u{0}';
+
+/// Characters from which on a text is too long to be met by chance.
+const LONG_CHARS_MIN: usize = 4;
 
 impl Words {
     /// The words of one text.
@@ -37,25 +45,44 @@ impl Words {
         words
     }
 
-    /// Adds those of one more text.
+    /// Adds those of one more text, in which blanks separate what stands alone.
     pub fn add(&mut self, text: &str) {
         let text = searchable(text);
-        self.numbers.extend(numbers(&text));
-        self.text.push_str(&text);
+        let tokens = text.split_whitespace();
+        let tokens = tokens.map(|token| token.trim_matches(is_around));
+        self.alone.extend(tokens.filter_map(kept_alone));
+        self.add_searchable(&text);
+    }
+
+    /// Adds a text that is a leaf of data: as a whole it stands alone.
+    fn add_leaf(&mut self, text: &str) {
+        let text = searchable(text);
+        self.alone.extend(kept_alone(text.trim()));
+        self.add_searchable(&text);
+    }
+
+    fn add_searchable(&mut self, text: &str) {
+        self.numbers.extend(numbers(text));
+        self.days.extend(dates::days(text));
+        self.text.push_str(text);
         self.text.push(BETWEEN);
     }
 
     /// Adds those of one more value.
     pub fn add_value(&mut self, value: &Value) {
+        // A text that is all there is was not taken apart by anybody.
+        if let Value::String(text) = value {
+            return self.add(text);
+        }
         let mut rest = vec![value];
         while let Some(value) = rest.pop() {
             match value {
-                Value::String(text) => self.add(text),
-                Value::Number(number) => self.add(number.as_str()),
+                Value::String(text) => self.add_leaf(text),
+                Value::Number(number) => self.add_leaf(number.as_str()),
                 Value::Array(items) => rest.extend(items),
                 Value::Object(members) => {
                     for (key, value) in members {
-                        self.add(key);
+                        self.add_leaf(key);
                         rest.push(value);
                     }
                 }
@@ -64,9 +91,10 @@ impl Words {
         }
     }
 
-    /// How many bytes they take.
+    /// How many bytes they take, about.
     pub fn len(&self) -> usize {
-        self.text.len() + self.numbers.len() * size_of::<Decimal>()
+        let short: usize = self.alone.iter().map(String::len).sum();
+        self.text.len() + short + self.numbers.len() * size_of::<Decimal>()
     }
 
     /// Whether there are none.
@@ -74,15 +102,27 @@ impl Words {
         self.text.is_empty()
     }
 
-    /// Whether the value stands among them: a text as whole words, whatever the letter case and
-    /// the spaces between; a number as a number. What is neither stands nowhere.
+    /// Whether the value stands among them: a text as whole words, whatever the letter case; a
+    /// number as a number; a day in whichever way it is written. What is neither stands nowhere.
     pub fn hold(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => self.hold_text(text),
-            Value::Number(number) => decimal(number.as_str())
-                .is_some_and(|number| self.numbers.contains(&number.normalize())),
+            Value::Number(number) => self.hold_number(number.as_str()),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
         }
+    }
+
+    /// The same, but numbers and short texts only where they stood alone: `13` is no part of
+    /// `13:00`. What lets a value pass must not be met by chance.
+    pub fn hold_apart(&self, value: &Value) -> bool {
+        match short(value) {
+            Some(text) => self.alone.contains(&text),
+            None => self.hold(value),
+        }
+    }
+
+    fn hold_number(&self, text: &str) -> bool {
+        decimal(text).is_some_and(|number| self.numbers.contains(&number.normalize()))
     }
 
     fn hold_text(&self, text: &str) -> bool {
@@ -91,11 +131,10 @@ impl Words {
         if wanted.is_empty() {
             return false;
         }
-        if self.hold_whole(wanted) {
-            return true;
-        }
-        // A number that a tool wants as a text.
-        decimal(wanted).is_some_and(|number| self.numbers.contains(&number.normalize()))
+        self.hold_whole(wanted)
+            // A number that a tool wants as a text.
+            || self.hold_number(wanted)
+            || dates::iso(wanted).is_some_and(|day| day.is_among(&self.days))
     }
 
     fn hold_whole(&self, wanted: &str) -> bool {
@@ -111,6 +150,28 @@ impl Words {
             apart(before, wanted.chars().next()) && apart(wanted.chars().next_back(), after)
         })
     }
+}
+
+/// The one form of a value that is met by chance: a number, or a text of under four characters.
+fn short(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => kept_alone(number.as_str()),
+        Value::String(text) => kept_alone(searchable(text).trim()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn kept_alone(text: &str) -> Option<String> {
+    match decimal(text) {
+        Some(number) => Some(number.normalize().to_string()),
+        None if text.is_empty() || text.chars().count() >= LONG_CHARS_MIN => None,
+        None => Some(text.to_owned()),
+    }
+}
+
+/// What stands around a word in a sentence, amounts included.
+fn is_around(c: char) -> bool {
+    ",.;:!?()[]{}<>\"'`$€£%".contains(c)
 }
 
 /// Whether a word ends between these two.
@@ -190,5 +251,51 @@ mod tests {
         let words = Words::of_text("send it to ｅｖｉｌ@x\u{200b}.org");
         assert!(words.hold(&json!("evil@x.org")));
         assert!(Words::of_text("evil@x.org").hold(&json!("EVIL@x.org")));
+    }
+
+    #[test]
+    fn what_could_be_met_by_chance_must_have_stood_alone() {
+        let data =
+            Words::of_value(&json!({"id": "13", "at": "13:07", "day": "2024-05-21", "n": 98.70}));
+        for value in [
+            json!("13"),
+            json!(13),
+            json!(98.7),
+            json!("98.70"),
+            json!("13:07"),
+        ] {
+            assert!(data.hold_apart(&value), "{value}");
+        }
+        for value in [
+            json!("7"),
+            json!(7),
+            json!("21"),
+            json!(2024),
+            json!("at 13"),
+        ] {
+            assert!(!data.hold_apart(&value), "{value}");
+        }
+        let text = Words::of_text("Room 12 at 13:00, it costs $98.70.");
+        assert!(text.hold_apart(&json!(12)) && text.hold_apart(&json!(98.7)));
+        assert!(!text.hold_apart(&json!(13)) && text.hold(&json!(13)));
+    }
+
+    #[test]
+    fn a_day_is_the_same_in_words_and_in_figures() {
+        let words = Words::of_text("Book it from the 3rd of May 2024 to Sep. 14, please");
+        for value in [
+            json!("2024-05-03"),
+            json!("2024-05-03T10:00"),
+            json!("2025-09-14"),
+        ] {
+            assert!(words.hold(&value), "{value}");
+        }
+        for value in [
+            json!("2023-05-03"),
+            json!("2024-05-04"),
+            json!("2024-03-05"),
+        ] {
+            assert!(!words.hold(&value), "{value}");
+        }
     }
 }
