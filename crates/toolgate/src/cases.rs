@@ -159,7 +159,7 @@ impl Suite {
         let configuration = self.configuration()?;
         let runner = Runner {
             configuration: &configuration,
-            recognise: &|request, own| Ok(toolgate_tools::recognise(request, own)),
+            recognise: &toolgate_tools::recognise,
         };
         let outcomes: Vec<_> = self.cases.iter().map(|case| runner.run(case)).collect();
         let gaps = self.cases.iter().filter(|_| with_gaps);
