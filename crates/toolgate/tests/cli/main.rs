@@ -1,6 +1,6 @@
 //! The program from outside: its output, its exit codes, and a gate that is really started.
 //!
-//! `offline` needs no gate, `serving` starts one with a refund desk behind it, `streams` speaks MCP
+//! `offline` needs no gate, `author` is what somebody does who writes policies, `serving` starts one with a refund desk behind it, `streams` speaks MCP
 //! over standard streams, `people` is about those around a gate, `descriptors` about what is stated
 //! of its tools, `story` is the demo. Waiting is always for something, never for a while.
 
@@ -14,6 +14,7 @@
 
 mod kit;
 
+mod author;
 mod descriptors;
 mod offline;
 mod people;
