@@ -10,9 +10,7 @@
 use std::collections::BTreeSet;
 
 use toolgate_detect::Finding;
-use toolgate_model::{
-    ApprovalTerms, MatchedRule, Notice, Obligation, RuleRef, ToolId, Truth, Verdict,
-};
+use toolgate_model::{ApprovalTerms, MatchedRule, Notice, Obligation, RuleRef, Truth, Verdict};
 
 use crate::call::Call;
 use crate::checked::{Policy, Replaced, Rule};
@@ -59,13 +57,9 @@ pub(crate) fn decide(
         Some(_) => Occasion::Result,
     };
     let mut call = Call::new(facts, set.lookups(), budget);
-    call.reads_data = set.reads_data(facts.tool, occasion);
-    let mut judged = judge_all(
-        set,
-        (facts.tool, occasion),
-        &mut call,
-        explanation.is_some(),
-    )?;
+    let candidates = set.index(occasion).candidates(facts.tool);
+    call.reads_data = set.reads_data(&candidates);
+    let mut judged = judge_all(set, &candidates, &mut call, explanation.is_some())?;
     let exempted = exempted(&judged);
     for one in &mut judged {
         if one.counts() && !exempted.contains(&one.key()) {
@@ -95,20 +89,14 @@ pub(crate) fn decide(
 /// Judges every rule that can be about the call, in the order of documents and places.
 fn judge_all<'s: 'c, 'c>(
     set: &'s PolicySet,
-    (tool, occasion): (&ToolId, Occasion),
+    candidates: &[u32],
     call: &mut Call<'s, 'c>,
     traced: bool,
 ) -> Result<Vec<Judged<'s>>, Fault> {
-    let mut judged = Vec::new();
+    let mut judged = Vec::with_capacity(candidates.len());
     let mut selected: Option<Selected> = None;
-    for number in set.index(occasion).candidates(tool) {
-        let at = usize::try_from(number)
-            .ok()
-            .and_then(|number| set.rules.get(number));
-        let Some((policy_at, policy, place, rule)) = at.and_then(|(policy_at, place)| {
-            let policy = set.policies.get(*policy_at)?;
-            Some((*policy_at, policy, *place, policy.rules.get(*place)?))
-        }) else {
+    for number in candidates {
+        let Some((policy_at, policy, place, rule)) = set.rule(*number) else {
             continue;
         };
         call.meter.spend(1)?;
@@ -270,16 +258,27 @@ impl<'s> Judged<'s> {
         }
     }
 
-    /// The rules of the same document that this one exempts the call from.
-    fn exempts(&self) -> impl Iterator<Item = (usize, usize)> {
-        let holds = self.truth == Truth::True && !self.rule.monitor;
-        let places = self.rule.exempts.iter().filter(move |_| holds);
-        places.map(|place| (self.policy_at, *place))
+    /// Whether it exempts the call from the other rule: where it certainly holds, and from an allow
+    /// already where it may. An allow that stays because an argument is hidden would be a way around.
+    fn exempts(&self, other: &Self) -> bool {
+        let holds = match self.truth {
+            Truth::True => true,
+            Truth::Unknown => !other.rule.effect.tightens(),
+            Truth::False => false,
+        };
+        let named = self.policy_at == other.policy_at && self.rule.exempts.contains(&other.place);
+        holds && named && !self.rule.monitor
     }
 }
 
 fn exempted(judged: &[Judged<'_>]) -> BTreeSet<(usize, usize)> {
-    judged.iter().flat_map(Judged::exempts).collect()
+    let exempting = judged.iter().filter(|one| !one.rule.exempts.is_empty());
+    let exempting: Vec<&Judged<'_>> = exempting.collect();
+    if exempting.is_empty() {
+        return BTreeSet::new();
+    }
+    let exempted = |one: &&Judged<'_>| exempting.iter().any(|other| other.exempts(one));
+    judged.iter().filter(exempted).map(Judged::key).collect()
 }
 
 /// The ruling that the matching rules make, given in order of precedence.
@@ -406,9 +405,7 @@ fn explained(
     all: &[Judged<'_>],
     exempted: &BTreeSet<(usize, usize)>,
 ) -> ExplainedRule {
-    let exempting = all
-        .iter()
-        .filter(|other| other.exempts().any(|key| key == one.key()));
+    let exempting = all.iter().filter(|other| other.exempts(one));
     let shown = matched_rule(one);
     ExplainedRule {
         rule: shown.rule,

@@ -361,6 +361,9 @@ impl Term {
         let (left, right) = match (left, right) {
             (Got::Impossible, _) | (_, Got::Impossible) => return Got::Impossible,
             (Got::Value(Datum::Number(left)), Got::Value(Datum::Number(right))) => (left, right),
+            (Got::Missing, Got::Missing | Got::Value(_)) | (Got::Value(_), Got::Missing) => {
+                return Got::Missing;
+            }
             // What is missing has been noted by name; what has another type has not.
             (Got::Value(_), Got::Value(_)) => {
                 self.note(call);
