@@ -75,7 +75,7 @@ fn call(dice: &mut Dice) -> Value {
         "now": dice.word(&["2026-06-16T15:14:22.104Z", "2026-06-20T23:30:00Z", "2026-06-15T00:05:00Z"])});
     let texts = [
         ("env", ["prod", "dev"]),
-        ("role", ["agent", "admin"]),
+        ("role", ["agent", "service"]),
         ("workflow", ["refunds", "other"]),
         ("project", ["p1", "p2"]),
         ("runtime", ["langchain", "custom"]),
@@ -125,7 +125,7 @@ fn extras(dice: &mut Dice, call: &mut Map<String, Value>) {
         (
             "approval",
             json!({"state": "approved", "approvers": ["ana@acme.com"], "expires_at": "2026-06-17T00:00:00Z",
-            "id": "apr_0000000000000000000000"}),
+            "id": "apr_00000000000000000000000000000000"}),
             20,
         ),
         ("history", history(dice), 75),

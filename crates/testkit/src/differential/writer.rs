@@ -238,7 +238,11 @@ fn leaf(dice: &mut Dice) -> String {
         7 => format!(
             "{}({}, t, {})",
             dice.word(&["any", "all"]),
-            name(dice),
+            if dice.falls(15) {
+                dice.word(&["recipient", "host", "user.groups"])
+            } else {
+                name(dice)
+            },
             dice.word(&[
                 "t == x",
                 "t != 'x'",

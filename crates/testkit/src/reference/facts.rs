@@ -41,7 +41,7 @@ pub(super) enum Val {
 
 pub(super) const RISKS: [&str; 4] = ["low", "medium", "high", "critical"];
 
-const PLACES: [&str; 14] = [
+pub(super) const PLACES: [&str; 12] = [
     "org",
     "repo",
     "branch",
@@ -54,8 +54,6 @@ const PLACES: [&str; 14] = [
     "principal",
     "url",
     "tags",
-    "amount",
-    "currency",
 ];
 
 /// One call, one tool, and the names that `any` and `all` bind.
@@ -127,12 +125,15 @@ impl<'s> Sight<'s> {
             "signals" => {
                 self.scanned(|scan| scan.signals.iter().map(|s| s.kind.to_owned()).collect())
             }
-            "new_resource" => self
-                .past()
-                .is_new_resource()
-                .map_or(Found::Unknown, bool_of),
+            "new_resource" => match self.resource("resource") {
+                Found::Cannot => Found::Cannot,
+                _ => self
+                    .past()
+                    .is_new_resource()
+                    .map_or(Found::Unknown, bool_of),
+            },
             "volume_burst" => self.past().is_burst().map_or(Found::Unknown, bool_of),
-            "is_external_principal" => self.is_external(),
+            "is_external_principal" => self.is_external(|name| self.name(name)),
             "user" | "user.id" => self.inside("user", "id"),
             "user.groups" => self.inside("user", "groups"),
             "trigger.source" | "trigger.id" => self.inside("trigger", rest),
@@ -159,7 +160,9 @@ impl<'s> Sight<'s> {
                 None => Found::Unknown,
             },
             "args" => self.argument(rest),
-            _ if PLACES.contains(&name) => self.place(name),
+            _ if PLACES.contains(&name) || ["amount", "currency"].contains(&name) => {
+                self.place(name)
+            }
             _ => self.argument(name),
         }
     }
@@ -308,28 +311,35 @@ impl<'s> Sight<'s> {
         Some((i64::from(now.hour()) * 60 + i64::from(now.minute()), day))
     }
 
-    /// Whether a recipient, or else the host, is outside the tenant's own domains.
-    pub(super) fn is_external(&self) -> Found {
-        if let Some(said) = self
-            .call
-            .pointer("/places/external")
-            .and_then(Value::as_bool)
-        {
-            return bool_of(said);
+    /// Whether a recipient, or else the host, is outside the tenant's own domains. Of a raw request
+    /// only what its normaliser recognised counts.
+    pub(super) fn is_external(&self, read: impl Fn(&str) -> Found) -> Found {
+        let places = self.call.get("places").and_then(Value::as_object);
+        if let Some(said) = places.and_then(|places| places.get("external")) {
+            return value(said);
         }
-        let found = match self.place("recipient") {
-            Found::Cannot => self.place("host"),
-            found => found,
+        let read = |name: &str| match places.map(|places| places.get(name)) {
+            Some(recognised) => recognised.map_or(Found::Cannot, value),
+            None => read(name),
         };
-        let whom: Vec<Option<String>> = match found {
-            Found::Cannot => return Found::Cannot,
-            Found::Unknown => return Found::Unknown,
-            Found::Is(Val::Text(text)) => vec![Some(text)],
-            Found::Is(Val::Json(Value::Array(items))) => items
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned))
-                .collect(),
-            Found::Is(_) => vec![None],
+        match (read("recipient"), read("host")) {
+            (Found::Is(whom), _) => self.outside(&whom, ".@"),
+            (Found::Cannot, Found::Is(host)) => self.outside(&host, ""),
+            (Found::Cannot, other) => other,
+            (Found::Unknown, Found::Is(host)) => match self.outside(&host, "") {
+                Found::Is(Val::Bool(true)) => Found::Is(Val::Bool(true)),
+                _ => Found::Unknown,
+            },
+            (Found::Unknown, _) => Found::Unknown,
+        }
+    }
+
+    /// What has none of these characters is the name of something else.
+    fn outside(&self, whom: &Val, marks: &str) -> Found {
+        let whom: Vec<Option<&str>> = match whom {
+            Val::Text(text) => vec![Some(text)],
+            Val::Json(Value::Array(items)) => items.iter().map(Value::as_str).collect(),
+            _ => return Found::Unknown,
         };
         let own = self.call.get("own_domains").and_then(Value::as_array);
         let own: Vec<&str> = own
@@ -337,9 +347,15 @@ impl<'s> Sight<'s> {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        let outside = whom.iter().map(|one| outside(one.as_deref()?, &own));
-        let outside: Vec<Option<bool>> = outside.collect();
-        match (outside.contains(&Some(true)), outside.contains(&None)) {
+        let one = |one: &Option<&str>| {
+            let named = one.filter(|one| marks.is_empty() || one.contains(|c| marks.contains(c)));
+            outside(named?, &own, !marks.is_empty())
+        };
+        let each: Vec<Option<bool>> = whom.iter().map(one).collect();
+        match (
+            each.contains(&Some(true)),
+            each.contains(&None) || each.is_empty(),
+        ) {
             (true, _) => bool_of(true),
             (false, true) => Found::Unknown,
             (false, false) => bool_of(false),
@@ -348,16 +364,43 @@ impl<'s> Sight<'s> {
 }
 
 /// Whether the address or host is outside; nothing where that cannot be said.
-fn outside(whom: &str, own: &[&str]) -> Option<bool> {
-    let domain = domain(whom).or_else(|| host(whom)).or_else(|| {
-        let bare = whom.contains('.')
-            && whom
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
-        bare.then(|| whom.to_ascii_lowercase())
-    })?;
-    let within = |own: &&&str| domain == **own || domain.ends_with(&format!(".{own}"));
-    (!own.is_empty()).then(|| own.iter().find(within).is_none())
+fn outside(whom: &str, own: &[&str], of_people: bool) -> Option<bool> {
+    let address = of_people && whom.contains('@') && !whom.contains("://");
+    let domain = match address {
+        true => domain(whom)?,
+        false => plain("host", whom)?,
+    };
+    let within = |own: &&str| domain == *own || domain.ends_with(&format!(".{own}"));
+    (!own.is_empty()).then(|| !own.iter().any(within))
+}
+
+/// The one form in which a place is compared; nothing where readers would differ about it.
+pub(super) fn plain(place: &str, text: &str) -> Option<String> {
+    let normal = searchable(text) == text.to_lowercase();
+    match place {
+        "host" if text.contains("://") => host(text),
+        "host" => {
+            let text = match text.rsplit_once(':') {
+                Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+                _ => text,
+            };
+            let named = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
+            let last = text.rsplit('.').next().unwrap_or_default();
+            let number = last.chars().all(|c| c.is_ascii_digit());
+            (!number && text.chars().all(named)).then(|| text.to_ascii_lowercase())
+        }
+        "recipient" if text.contains('@') => {
+            let (name, _) = text.split_once('@')?;
+            domain(text).map(|domain| format!("{name}@{domain}"))
+        }
+        "path" => (normal && !text.contains("/../")).then(|| text.to_owned()),
+        "url" => match text.split_once("://") {
+            Some((_, rest)) if !rest.contains('/') => Some(format!("{text}/")),
+            _ => Some(text.to_owned()),
+        },
+        "recipient" => normal.then(|| text.to_owned()),
+        _ => Some(text.to_owned()),
+    }
 }
 
 /// The domain of exactly one plain address.
@@ -378,7 +421,8 @@ pub(super) fn host(text: &str) -> Option<String> {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))?;
-    let host = rest.split(['/', '?', '#']).next()?;
+    let place = rest.split(['/', '?', '#']).next()?;
+    let host = place.split_once('@').map_or(place, |(_, host)| host);
     let host = host.split_once(':').map_or(host, |(host, _)| host);
     let plain = !host.is_empty()
         && host

@@ -207,7 +207,7 @@ fn matching(key: &str, wanted: &Value, sight: &Sight<'_>) -> Truth {
         "agent_ids" => globs(wanted, &sight.find("agent")),
         "agent_runtime_types" => globs(wanted, &sight.find("runtime")),
         "env_names" => globs(wanted, &sight.find("env")),
-        "resources" => globs(wanted, &sight.find("resource")),
+        "resources" => place("resource", &list, sight),
         "verbs" => fits(&list, &sight.find("verb"), exact),
         "methods" => fits(&list, &sight.find("method"), exact),
         "risk" => match sight.find("risk") {
@@ -224,19 +224,24 @@ fn matching(key: &str, wanted: &Value, sight: &Sight<'_>) -> Truth {
     }
 }
 
-/// Globs over a place in its plain form; one that has none is unknown, and so is none at all.
+/// Globs over a place in its plain form; one that has none is unknown, and so is none at all. What
+/// fits only once letter case is undone may or may not be the same place.
 fn place(name: &str, globs: &[String], sight: &Sight<'_>) -> Truth {
     let one = |text: &str| {
         let text = plain(name, text)?;
-        Some(globs.iter().any(|glob| {
-            let glob = match (name, glob.rsplit_once('@')) {
+        any(globs.iter().map(|glob| {
+            let exact = match (name, glob.rsplit_once('@')) {
                 ("host", _) => glob.to_lowercase(),
                 ("recipient", Some((local, domain))) => {
                     format!("{local}@{}", domain.to_lowercase())
                 }
                 _ => glob.clone(),
             };
-            Glob::new(glob).matches(&text)
+            match Glob::new(exact).matches(&text) {
+                true => Some(true),
+                false if Glob::new(searchable(glob)).matches(&searchable(&text)) => None,
+                false => Some(false),
+            }
         }))
     };
     match sight.name(name) {
@@ -260,6 +265,7 @@ fn operation(wanted: &str, sight: &Sight<'_>) -> Truth {
 
 /// A text without wildcards is a prefix that ends where a part of the URL ends.
 fn url_fits(wanted: &str, url: &str) -> bool {
+    let url = &plain("url", url).unwrap_or_default();
     if wanted.contains(['*', '?']) {
         return Glob::new(wanted).matches(url);
     }

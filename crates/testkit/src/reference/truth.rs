@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use toolgate_model::{Glob, searchable};
 
-use super::facts::{Found, RISKS, Sight, Val, domain, host, value};
+use super::facts::{Found, PLACES, RISKS, Sight, Val, domain, host, value};
 use super::history::Span;
 use super::language::{Expr, Term, parse, span};
 use super::number::Number;
@@ -82,6 +82,12 @@ impl Sight<'_> {
         let items: Vec<Value> = match self.term(term_of(list)?) {
             Found::Cannot => return Some(false),
             Found::Is(Val::Json(Value::Array(items))) => items,
+            // One recipient is a list of one, and so is any place.
+            Found::Is(Val::Text(text))
+                if name_of(list).is_some_and(|name| PLACES.contains(&name)) =>
+            {
+                vec![Value::String(text)]
+            }
             Found::Is(Val::Texts(texts)) => texts.into_iter().map(Value::String).collect(),
             Found::Unknown | Found::Is(_) => return None,
         };
@@ -112,17 +118,22 @@ impl Sight<'_> {
         }
     }
 
+    /// What the tool's descriptor maps the name to, unless something nearer has that name.
+    fn mapping(&self, name: &str) -> Option<Expr> {
+        let bound = self.items.iter().any(|(known, _)| known == name);
+        let recognised = self
+            .call
+            .get("places")
+            .is_some_and(|places| places.get(name).is_some());
+        let mapping = self.tool?.get("attributes")?.get(name)?.as_str()?;
+        (!bound && !recognised).then(|| parse(mapping))?
+    }
+
     /// A name, with what the tool's descriptor maps it to.
     pub(super) fn name(&self, name: &str) -> Found {
-        let bound = self.items.iter().any(|(known, _)| known == name);
-        let recognised = self.call.get("places").and_then(|places| places.get(name));
-        let mapping = self.tool.and_then(|tool| tool.get("attributes")?.get(name));
-        match mapping.and_then(Value::as_str).and_then(parse) {
-            Some(mapped) if !bound && recognised.is_none() => match term_of(&mapped) {
-                Some(term) => self.term(term),
-                None => Found::Unknown,
-            },
-            _ => self.find(name),
+        match self.mapping(name) {
+            Some(mapped) => term_of(&mapped).map_or(Found::Unknown, |term| self.term(term)),
+            None => self.find(name),
         }
     }
 
@@ -170,9 +181,10 @@ impl Sight<'_> {
             return Found::Unknown;
         };
         match function {
-            "exists" => Found::Is(Val::Bool(matches!(self.term(first), Found::Is(_)))),
+            "exists" => Found::Is(Val::Bool(self.exists(first))),
             "default" => match (self.term(first), parts.get(1).and_then(term_of)) {
                 (Found::Is(known), _) => Found::Is(known),
+                (_, Some(_)) if self.exists(first) => Found::Unknown,
                 (_, Some(other)) => self.term(other),
                 (_, None) => Found::Unknown,
             },
@@ -181,6 +193,19 @@ impl Sight<'_> {
                 Found::Is(known) => found(self.one(function, &known)),
                 other => other,
             },
+        }
+    }
+
+    /// Whether there is a value; of what a descriptor maps, whether all that it is made of is there.
+    fn exists(&self, term: &Term) -> bool {
+        match term {
+            Term::Join(left, _, right) => self.exists(left) && self.exists(right),
+            Term::Name(name) => match self.mapping(name) {
+                Some(mapped) => term_of(&mapped).is_some_and(|term| self.exists(term)),
+                None if PLACES.contains(&name.as_str()) => matches!(self.place(name), Found::Is(_)),
+                None => matches!(self.term(term), Found::Is(_)),
+            },
+            _ => matches!(self.term(term), Found::Is(_)),
         }
     }
 
@@ -215,6 +240,9 @@ impl Sight<'_> {
             Some(Term::Text(glob)) => Some(glob.as_str()),
             _ => None,
         };
+        if scope == "resource" && matches!(self.find("resource"), Found::Cannot) {
+            return Found::Cannot;
+        }
         let span = Span {
             scope,
             millis: *millis,
