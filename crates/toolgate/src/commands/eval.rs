@@ -8,7 +8,7 @@
 //! A raw request stands as `http` instead of `tool` and `arguments`; what may be sent of it is
 //! `request` in the answer.
 //!
-//! With `--policy` it works offline, on the same code that decides calls; without, the running
+//! With `--policy` it works offline, on the same code that decides calls, as the first call ever made; without, the running
 //! gate is asked, and where none runs the configured policies are taken. The exit code is the
 //! verdict: 0, 5 or 6; whatever could not be evaluated is 1.
 //!
@@ -21,7 +21,8 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toolgate_gate::port::{Clock as _, PolicyDocument, Stored};
-use toolgate_gate::{Configuration, Judged, explain, unscoped};
+use toolgate_gate::history::Ledger;
+use toolgate_gate::{Configuration, Judged, Question, explain, unscoped};
 use toolgate_model::json::{Limits, Numbers, parse};
 use toolgate_model::{
     Agent, AgentId, Call, Catalogue, Code, HttpRequest, Identity, Profile, Recognition, Risk, Role,
@@ -148,7 +149,10 @@ impl Eval {
         let identity = identity(&written, config, now);
         let (call, recognition) = written.into_call(&config.settings.own_domains)?;
         let configuration = self.configuration(shell, &call, (config, policies))?;
-        let judged = explain(&configuration, &identity, &call, now);
+        // Offline nobody has called before: that is known, and not unknown.
+        let nothing = Ledger::new(config.settings.history);
+        let question = Question::from(&call).knowing(&nothing);
+        let judged = explain(&configuration, &identity, question, now);
         let (judged, explanation) = judged.map_err(|denial| {
             Fault::failed(format!("the call cannot be judged: {}", denial.message))
                 .coded(denial.code.as_str())
