@@ -90,7 +90,7 @@ struct IncidentView {
 
 /// One call that matched.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Sighting)]
+#[schema(as = IncidentMatch)]
 struct SightingView {
     /// The call.
     #[schema(value_type = String)]

@@ -34,6 +34,8 @@ fn filled(path: &str, world: &Things) -> String {
         _ if path.starts_with("/v1/approvals") => &world.approval,
         _ if path.starts_with("/v1/records") => &world.record,
         _ if path.starts_with("/v1/users") => "vi@acme.com",
+        _ if path.starts_with("/v1/tools") => "desk.lookup",
+        _ if path.starts_with("/v1/incidents") => &world.incident,
         _ => &world.invocation,
     };
     let name = match path.starts_with("/v1/endpoints") {
@@ -52,10 +54,16 @@ struct Things {
     /// The record that the approval was asked for.
     asked: String,
     key: String,
+    incident: String,
+    /// What a tool says of itself now.
+    definition: String,
 }
 
 impl Things {
     async fn of(world: &World) -> Self {
+        let incident = crate::incidents::opened(world).await;
+        let review = world.get("/v1/tools/desk.lookup/review");
+        let review = review.token(world.person("owner")).await.value();
         let envelope = world.call("desk.refund", json!({"amount": 640})).await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         Self {
@@ -64,6 +72,8 @@ impl Things {
             digest: text(&envelope["denial"]["details"]["digest"]),
             record: text(&envelope["evidence_ids"][0]),
             asked: text(&envelope["evidence_ids"][0]),
+            incident,
+            definition: text(&review["present"]["digest"]),
             key: format!("key_{}", world.other_agent.split('_').nth(1).unwrap()),
         }
     }
@@ -160,6 +170,21 @@ fn needs(things: &Things) -> Vec<(Method, &'static str, Permission, Value)> {
         ),
         (get.clone(), "/v1/tools", View, none.clone()),
         (get.clone(), "/v1/sources", View, none.clone()),
+        (get.clone(), "/v1/tools/{id}/review", View, none.clone()),
+        (
+            post.clone(),
+            "/v1/tools/{id}/review",
+            ActivatePolicy,
+            json!({"digest": things.definition, "decision": "accept"}),
+        ),
+        (get.clone(), "/v1/incidents", View, none.clone()),
+        (get.clone(), "/v1/incidents/{id}", View, none.clone()),
+        (
+            Method::PATCH,
+            "/v1/incidents/{id}",
+            Approve,
+            json!({"state": "investigating"}),
+        ),
         (get.clone(), "/v1/agents", View, none.clone()),
         (
             post.clone(),

@@ -38,6 +38,8 @@ async fn a_version_binds_from_the_call_after_it_was_put_in_force() {
           "message": "freeze",
           "created_at": "2026-06-16T15:14:22.000Z",
           "active": false,
+          "activated": null,
+          "requested": null,
           "text": "{\"rules\": [{\"match\": {\"tools\": [\"desk.refund\"]}, \"effect\": \"deny\"}]}",
           "diagnostics": []
         }
@@ -94,7 +96,12 @@ async fn versions_are_listed_shown_and_rolled_back() {
               "author": "ac@acme.com",
               "message": "none",
               "created_at": "2026-06-16T15:14:22.000Z",
-              "active": true
+              "active": true,
+              "activated": {
+                "by": "ac@acme.com",
+                "at": "2026-06-16T15:14:22.000Z"
+              },
+              "requested": null
             },
             {
               "number": 1,
@@ -102,7 +109,12 @@ async fn versions_are_listed_shown_and_rolled_back() {
               "author": "local@localhost",
               "message": "the first",
               "created_at": "2026-06-16T15:14:22.000Z",
-              "active": false
+              "active": false,
+              "activated": {
+                "by": "local@localhost",
+                "at": "2026-06-16T15:14:22.000Z"
+              },
+              "requested": null
             }
           ],
           "next": null
@@ -152,13 +164,23 @@ async fn the_list_says_what_is_in_force() {
             {
               "name": "refunds",
               "active_number": 1,
+              "active_digest": "sha256_2",
+              "activated": {
+                "by": "local@localhost",
+                "at": "2026-06-16T15:14:22.000Z"
+              },
               "latest": {
                 "number": 1,
                 "digest": "sha256_2",
                 "author": "local@localhost",
                 "message": "the first",
                 "created_at": "2026-06-16T15:14:22.000Z",
-                "active": true
+                "active": true,
+                "activated": {
+                  "by": "local@localhost",
+                  "at": "2026-06-16T15:14:22.000Z"
+                },
+                "requested": null
               }
             }
           ],
@@ -418,4 +440,44 @@ async fn a_call_is_tried_with_the_scope_of_a_key_and_not_with_a_revoked_one() {
     let path = format!("/v1/keys/{}/revoke", key["id"].as_str().unwrap());
     world.post(&path).token(admin).await;
     assert_eq!(code().await, "credential_revoked");
+}
+
+/// Denies refunds, with a test that expects this of them.
+fn tested(expected: &str) -> Value {
+    let text = json!({
+        "rules": [{"match": {"tools": ["desk.refund"]}, "effect": "deny"}],
+        "tests": [{
+            "name": "a refund",
+            "call": {"tool": "desk.refund", "arguments": {"amount": 1}},
+            "expect": expected,
+        }],
+    });
+    json!({"text": text.to_string(), "message": "tested"})
+}
+
+#[tokio::test]
+async fn red_tests_keep_a_version_out_of_force_and_an_owner_may_say_otherwise() {
+    let world = World::new().await;
+    write(&world, "closed", ("if-none-match", "*"), tested("allow")).await;
+    let path = "/v1/policies/closed/activate";
+    let red = world.post(path).token(world.person("activator")).await;
+    assert_eq!(red.problem(), (422, "tests_failed".to_owned()));
+    let found = &red.value()["diagnostics"][0];
+    assert_eq!(
+        (&found["code"], &found["file"]),
+        (&json!("T010"), &json!("closed"))
+    );
+    assert_eq!(verdict(&world).await, "allow");
+    let forced = json!({"force": "the desk is on fire"});
+    let refused = world.post(path).token(world.person("activator"));
+    let refused = refused.json(forced.clone()).await;
+    assert_eq!(refused.problem(), (403, "forbidden".to_owned()));
+    let done = world
+        .post(path)
+        .token(world.person("owner"))
+        .json(forced)
+        .await;
+    assert_eq!(done.value()["active"], true);
+    assert_eq!(done.value()["activated"]["by"], "local@localhost");
+    assert_eq!(verdict(&world).await, "deny");
 }
