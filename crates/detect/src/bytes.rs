@@ -108,7 +108,7 @@ pub(crate) fn longest_stair(text: &[u8], step: i16) -> usize {
         let (Some(a), Some(b)) = (pair.first(), pair.last()) else {
             continue;
         };
-        let wraps = step == 1 && matches!((a, b), (b'9', b'0' | b'a' | b'A'));
+        let wraps = step == 1 && matches!((a, b), (b'9', b'0' | b'a' | b'A') | (b'0', b'a' | b'A'));
         let goes_on =
             wraps || i16::from(b.to_ascii_lowercase()) - i16::from(a.to_ascii_lowercase()) == step;
         now = if goes_on { now + 1 } else { 1 };

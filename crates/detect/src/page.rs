@@ -33,8 +33,6 @@ pub(crate) struct Mention {
 pub(crate) struct Page<'v> {
     /// What is read.
     pub(crate) bytes: &'v [u8],
-    /// Where the value begins, behind its key.
-    pub(crate) start: usize,
     /// Ordered by where they end.
     pub(crate) mentions: Vec<Mention>,
     pub(crate) found: Vec<Raw>,
@@ -42,10 +40,9 @@ pub(crate) struct Page<'v> {
 }
 
 impl<'v> Page<'v> {
-    pub(crate) fn new(bytes: &'v [u8], start: usize) -> Self {
+    pub(crate) fn new(bytes: &'v [u8]) -> Self {
         Self {
             bytes,
-            start,
             mentions: Vec::new(),
             found: Vec::new(),
             signs: Vec::new(),

@@ -63,7 +63,7 @@ impl Reading<'_> {
     }
 
     fn read_plain<E>(&self, view: &View<'_>, on_needle: OnNeedle<'_, E>) -> Result<Gathered, E> {
-        let mut page = Page::new(view.bytes(), view.start());
+        let mut page = Page::new(view.bytes());
         let mut own = Vec::new();
         for hit in self.automaton.find_overlapping_iter(page.bytes) {
             let at = hit.start()..hit.end();

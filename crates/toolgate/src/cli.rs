@@ -88,6 +88,8 @@ commands! {
     Demo(commands::demo::Demo),
     /// Refuse one frozen call
     Deny(commands::decide::Deny),
+    /// Find data and hidden instructions in a text, offline
+    Detect(commands::detect::Detect),
     /// Check everything, and say what mends it
     Doctor(commands::doctor::Doctor),
     /// Decide one call without running it

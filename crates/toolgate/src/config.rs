@@ -10,6 +10,7 @@
 
 mod agent;
 mod checks;
+mod detect;
 mod notify;
 mod reader;
 mod schema;
@@ -234,6 +235,7 @@ impl Reading<'_, '_> {
             origins: self.reader.value(root, "origins", Vec::new()),
         };
         let settings = &mut config.settings;
+        settings.detector = self.detector(root);
         let own = |source: &Source| Some((source.name.clone(), source.tool_changes?));
         settings.source_changes = config.sources.iter().filter_map(own).collect();
         let channels = config.endpoints.iter().map(|endpoint| endpoint.name.clone());

@@ -14,8 +14,8 @@ use serde_json::json;
 use toolgate_gate::Stance;
 use toolgate_gate::pin::ToolChanges;
 use toolgate_model::{
-    AgentId, Diagnostic, Duration, Effect, Glob, Lifecycle, ResourceTemplate, Risk, Role, Severity,
-    Span, TenantId, ToolId, Verb, nearest,
+    AgentId, DataClass, Diagnostic, Duration, Effect, Glob, Lifecycle, ResourceTemplate, Risk,
+    Role, Severity, Span, TenantId, ToolId, Verb, nearest,
 };
 
 use super::tree::{Entry, Node, Origin, Value};
@@ -227,7 +227,7 @@ impl<'t> Reader<'t> {
         };
         let numbered = items.into_iter().enumerate();
         numbered
-            .map(|(place, item)| self.as_table(&format!("{key}[{place}]"), item))
+            .map(|(place, item)| self.as_table(&format!("{}{key}[{place}]", section.path), item))
             .collect()
     }
 
@@ -445,6 +445,7 @@ macro_rules! texts {
 }
 
 texts! {
+    DataClass: "\"SECRETS\", \"PII\", \"PHI\" or \"INTERNAL\"", |text| Self::parse(text);
     AgentId: "a name of 1 to 128 letters, digits and `_ - . @ + :`", |text| text.parse().ok();
     Duration: "a duration such as 250ms, 20s, 5m, 24h or 30d", |text| text.parse().ok();
     Effect: "\"none\" for a tool that only reads, \"some\", or a table that says how to look for it", |text| match text {

@@ -46,6 +46,7 @@ pub(crate) fn json_schema() -> Value {
             "hold": duration("How long a call that needs approval waits before it is pending"),
             "own_tools": {"type": "boolean", "description": "Whether the gate lists its own tools"},
         })),
+        "detect": detect(),
         "source": list(source()),
         "agent": list(agent()),
         "notify": list(endpoint()),
@@ -80,6 +81,24 @@ fn source() -> Value {
     }));
     require(&mut source, &["name", "mcp"]);
     source
+}
+
+fn detect() -> Value {
+    let mut pattern = object(json!({
+        "name": text("Its kind in findings: capitals, digits and underscores"),
+        "class": {"enum": ["SECRETS", "PII", "PHI", "INTERNAL"]},
+        "regex": text("A linear-time regular expression; its first group is what is found"),
+        "words": texts("Words of which one must stand near it"),
+        "confidence_percent": count("How sure a match is, up to 100"),
+    }));
+    require(&mut pattern, &["name", "class", "regex"]);
+    object(json!({
+        "allow": texts("Values that are never data, exact or pattern"),
+        "allow_domains": texts("Domains whose addresses of mail are no personal data"),
+        "disabled": texts("Kinds that are not looked for, as toolgate detect --kinds lists them"),
+        "confidence_percent_min": count("What is less sure is left out, up to 100"),
+        "pattern": list(pattern),
+    }))
 }
 
 fn tool_changes() -> Value {

@@ -118,6 +118,10 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         agent[0].role = "agent"  # etc/toolgate.toml:23
         approvals.expires_in = "1d"  # default
         data = "./toolgate-data"  # etc/toolgate.toml:3
+        detect.allow = []  # default
+        detect.allow_domains = []  # default
+        detect.confidence_percent_min = 50  # default
+        detect.disabled = []  # default
         hosts = ["gate.example","other.example"]  # TOOLGATE_HOSTS
         idempotency.duplicate_window = "10m"  # default
         idempotency.ttl = "1d"  # default
@@ -130,6 +134,7 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         origins = []  # default
         own_domains = ["acme.com"]  # etc/toolgate.toml:6
         policies = ["policies/"]  # etc/toolgate.toml:5
+        policy.second_person = false  # default
         posture.critical = "deny"  # etc/toolgate.toml:11
         posture.high = "deny"  # TOOLGATE_POSTURE__HIGH
         posture.low = "allow"  # etc/toolgate.toml:8
@@ -141,6 +146,7 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         source[1].mcp.url = "http://127.0.0.1:9000/mcp"  # etc/toolgate.toml:17
         source[1].name = "crm"  # etc/toolgate.toml:16
         store = "sqlite"  # etc/toolgate.toml:4
+        tool_changes = "hold"  # default
         tools.stripe.refund.risk = "high"  # etc/toolgate.toml:19
     "#]]
     .assert_eq(&text);
@@ -514,7 +520,7 @@ fn a_variable_that_resembles_no_key_is_a_warning() {
             warning[C002]: `deployment` is not a key of the configuration (from `TOOLGATE_DEPLOYMENT`)
             --> environment
              |
-            help: known here: `agent`, `approvals`, `data`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `notify`, `origins`, `own_domains`, `policies`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tools`"#]],
+            help: known here: `agent`, `approvals`, `data`, `detect`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `notify`, `origins`, `own_domains`, `policies`, `policy`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tool_changes`, `tools`"#]],
     );
 }
 
@@ -536,6 +542,17 @@ idempotency = { ttl = "1h", duplicate_window = "1h" }
 record = { capture = "full" }
 limits = { body_bytes = 1, json_depth = 1, string_bytes = 1, wait = "1s" }
 mcp = { hold = "1s", own_tools = false }
+[detect]
+allow = []
+allow_domains = []
+disabled = []
+confidence_percent_min = 1
+[[detect.pattern]]
+name = "A"
+class = "PII"
+regex = "a"
+words = []
+confidence_percent = 1
 [[source]]
 name = "a"
 names = "prefixed"
@@ -555,6 +572,7 @@ role = "reader"
 tenant = "t"
 runtime = "r"
 project = "p"
+trusted_host = true
 profile = { tools = [], resources = [], actions = [], envs = [], workflows = [], max_risk = "low" }
 [[notify]]
 name = "n"
@@ -572,6 +590,7 @@ lifecycle = "active"
 version = "1"
 category = "c"
 attributes = { amount = "args.cents / 100" }
+authors = "anyone"
 wire_name = "w"
 duplicate_window = "1m"
 entity = { probe = "a.c", args = { A = 1 }, list = "l", match = { A = 1 }, pin = ["p"] }
@@ -629,6 +648,7 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
     let mut published = Vec::new();
     leaves(&super::json_schema(), "", &mut published);
     published.sort();
+    published.dedup();
     let general = |path: &str| {
         let path = path
             .replace("[0]", "[]")
