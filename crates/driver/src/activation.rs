@@ -184,7 +184,7 @@ pub(crate) fn asked(may: &[AgentId]) -> String {
 }
 
 /// A warning for each `notify` that names no endpoint.
-pub(crate) fn unknown_channels(set: &[Document], channels: &[String]) -> Vec<Diagnostic> {
+pub fn unknown_channels(set: &[Document], channels: &[String]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for document in set {
         // What does not read is complained about by whoever loads it.

@@ -32,7 +32,7 @@ mod submit;
 mod vote;
 mod wait;
 
-pub use activation::failing_tests;
+pub use activation::{failing_tests, unknown_channels};
 pub use agents::{AgentSpec, Issued, KeySpec};
 pub use backtest::Period;
 pub use difference::Difference;

@@ -32,15 +32,25 @@ pub(crate) fn read(path: Option<&Path>) -> Result<Catalogue, Fault> {
     let text = read_text(path, FILE_BYTES_MAX)?;
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| Fault::usage(format!("`{shown}` is not JSON: {error}")))?;
-    let tools = crate::table::rows(&value);
-    let described = tools.into_iter().enumerate().map(|(place, tool)| {
+    of(&value).map_err(|(place, why)| {
+        Fault::usage(format!("tool {place} in `{shown}` cannot be read: {why}"))
+            .help("write a list of tools as `toolgate tool ls --json` prints it")
+    })
+}
+
+/// The catalogue of a list of tools, as the gate answers it.
+///
+/// # Errors
+/// The place of the first that is none, and why.
+pub(crate) fn of(tools: &Value) -> Result<Catalogue, (usize, String)> {
+    let tools = crate::table::rows(tools).into_iter().enumerate();
+    let described = tools.map(|(place, tool)| {
         serde_path_to_error::deserialize::<_, WrittenTool>(tool)
             .map_err(|error| error.to_string())
             .and_then(WrittenTool::descriptor)
-            .map_err(|why| {
-                Fault::usage(format!("tool {place} in `{shown}` cannot be read: {why}"))
-                    .help("write a list of tools as `toolgate tool ls --json` prints it")
-            })
+            .map_err(|why| (place, why))
     });
-    Ok(Catalogue::new(described.collect::<Result<Vec<Descriptor>, _>>()?))
+    Ok(Catalogue::new(
+        described.collect::<Result<Vec<Descriptor>, _>>()?,
+    ))
 }

@@ -17,6 +17,7 @@ mod bad_input;
 mod changes;
 mod entrance;
 mod fidelity;
+mod integrity;
 mod legacy;
 mod modern;
 mod outcomes;

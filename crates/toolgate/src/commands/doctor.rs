@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
+use toolgate_driver::{failing_tests, unknown_channels};
 use toolgate_gate::port::{Clock as _, Tools as _};
-use toolgate_model::{Catalogue, Duration, Severity, SourceHealth, Timestamp};
+use toolgate_model::{Catalogue, Diagnostic, Duration, Severity, SourceHealth, Timestamp};
 use toolgate_store::audit::Evidence;
 use toolgate_tools::{Ports, Sources};
 
@@ -26,10 +27,11 @@ use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::reload::PolicyFiles;
 use crate::shell::{Shell, problems};
 use crate::table::rows;
 use crate::tasks::Group;
-use crate::{home, reload};
+use crate::{catalogue, home, reload};
 
 /// How long sources may take to answer.
 // LIMIT: half a minute; `npx` may have to fetch a package first.
@@ -75,11 +77,11 @@ async fn examine(shell: &Shell, config: &Config, findings: &mut Vec<Finding>) {
     findings.push(directory(&config.data));
     findings.extend(store(&config.data));
     findings.push(port(config, running.is_some()).await);
-    findings.push(policies(config));
+    findings.push(policies(config, running.as_ref()).await);
     match &running {
         Some(admin) => {
             findings.push(asked_sources(admin).await);
-            findings.push(asked_tools(admin).await);
+            findings.extend(asked_tools(admin).await);
         }
         None => findings.extend(tried_sources(shell, config).await),
     }
@@ -194,7 +196,7 @@ async fn port(config: &Config, running: bool) -> Finding {
     }
 }
 
-fn policies(config: &Config) -> Finding {
+async fn policies(config: &Config, running: Option<&Admin>) -> Finding {
     let files = match reload::read(&config.policies) {
         Ok(files) => files,
         Err(fault) => return wrong("policies", &fault),
@@ -206,24 +208,46 @@ fn policies(config: &Config) -> Finding {
         .filter(|found| found.severity == Severity::Error)
         .count();
     let count = files.documents.len();
+    let paths = config
+        .policies
+        .iter()
+        .map(|path| path.display().to_string());
+    let paths = paths.collect::<Vec<_>>().join(" ");
     if errors > 0 {
         let detail = format!("{} in {count} files", problems(errors));
-        let paths: Vec<_> = config
-            .policies
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        return fix(
-            "policies",
-            detail,
-            format!("toolgate check {}", paths.join(" ")),
+        return fix("policies", detail, format!("toolgate check {paths}"));
+    }
+    if let [first, ..] = red(config, &files, running).await.as_slice() {
+        let detail = format!(
+            "tests in them fail, so they are not put in force: {}",
+            first.message
         );
+        return fix("policies", detail, format!("toolgate test {paths}"));
+    }
+    let channels = unknown_channels(&files.documents, &config.settings.channels);
+    if let [first, ..] = channels.as_slice() {
+        let detail = format!("`{}`: {}", first.file, first.message);
+        let mend = "name an endpoint of `[[notify]]`, or add one".to_owned();
+        return fix("policies", detail, mend);
     }
     if count == 0 {
         let detail = "no files; without a policy in force every call is denied".to_owned();
         return ok("policies", detail);
     }
     ok("policies", format!("{count} files load"))
+}
+
+/// The tests of the files that fail, where a gate is there to say what the tools are: whether a
+/// case holds may hang on their risk.
+async fn red(config: &Config, files: &PolicyFiles, running: Option<&Admin>) -> Vec<Diagnostic> {
+    let Some(admin) = running else {
+        return Vec::new();
+    };
+    let tools = admin.body(Ask::get("/v1/tools")).await.unwrap_or_default();
+    let tools = Arc::new(catalogue::of(&tools).unwrap_or_default());
+    let on = (&tools, &config.settings);
+    // A test that does not read fails as one that does not hold.
+    failing_tests(&files.documents, on, &toolgate_tools::recognise).unwrap_or_else(|wrong| wrong)
 }
 
 async fn asked_sources(admin: &Admin) -> Finding {
@@ -286,13 +310,37 @@ async fn tried_sources(shell: &Shell, config: &Config) -> Vec<Finding> {
     ]
 }
 
-async fn asked_tools(admin: &Admin) -> Finding {
+async fn asked_tools(admin: &Admin) -> Vec<Finding> {
     let tools = match admin.body(Ask::get("/v1/tools")).await {
-        Err(fault) => return wrong("descriptors", &fault),
+        Err(fault) => return vec![wrong("descriptors", &fault)],
         Ok(tools) => tools,
     };
+    vec![descriptors(&tools), held(&tools)]
+}
+
+/// Tools that say something else than was agreed to.
+fn held(tools: &Value) -> Finding {
+    let is_held = |tool: &Value| tool.get("held").and_then(Value::as_bool) == Some(true);
+    let held = rows(tools).into_iter().filter(is_held);
+    let held: Vec<_> = held
+        .filter_map(|tool| tool.get("id").and_then(Value::as_str).map(str::to_owned))
+        .collect();
+    match held.as_slice() {
+        [] => ok("reviews", "no tool waits for a person".to_owned()),
+        [first, ..] => fix(
+            "reviews",
+            format!(
+                "{} held, such as `{first}`: its definition changed",
+                held.len()
+            ),
+            format!("toolgate tool review {first}"),
+        ),
+    }
+}
+
+fn descriptors(tools: &Value) -> Finding {
     let mut faults = Vec::new();
-    for tool in rows(&tools) {
+    for tool in rows(tools) {
         let id = tool.get("id").and_then(Value::as_str).unwrap_or_default();
         let lines = tool.get("faults").and_then(Value::as_array);
         let lines = lines.into_iter().flatten().filter_map(Value::as_str);
