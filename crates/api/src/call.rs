@@ -27,7 +27,7 @@ const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 #[serde(deny_unknown_fields)]
 pub(crate) struct InvocationRequest {
     /// The tool's full name, `{source}.{operation}`. Required, unless `http` is given.
-    #[schema(value_type = String, examples("stripe.refund"))]
+    #[schema(value_type = Option<String>, examples("stripe.refund"))]
     tool: Option<ToolId>,
     /// Which version of it, if that matters.
     version: Option<String>,
@@ -91,10 +91,12 @@ impl InvocationRequest {
         }
     }
 
-    /// The same, to be tried and not made: no mode is asked for.
+    /// The same, to be tried and not made: a raw request can be tried whatever mode it was written
+    /// for.
     pub(crate) fn tried(self) -> Self {
+        let raw = self.http.is_some() && self.mode != Some(Mode::Host);
         Self {
-            mode: self.mode.or(Some(Mode::Simulate)),
+            mode: if raw { Some(Mode::Simulate) } else { self.mode },
             ..self
         }
     }
@@ -148,7 +150,10 @@ impl InvocationRequest {
 
     /// What the raw request is a use of.
     fn recognise(&self, request: HttpRequest, api: &Api) -> Result<Recognition, Problem> {
-        let both = [("/tool", self.tool.is_some()), ("/arguments", self.arguments.is_some())];
+        let both = [
+            ("/tool", self.tool.is_some()),
+            ("/arguments", self.arguments.is_some()),
+        ];
         if let Some((pointer, _)) = both.iter().find(|(_, given)| *given) {
             let detail = "`http` stands instead of `tool` and `arguments`: leave one of them out";
             return Err(Problem::field(pointer, detail));

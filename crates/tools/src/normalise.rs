@@ -25,6 +25,7 @@ mod service;
 mod table;
 
 mod arn;
+mod aws_host;
 mod google;
 mod graphql;
 mod mail;

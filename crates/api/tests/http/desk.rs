@@ -10,8 +10,8 @@ use toolgate_execution::LossCause;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{self, BoxFuture, Clock, Entropy, Tasks, Tools, Unavailable};
 use toolgate_model::{
-    Backoff, Catalogue, Descriptor, Duration, Effect, EffectCheck, EffectLook, Lifecycle, Probe,
-    ResourceTemplate, Risk, RiskScore, SourceHealth, SourceStatus, Template, Timestamp, Verb,
+    Backoff, Catalogue, Denial, Descriptor, Duration, Effect, EffectCheck, EffectLook, HttpRequest,
+    Lifecycle, Probe, Recognition, ResourceTemplate, Risk, RiskScore, SourceHealth, SourceStatus, Template, Timestamp, Verb,
 };
 
 /// A clock that stands still until it is moved.
@@ -137,6 +137,14 @@ impl Tools for Desk {
                 _ => answered(json!({"echo": arguments}), false),
             }
         })
+    }
+
+    fn recognise(
+        &self,
+        request: &HttpRequest,
+        own_domains: &[String],
+    ) -> Result<Recognition, Denial> {
+        toolgate_tools::recognise(request, own_domains)
     }
 
     fn look(&self, look: toolgate_gate::Look) -> BoxFuture<'_, port::Answer> {

@@ -297,8 +297,6 @@ async fn what_is_not_available_yet_is_refused_by_name() {
     let world = World::new().await;
     for (field, value) in [
         ("mode", json!("host")),
-        ("http", json!({"method": "GET"})),
-        ("user_request", json!("please refund me")),
         ("on_behalf_of", json!({"id": "ana@acme.com"})),
     ] {
         let mut body = json!({"tool": "desk.lookup"});

@@ -169,6 +169,14 @@ impl World {
             .unwrap()
     }
 
+    /// One more agent, which reaches these tools, and its token.
+    pub(crate) async fn hire(&self, name: &str, tools: &str) -> String {
+        let owner = self.caller("owner").await;
+        let spec = agent(name, tools);
+        self.api.driver.put_agent(&owner, spec).await.unwrap();
+        self.key(name).await
+    }
+
     /// A fresh token of an agent.
     pub(crate) async fn key(&self, agent: &str) -> String {
         let spec = KeySpec {

@@ -65,7 +65,7 @@ impl Body {
                 Ok(Self::Multipart(parts, boundary))
             }
             Speaks::Json if !uploads => json(text).map(Self::Json),
-            Speaks::Form if !uploads => form(text),
+            Speaks::Form if !uploads && !typed.is_json() => form(text),
             _ if typed.is_json() => json(text).map(Self::Json),
             _ if media == FORM => form(text),
             Speaks::AsTyped if media.is_empty() => {

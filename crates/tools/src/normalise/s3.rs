@@ -10,7 +10,8 @@
 use serde_json::{Map, Value};
 use toolgate_model::{Risk, Verb};
 
-use super::aws::{Place, places};
+use super::aws::places;
+use super::aws_host::Place;
 use super::operation::{Operation, Places, Understood};
 use super::refusal::Refusal;
 use super::service::Asked;
