@@ -8,6 +8,7 @@
 
 pub(crate) mod world;
 
+mod author;
 mod balance;
 mod cast;
 mod data;

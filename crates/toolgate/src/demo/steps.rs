@@ -143,19 +143,19 @@ pub(super) async fn overtaken_approval(cast: &Cast, waiting: &Value) -> Result<T
 
 pub(super) async fn keyed_refund(cast: &Cast) -> Result<Told, Fault> {
     let envelope = cast
-        .invoke("desk.refund", refund("ch_1", 25), Some(KEY))
+        .invoke("desk.refund", refund("ch_1", 125), Some(KEY))
         .await?;
     expect(&envelope, "/status", "succeeded")?;
     told(
-        "a refund of 25 with the caller's own key",
-        "it ran: 25",
+        "a refund of 125 with the caller's own key",
+        "it ran: 125",
         envelope,
     )
 }
 
 pub(super) async fn duplicate(cast: &Cast) -> Result<Told, Fault> {
     let envelope = cast
-        .invoke("desk.refund", refund("ch_1", 25), Some(KEY))
+        .invoke("desk.refund", refund("ch_1", 125), Some(KEY))
         .await?;
     if envelope.get("replayed") != Some(&Value::Bool(true)) {
         return Err(otherwise("the duplicate", "replayed", &envelope));
@@ -169,7 +169,7 @@ pub(super) async fn duplicate(cast: &Cast) -> Result<Told, Fault> {
 
 pub(super) async fn conflicting_key(cast: &Cast) -> Result<Told, Fault> {
     let envelope = cast
-        .invoke("desk.refund", refund("ch_1", 26), Some(KEY))
+        .invoke("desk.refund", refund("ch_1", 126), Some(KEY))
         .await?;
     expect(&envelope, "/denial/code", "idempotency_conflict")?;
     told(

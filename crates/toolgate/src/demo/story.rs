@@ -1,7 +1,7 @@
 //! The story: one step after the other, each of them checked as it is told.
 //!
 //! A step does something real, says in one line what came of it, and fails the demo where it came
-//! out otherwise. The steps are in `steps.rs`, `drift.rs` and `doubt.rs`; this file only lets them
+//! out otherwise. The steps are in `steps.rs`, `data.rs`, `drift.rs`, `doubt.rs` and `author.rs`; this file only lets them
 //! happen in order.
 //!
 //! Must not know: what a step does.
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::cast::Cast;
 use super::desk::DeskProcess;
-use super::{doubt, drift, steps};
+use super::{author, data, doubt, drift, steps};
 use crate::admin::Admin;
 use crate::fault::Fault;
 
@@ -37,7 +37,9 @@ pub(crate) async fn tell(
     let cast = Cast::gather(admin).await?;
     each(&steps::allowed_read(&cast).await?)?;
     each(&steps::scoped_denial(&cast).await?)?;
+    each(&data::masked_customer(&cast).await?)?;
     each(&steps::small_refund(&cast).await?)?;
+    each(&data::sanitized_message(&cast, desk).await?)?;
     each(&steps::missing_amount(&cast).await?)?;
     let large = steps::large_refund(&cast).await?;
     each(&large)?;
@@ -65,9 +67,12 @@ pub(crate) async fn tell(
     let message = doubt::unreadable(&cast, desk).await?;
     each(&message)?;
     each(&doubt::resolved(&cast, &message.envelope).await?)?;
+    each(&author::tried(&cast).await?)?;
+    each(&author::changed(&cast).await?)?;
+    each(&author::rolled_back(&cast).await?)?;
     each(&steps::revoked_key(&cast).await?)?;
     Ok(STEPS)
 }
 
 /// How many steps there are.
-const STEPS: usize = 25;
+const STEPS: usize = 30;

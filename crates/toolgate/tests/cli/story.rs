@@ -15,11 +15,11 @@ fn the_demo_balances_two_ledgers_that_never_met() {
         .collect();
     let (sums, steps) = lines.split_last().unwrap();
     assert_eq!(sums["steps"], steps.len());
-    // 40 and 640 ran, 600 once it was approved again, 25 and 30 once each, 75 had run when its
+    // 40 and 640 ran, 600 once it was approved again, 125 and 30 once each, 75 had run when its
     // answer was lost, and 60 ran when it was sent again.
     assert_eq!(
         sums["balance"]["desk"],
-        serde_json::json!({"refunds": 7, "cents": 147_000})
+        serde_json::json!({"refunds": 7, "cents": 157_000})
     );
     assert_eq!(sums["balance"]["record"], sums["balance"]["desk"]);
     assert_eq!(
@@ -37,7 +37,7 @@ fn the_last_line_is_the_balance() {
     let last = said.out.lines().last().unwrap();
     assert_eq!(
         last,
-        "balanced: the desk's ledger has 7 refunds of 1470.00; \
-         the gate's record has 7 refunds of 1470.00"
+        "balanced: the desk's ledger has 7 refunds of 1570.00; \
+         the gate's record has 7 refunds of 1570.00"
     );
 }
