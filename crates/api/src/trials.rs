@@ -166,10 +166,6 @@ fn tried(
     });
     let stored = Stored {
         policies: policies.collect(),
-        agents: present
-            .agents()
-            .map(|agent| agent.as_ref().clone())
-            .collect(),
         ..Stored::default()
     };
     let configuration = stage(stored, &catalogue, settings, &file.cases);

@@ -173,6 +173,18 @@ fn a_stricter_rule_of_a_narrower_document_covers_nothing_else() {
 }
 
 #[test]
+fn the_same_hour_in_two_zones_is_two_hours() {
+    let rules = |zone: &str, effect: &str| json!({"time_zone": zone, "rules": [{"when": "time.hour > 17", "effect": effect}]});
+    let deny = document("berlin", rules("Europe/Berlin", "deny"));
+    let ask = |zone: &str| document("other", rules(zone, "require_approval"));
+    assert_eq!(
+        lint(&[deny.clone(), ask("Asia/Tokyo")]),
+        Vec::<String>::new()
+    );
+    assert_eq!(lint(&[deny, ask("Europe/Berlin")]), ["L003 /rules/0"]);
+}
+
+#[test]
 fn rules_that_stand_twice_or_take_themselves_back() {
     let rule = |id: &str, when: &str| json!({"rule_id": id, "when": when, "effect": "deny"});
     check(
@@ -249,7 +261,8 @@ fn notes_about_what_reaches_further_than_it_looks() {
     }
     for (pattern, noted) in [
         ("acme.com", true),
-        (r"^https://acme\.com/", true),
+        (r"^https://acme\.com/", false),
+        (r"acme\.com", true),
         (r"^[^/]*\.acme\.com$", false),
         ("refund", false),
     ] {

@@ -94,6 +94,16 @@ pub(crate) fn find(
     Ok(suites)
 }
 
+/// The policy documents in these files and directories, files of cases left out.
+///
+/// # Errors
+/// [`Fault`] where one cannot be read, or two have the same name.
+pub(crate) fn documents(paths: &[PathBuf]) -> Result<PolicyFiles, Fault> {
+    let mut files = files(paths)?;
+    files.retain(|file| !file.to_string_lossy().ends_with(".test.json"));
+    reload::read(&files)
+}
+
 impl Suite {
     /// Documents that stand together, and the tests that they carry.
     fn of_documents(

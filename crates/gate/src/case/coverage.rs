@@ -64,7 +64,8 @@ pub struct ToolCover {
     pub tool: ToolId,
     /// Whether a grant of a document opens it.
     pub granted: bool,
-    /// How many enabled rules name it, rules about every tool left out.
+    /// How many enabled rules name it or describe it by verb, risk, method or operation; rules about
+    /// every tool are left out.
     pub rules: usize,
 }
 
@@ -134,7 +135,7 @@ impl Coverage {
                 .map(|tool| ToolCover {
                     tool: tool.id.clone(),
                     granted: set.grants_name(&tool.id),
-                    rules: set.rules_naming(&tool.id),
+                    rules: set.rules_naming(&tool.id) + set.rules_describing(tool),
                 })
                 .collect(),
         }

@@ -17,9 +17,11 @@ use super::written;
 use crate::effects::Effect;
 use crate::history::Scope as HistoryScope;
 use crate::input::Document;
+use crate::node::{Node, NodeKind, Relation};
 use crate::scope::Scope;
 use crate::set::PolicySet;
 use crate::source::{Report, Source};
+use crate::test::PartKind;
 use crate::tree::{Json, Kind, parse_text};
 
 /// What is looked at, and what is known beside it.
@@ -140,6 +142,7 @@ impl Found<'_, '_> {
         self.unapproved(rule, lint.approvers);
         self.exceeded(rule, lint.catalogue);
         self.exempting(rule);
+        self.loose(rule);
         if rule.rule.monitor {
             let message = format!("`{}` is only watched: it changes nothing", rule.name());
             let help = "`toolgate policy monitor` shows what it would have changed; remove `mode` \
@@ -363,6 +366,22 @@ impl Found<'_, '_> {
         }
     }
 
+    /// Regular expressions that fit more than they look like.
+    fn loose(&mut self, rule: Placed<'_>) {
+        let unless = rule.rule.unless.as_ref().map(|part| ("/unless", part));
+        let parts = rule.rule.parts.iter().map(|part| ("/when", part));
+        for (key, part) in parts.chain(unless) {
+            let PartKind::Expression(node) = &part.kind else {
+                continue;
+            };
+            let mut patterns = Vec::new();
+            regexes(node, &mut patterns);
+            for said in patterns.into_iter().filter_map(written::regex) {
+                self.about(rule, key, said);
+            }
+        }
+    }
+
     /// What can be said of rules beside each other.
     fn together(&mut self, rules: &[Placed<'_>]) {
         for pair in duplicates(rules) {
@@ -399,6 +418,25 @@ impl Found<'_, '_> {
             };
             self.about(pair.rule, "", said);
         }
+    }
+}
+
+/// The regular expressions in an expression, whose depth the language bounds.
+fn regexes<'n>(node: &'n Node, found: &mut Vec<&'n str>) {
+    match &node.kind {
+        NodeKind::And(parts) | NodeKind::Or(parts) => {
+            for part in parts {
+                regexes(part, found);
+            }
+        }
+        NodeKind::Not(inner) => regexes(inner, found),
+        NodeKind::Each { item, .. } => regexes(item, found),
+        NodeKind::Compare(comparison) => {
+            if let Relation::Regex(regex) = &comparison.relation {
+                found.push(regex.as_str());
+            }
+        }
+        _ => {}
     }
 }
 

@@ -1,7 +1,11 @@
 //! A set's rules in order, and which of them are about a tool.
 
-use toolgate_model::{RuleRef, ToolId};
+use serde_json::{Map, Value};
+use toolgate_model::{Descriptor, Role, RuleRef, Timestamp, ToolId, Truth};
 
+use crate::explanation::{ExplainedPart, ExplainedRule};
+use crate::input::Facts;
+use crate::ruling::Budget;
 use crate::scope::Scope;
 use crate::set::PolicySet;
 
@@ -61,4 +65,58 @@ impl PolicySet {
             .filter(|rule| matches!(rule.scope, Scope::Of(_)) && rule.scope.fits(tool))
             .count()
     }
+
+    /// How many enabled rules name no tool and say by verb, risk, method or operation that they are
+    /// about tools such as this one.
+    pub fn rules_describing(&self, tool: &Descriptor) -> usize {
+        let args = Value::Object(Map::new());
+        let facts = Facts {
+            tool: &tool.id,
+            descriptor: Some(tool),
+            args: &args,
+            agent: "",
+            role: Role::default(),
+            runtime: None,
+            tenant: "",
+            project: None,
+            env: None,
+            workflow: None,
+            user: None,
+            chain: &[],
+            resource: None,
+            trigger: None,
+            entity: None,
+            trigger_confirmed: None,
+            allow_duplicate: false,
+            places: None,
+            own_domains: &[],
+            history: None,
+            approval: None,
+            result: None,
+            now: Timestamp::default(),
+        };
+        let explained = self.explain(&facts, Budget::default());
+        let rules = explained.map_or_else(|_| Vec::new(), |(_, explanation)| explanation.rules);
+        rules.iter().filter(|rule| describes(rule)).count()
+    }
+}
+
+/// The keys of `match` that a descriptor answers by itself.
+const DESCRIBING: [&str; 4] = [
+    "match.methods",
+    "match.operations",
+    "match.risk",
+    "match.verbs",
+];
+
+fn describes(rule: &ExplainedRule) -> bool {
+    let names = |part: &&ExplainedPart| part.place.starts_with("match.tool");
+    let mut describing = rule
+        .parts
+        .iter()
+        .filter(|part| DESCRIBING.contains(&part.place.as_str()))
+        .peekable();
+    rule.parts.iter().find(names).is_none()
+        && describing.peek().is_some()
+        && describing.all(|part| part.truth == Truth::True)
 }

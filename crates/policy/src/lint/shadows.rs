@@ -108,10 +108,12 @@ pub(super) fn shadows<'s>(rules: &[Placed<'s>]) -> Vec<Shadow<'s>> {
         if pairs > PAIRS_MAX {
             break;
         }
-        let mut stricter = firm
-            .iter()
-            .copied()
-            .filter(|other| rule.is_beaten_by(*other) && rule.rule.occasion == other.rule.occasion);
+        // The same hour in two zones is two hours.
+        let mut stricter = firm.iter().copied().filter(|other| {
+            rule.is_beaten_by(*other)
+                && rule.rule.occasion == other.rule.occasion
+                && rule.policy.zone == other.policy.zone
+        });
         let ways = alternatives(rule.parts());
         let covers = |other: &Placed<'s>| {
             ways.iter()
@@ -170,7 +172,8 @@ fn said(rule: Placed<'_>) -> String {
         .collect();
     let unless = rule.rule.unless.as_ref().map(plain);
     format!(
-        "{parts:?} {unless:?} {monitor} {effect:?} {exempts:?} {code:?} {approval:?} {occasion:?} \
-         {replaced:?} {quota:?} {notify:?}"
+        "{:?} {parts:?} {unless:?} {monitor} {effect:?} {exempts:?} {code:?} {approval:?} {occasion:?} \
+         {replaced:?} {quota:?} {notify:?}",
+        rule.policy.zone
     )
 }

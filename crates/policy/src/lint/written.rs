@@ -56,7 +56,7 @@ fn judged(key: &str, text: &str) -> Option<Said> {
             format!("`{text}` opens every tool, also those that are added later"),
             "name the sources: `github.*`",
         )),
-        "when" | "unless" => regex(text),
+        "when" | "unless" => None,
         _ => glob(key, text),
     }
 }
@@ -115,30 +115,21 @@ fn plain_domain(text: &str) -> bool {
 }
 
 /// A regular expression is searched anywhere in the text, and its `.` is any character.
-fn regex(expression: &str) -> Option<Said> {
-    let patterns = expression.split('~').skip(1).filter_map(quoted);
-    for pattern in patterns {
-        let anchored = pattern.starts_with('^') && pattern.ends_with('$');
-        let why = if dotted(pattern) {
-            format!(
-                "in `{pattern}` the `.` before a word is any character: `acmeXcom` fits `acme.com`"
-            )
-        } else if !anchored && pattern.contains(['.', '@', '/']) {
-            format!("`{pattern}` is searched anywhere in the text: what stands around it is open")
-        } else {
-            continue;
-        };
-        let help = "write `^` and `$` around it and `\\.` for a dot, or use `matches` with a glob";
-        return Some(note(LOOSE_REGEX, why, help));
-    }
-    None
-}
-
-/// The quoted text that follows.
-fn quoted(text: &str) -> Option<&str> {
-    let text = text.trim_start();
-    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    text.get(1..)?.split(quote).next()
+pub(super) fn regex(pattern: &str) -> Option<Said> {
+    let open = !pattern.contains(['^', '$']);
+    let why = if dotted(pattern) {
+        format!("in `{pattern}` a `.` is any character: `acmeXcom` fits `acme.com`")
+    } else if open
+        && ["\\.", "@", "://"]
+            .iter()
+            .any(|part| pattern.contains(part))
+    {
+        format!("`{pattern}` is searched anywhere in the text: what stands around it is open")
+    } else {
+        return None;
+    };
+    let help = "write `^` and `$` around it and `\\.` for a dot, or use `matches` with a glob";
+    Some(note(LOOSE_REGEX, why, help))
 }
 
 /// Whether a bare dot stands between two letters: `acme.com`, not `a.*b` and not `\.`.

@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::reload;
 use crate::shell::{Shell, problems};
+use crate::{cases, catalogue};
 
 /// Arguments of `toolgate lint`.
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ pub(crate) struct Lint {
 
 impl Run for Lint {
     async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
-        let files = reload::read(&self.paths)?;
+        let files = cases::documents(&self.paths)?;
         let catalogue = catalogue::read(self.tools.as_deref())?;
         let loaded = load(&files.documents, &catalogue);
         let Some(set) = &loaded.set else {
