@@ -254,21 +254,39 @@ fn listed() -> String {
     let tables = [
         ("aws", include_str!("../src/normalise/tables/aws.txt")),
         ("gdrive", include_str!("../src/normalise/tables/gdrive.txt")),
-        ("github", include_str!("../src/normalise/tables/github.hand.txt")),
+        (
+            "github",
+            include_str!("../src/normalise/tables/github.hand.txt"),
+        ),
         ("gmail", include_str!("../src/normalise/tables/gmail.txt")),
-        ("hubspot", include_str!("../src/normalise/tables/hubspot.txt")),
+        (
+            "hubspot",
+            include_str!("../src/normalise/tables/hubspot.txt"),
+        ),
         ("jira", include_str!("../src/normalise/tables/jira.txt")),
-        ("pagerduty", include_str!("../src/normalise/tables/pagerduty.txt")),
-        ("salesforce", include_str!("../src/normalise/tables/salesforce.txt")),
+        (
+            "pagerduty",
+            include_str!("../src/normalise/tables/pagerduty.txt"),
+        ),
+        (
+            "salesforce",
+            include_str!("../src/normalise/tables/salesforce.txt"),
+        ),
         ("slack", include_str!("../src/normalise/tables/slack.txt")),
-        ("stripe", include_str!("../src/normalise/tables/stripe.hand.txt")),
+        (
+            "stripe",
+            include_str!("../src/normalise/tables/stripe.hand.txt"),
+        ),
     ];
     let mut page = String::new();
     for (tool, table) in tables {
         let mut seen = std::collections::BTreeSet::new();
         for line in table.lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<&str> = line.split_whitespace().collect();
-            seen.insert(format!("`{}` ({}, {}, {})", words[2], words[3], words[4], words[5]));
+            seen.insert(format!(
+                "`{}` ({}, {}, {})",
+                words[2], words[3], words[4], words[5]
+            ));
         }
         let all: Vec<String> = seen.into_iter().collect();
         page.push_str(&format!("\n**`{tool}`**: {}\n", all.join(", ")));
@@ -279,11 +297,17 @@ fn listed() -> String {
 /// The reference lists what there is. `UPDATE_EXPECT=1` writes it anew.
 #[test]
 fn the_reference_lists_every_operation() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/normalisers.md");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/normalisers.md"
+    );
     let page = std::fs::read_to_string(path).unwrap();
     let (before, rest) = page.split_once("<!-- operations -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- end -->").unwrap();
-    let fresh = format!("{before}<!-- operations -->\n{}\n<!-- end -->{after}", listed());
+    let fresh = format!(
+        "{before}<!-- operations -->\n{}\n<!-- end -->{after}",
+        listed()
+    );
     expect_test::expect_file![path].assert_eq(&fresh);
 }
 
