@@ -28,6 +28,7 @@ mod raw;
 mod reach;
 mod reply;
 
+mod activations;
 mod agents;
 mod approvals;
 mod evaluate;

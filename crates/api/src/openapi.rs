@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::problem::ProblemView;
 use crate::state::Api;
 use crate::{
-    agents, approvals, deliveries, evaluate, events, export, health, incidents, invocations, keys, policies,
-    receipts, records, reviews, tools, trials, users,
+    activations, agents, approvals, deliveries, evaluate, events, export, health, incidents,
+    invocations, keys, policies, receipts, records, reviews, tools, trials, users,
 };
 
 /// The name of the security scheme.
@@ -77,6 +77,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(keys::routes())
         .merge(users::routes())
         .merge(policies::routes())
+        .merge(activations::routes())
         .merge(trials::routes())
         .merge(evaluate::routes())
         .merge(records::routes())

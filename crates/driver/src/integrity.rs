@@ -246,6 +246,8 @@ impl Driver {
     ) -> Result<Review, Failed> {
         require(caller, Permission::ActivatePolicy)?;
         fits("reason", &reason)?;
+        // What is decided on is on the record before the decision, however fast a person is.
+        self.pin_tools().await?;
         let configuration = self.configuration();
         let tool = configuration
             .catalogue

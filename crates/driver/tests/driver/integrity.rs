@@ -243,6 +243,20 @@ async fn a_disabled_tool_stays_disabled_whatever_it_becomes() {
 }
 
 #[tokio::test]
+async fn a_change_is_on_the_record_before_what_is_said_of_it() {
+    let world = World::new().await;
+    world.driver.pin_tools().await.unwrap();
+    world.offer(poisoned());
+    review(&world, Verdict::Accept).await.unwrap();
+    let expected = [
+        "tool.pinned -",
+        "tool.changed stripe.refund",
+        "tool.reviewed stripe.refund",
+    ];
+    assert_eq!(told(&world).await, expected);
+}
+
+#[tokio::test]
 async fn a_decision_is_about_the_digest_that_was_shown() {
     let world = World::new().await;
     world.driver.pin_tools().await.unwrap();
