@@ -19,6 +19,7 @@ mod http;
 mod id;
 mod identity;
 pub mod json;
+mod plain;
 mod probe;
 mod risk;
 mod text;
@@ -43,6 +44,7 @@ pub use id::{
     entropy_id,
 };
 pub use identity::{Agent, Credential, Identity, Operator, Permission, Role};
+pub use plain::{is_normal, resolves_to_itself};
 pub use probe::{
     Backoff, Checks, EffectCheck, EffectLook, EntityCheck, Filling, KeyPlace, Probe, Recovery,
     Template, TriggerCheck,

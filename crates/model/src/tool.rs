@@ -12,7 +12,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use crate::{Authors, Checks, Digest, Duration, Effect, Recovery, Risk, RiskScore, Verb, json};
+use crate::{
+    Authors, Checks, Digest, Duration, Effect, Recovery, Risk, RiskScore, Verb, json,
+    resolves_to_itself,
+};
 
 /// A tool's full name, `{source}.{operation}`: `stripe.refund`, `tickets.comment.create`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,7 +168,8 @@ impl ResourceTemplate {
         &self.0
     }
 
-    /// The resource that these arguments name; `None` where one is missing or no plain value.
+    /// The resource that these arguments name; `None` where one is missing or no plain value. One that
+    /// readers could resolve to another is merely claimed: it proves nothing.
     pub fn fill(&self, args: &Value) -> Option<Resource> {
         let mut name = String::new();
         let mut rest = self.0.as_str();
@@ -182,8 +186,8 @@ impl ResourceTemplate {
         }
         name.push_str(rest);
         Some(Resource {
+            derived: resolves_to_itself(&name),
             name,
-            derived: true,
         })
     }
 }
@@ -392,6 +396,8 @@ mod tests {
             None
         );
         assert_eq!(template.fill(&serde_json::json!({})), None);
+        let odd = serde_json::json!({"customer": {"id": "x/../cust_9"}});
+        assert!(!template.fill(&odd).unwrap().derived);
         assert!(ResourceTemplate::parse("customer:{customer}").is_err());
         assert!(ResourceTemplate::parse("customer:{args.x").is_err());
         assert!(ResourceTemplate::parse("customer:}").is_err());

@@ -12,7 +12,7 @@ use toolgate_detect::Detector;
 use toolgate_model::{Catalogue, Coverage, Digest, Duration, PolicyVersion, Reach, ToolId, Truth};
 
 use crate::call::{Call, Lookups};
-use crate::checked::Policy;
+use crate::checked::{Policy, Rule};
 use crate::effects::Occasion;
 use crate::explanation::Explanation;
 use crate::index::Index;
@@ -134,14 +134,21 @@ impl PolicySet {
         self
     }
 
-    /// Whether some rule that can be about the tool reads what the detector finds.
-    pub(crate) fn reads_data(&self, tool: &ToolId, occasion: Occasion) -> bool {
-        let rule = |number: u32| {
-            let (policy, place) = self.rules.get(usize::try_from(number).ok()?)?;
-            self.policies.get(*policy)?.rules.get(*place)
+    /// The enabled rule of this number: its document with its place among them, and its own place
+    /// with itself.
+    pub(crate) fn rule(&self, number: u32) -> Option<(usize, &Policy, usize, &Rule)> {
+        let (policy_at, place) = *self.rules.get(usize::try_from(number).ok()?)?;
+        let policy = self.policies.get(policy_at)?;
+        Some((policy_at, policy, place, policy.rules.get(place)?))
+    }
+
+    /// Whether one of these rules reads what the detector finds.
+    pub(crate) fn reads_data(&self, rules: &[u32]) -> bool {
+        let reads = |number: &u32| {
+            let rule = self.rule(*number);
+            rule.is_some_and(|(_, _, _, rule)| rule.needs.data)
         };
-        let reads = |number| rule(number).is_some_and(|rule| rule.needs.data);
-        self.needs.data && self.index(occasion).candidates(tool).into_iter().any(reads)
+        self.needs.data && rules.iter().any(reads)
     }
 
     /// What a call looks up in the set.

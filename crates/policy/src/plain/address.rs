@@ -6,6 +6,8 @@
 //!
 //! Must not know: who is inside and who outside.
 
+use toolgate_model::is_normal;
+
 use super::host::name;
 
 /// The plain form of a recipient.
@@ -15,7 +17,7 @@ pub(crate) fn address(text: &str) -> Option<String> {
             .is_some_and(|name| !name.contains('@'))
     };
     if !text.contains('@') || is_handle(text) {
-        return super::is_normal(text).then(|| text.to_owned());
+        return is_normal(text).then(|| text.to_owned());
     }
     let (local, _) = text.split_once('@')?;
     domain(text).map(|domain| format!("{local}@{domain}"))

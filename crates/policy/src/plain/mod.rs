@@ -60,10 +60,3 @@ pub(crate) fn folded(text: &str) -> Option<String> {
     let settled = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
     (!text.bytes().all(settled)).then(|| toolgate_model::searchable(text))
 }
-
-/// Whether a text is its own normal form, letter case aside: no full-width letters, no invisible
-/// characters, nothing that is composed in two ways.
-fn is_normal(text: &str) -> bool {
-    let lower = || text.chars().flat_map(char::to_lowercase);
-    text.is_ascii() || toolgate_model::searchable(text).chars().eq(lower())
-}

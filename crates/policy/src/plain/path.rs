@@ -6,20 +6,16 @@
 //!
 //! Must not know: patterns.
 
+use toolgate_model::resolves_to_itself;
+
 /// Whether there is only one way to read a path.
 pub(crate) fn is_plain(text: &str) -> bool {
     !text.starts_with('~') && has_plain_segments(below_scheme(text))
 }
 
-/// Whether nothing in a path is resolved, unescaped or normalised to something else.
+/// The same for the part of a URL's path.
 pub(super) fn has_plain_segments(text: &str) -> bool {
-    let odd = |c: char| c == '\\' || c.is_control();
-    let dots = |segment: &str| matches!(segment, "." | "..");
-    !text.contains(odd)
-        && !text.contains("//")
-        && !text.split('/').any(dots)
-        && !has_needless_escape(text)
-        && super::is_normal(text)
+    resolves_to_itself(text) && !text.contains("//")
 }
 
 /// What stands behind `s3://`; a `file:` is a path in disguise and stays, which makes it odd.
@@ -35,19 +31,6 @@ fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(plain)
         && !text.eq_ignore_ascii_case("file")
-}
-
-/// Whether some `%xx` stands for a letter, a digit, a separator, a percent sign or a control
-/// character: who unescapes it sees another path than who does not.
-fn has_needless_escape(text: &str) -> bool {
-    text.match_indices('%').any(|(at, _)| {
-        let digits = text.get(at + 1..at + 3).unwrap_or_default();
-        let hex = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let byte = u8::from_str_radix(digits, 16).ok().filter(|_| hex);
-        byte.is_some_and(|byte| {
-            byte.is_ascii_alphanumeric() || byte.is_ascii_control() || b"-._~/\\%".contains(&byte)
-        })
-    })
 }
 
 #[cfg(test)]
