@@ -17,7 +17,6 @@ use serde_json::json;
 use toolgate_model::{Diagnostic, Severity};
 use toolgate_policy::{LINT_CODES, Lint as About, findings, load};
 
-use crate::catalogue;
 use crate::cli::Run;
 use crate::exit::Exit;
 use crate::fault::Fault;
