@@ -258,27 +258,26 @@ impl<'s> Judged<'s> {
         }
     }
 
-    /// Whether it exempts the call from the other rule: where it certainly holds, and from an allow
-    /// already where it may. An allow that stays because an argument is hidden would be a way around.
-    fn exempts(&self, other: &Self) -> bool {
-        let holds = match self.truth {
-            Truth::True => true,
-            Truth::Unknown => !other.rule.effect.tightens(),
+    /// The rules of the same document that this one exempts the call from: where it certainly holds
+    /// all that it names, and where it may hold already the allows. An allow that stays because an
+    /// argument is hidden would be a way around.
+    fn exempts(&self) -> impl Iterator<Item = (usize, usize)> {
+        let loosens = |place: &usize| {
+            let rule = self.policy.rules.get(*place);
+            rule.is_some_and(|rule| !rule.effect.tightens())
+        };
+        let holds = move |place: &&usize| match self.truth {
+            Truth::True => !self.rule.monitor,
+            Truth::Unknown => !self.rule.monitor && loosens(place),
             Truth::False => false,
         };
-        let named = self.policy_at == other.policy_at && self.rule.exempts.contains(&other.place);
-        holds && named && !self.rule.monitor
+        let places = self.rule.exempts.iter().filter(holds);
+        places.map(|place| (self.policy_at, *place))
     }
 }
 
 fn exempted(judged: &[Judged<'_>]) -> BTreeSet<(usize, usize)> {
-    let exempting = judged.iter().filter(|one| !one.rule.exempts.is_empty());
-    let exempting: Vec<&Judged<'_>> = exempting.collect();
-    if exempting.is_empty() {
-        return BTreeSet::new();
-    }
-    let exempted = |one: &&Judged<'_>| exempting.iter().any(|other| other.exempts(one));
-    judged.iter().filter(exempted).map(Judged::key).collect()
+    judged.iter().flat_map(Judged::exempts).collect()
 }
 
 /// The ruling that the matching rules make, given in order of precedence.
@@ -405,7 +404,9 @@ fn explained(
     all: &[Judged<'_>],
     exempted: &BTreeSet<(usize, usize)>,
 ) -> ExplainedRule {
-    let exempting = all.iter().filter(|other| other.exempts(one));
+    let exempting = all
+        .iter()
+        .filter(|other| other.exempts().any(|key| key == one.key()));
     let shown = matched_rule(one);
     ExplainedRule {
         rule: shown.rule,

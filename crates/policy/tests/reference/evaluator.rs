@@ -92,6 +92,14 @@ pub(crate) fn truth(expr: &Expr, negated: bool, args: &Value) -> Option<bool> {
             }
         }
         Expr::Not(inner) => truth(inner, !negated, args),
+        // Texts and truth values have no order, but they are equal or not.
+        Expr::Order(Term::Arg(l), op @ ("==" | "!="), Term::Arg(r)) => {
+            leaf(match (find(args, l), find(args, r)) {
+                (Found::Cannot, _) | (_, Found::Cannot) => Err(()),
+                (Found::Is(l), Found::Is(r)) => Ok(equal(l, r).map(|same| same == (*op == "=="))),
+                _ => Ok(None),
+            })
+        }
         Expr::Order(l, op, r) => leaf(match (number(l, args), number(r, args)) {
             (Err(()), _) | (_, Err(())) => Err(()),
             (Ok(l), Ok(r)) => Ok(l.zip(r).map(|(l, r)| match *op {
