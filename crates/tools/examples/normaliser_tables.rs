@@ -6,7 +6,7 @@
 //! cargo run -p toolgate-tools --example normaliser_tables -- check github api.github.com.json
 //! ```
 //!
-//! `table` writes a line an operation: method, path, name, category, and the names of the
+//! `rate` says how each operation of a description is rated. `table` writes a line an operation: method, path, name, category, and the names of the
 //! parameters in query and body. `check` makes one request of every operation of a description and
 //! prints how many are recognised as that operation. Must not know: hand-made lines, ratings.
 #![allow(
@@ -36,7 +36,7 @@ struct Operation {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [task, service, file] = args.as_slice() else {
-        panic!("usage: normaliser_tables table|check github|stripe FILE");
+        panic!("usage: normaliser_tables table|check|rate github|stripe FILE");
     };
     let text = std::fs::read(file).expect("the description can be read");
     let description: Value = serde_json::from_slice(&text).expect("the description is JSON");
@@ -44,7 +44,8 @@ fn main() {
     match task.as_str() {
         "table" => table(service, &description, &operations),
         "check" => check(service, &operations),
-        other => panic!("`{other}` is neither `table` nor `check`"),
+        "rate" => rate(service, &operations),
+        other => panic!("`{other}` is none of `table`, `check` and `rate`"),
     }
 }
 
@@ -326,12 +327,27 @@ fn single(word: &str) -> String {
     word.strip_suffix('s').unwrap_or(word).to_owned()
 }
 
-/// One request of every operation, and how many are recognised as it.
-fn check(service: &str, operations: &[Operation]) {
-    let base = match service {
+/// How every operation is rated, and why.
+fn rate(service: &str, operations: &[Operation]) {
+    for operation in operations {
+        let request = sample(operation, base(service));
+        let found = toolgate_tools::recognise(&request, &[]).expect("every request is recognised");
+        let tool = &found.recognised.descriptor;
+        let (verb, risk, why) = (tool.verb, tool.risk, &tool.risk_reason);
+        println!("{} {verb} {risk} {} ({why})", tool.id, operation.method);
+    }
+}
+
+fn base(service: &str) -> &'static str {
+    match service {
         "github" => "https://api.github.com",
         _ => "https://api.stripe.com",
-    };
+    }
+}
+
+/// One request of every operation, and how many are recognised as it.
+fn check(service: &str, operations: &[Operation]) {
+    let base = base(service);
     let (mut right, mut wrong) = (0, Vec::new());
     for operation in operations {
         let request = sample(operation, base);

@@ -5,6 +5,9 @@
 //! exactly once. What comes back travels on as raw JSON. One server that is down, slow or broken
 //! costs its own tools and no others.
 //!
+//! Requests that agents send to services themselves are recognised as uses of tools as well
+//! ([`recognise`]).
+//!
 //! Must not know: who may call what, stores, faces, or how the gate decides.
 
 mod config;

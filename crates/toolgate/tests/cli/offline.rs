@@ -186,6 +186,26 @@ fn explain_shows_the_truth_of_every_part() {
 }
 
 #[test]
+fn a_raw_request_is_judged_as_the_tool_that_it_is_a_use_of() {
+    let request = |method: &str, url: &str| {
+        format!(r#"{{"http": {{"method": "{method}", "url": "{url}"}}}}"#)
+    };
+    let read = request("GET", "https://API.github.com/repos/acme/./site/issues");
+    let said = eval(&read, &["--json"]).ended(0);
+    let sent = "https://api.github.com/repos/acme/site/issues";
+    assert!(said.out.contains(sent), "{}", said.out);
+    let delete = request("DELETE", "https://api.github.com/repos/acme/site");
+    let said = eval(&delete, &["--json"]).ended(5);
+    assert!(said.out.contains("critical"), "{}", said.out);
+    eval(&request("POST", "https://api.example.com/x"), &[]).ended(6);
+    // What can be read in two ways is denied, and not a fault of whoever asks.
+    let said = eval(&request("GET", "https://github.com@evil.test/"), &["--json"]).ended(5);
+    assert!(said.out.contains("invalid_arguments"), "{}", said.out);
+    eval(r#"{"tool": "a.b", "http": {"method": "GET", "url": "https://a.b/"}}"#, &[]).ended(2);
+    eval(r#"{"arguments": {}}"#, &[]).ended(2);
+}
+
+#[test]
 fn what_cannot_be_evaluated_is_never_a_verdict() {
     eval("{", &[]).ended(2);
     eval(r#"{"tool": "stripe.refund", "tol": 1}"#, &[]).ended(2);

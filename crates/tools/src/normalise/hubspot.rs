@@ -55,7 +55,7 @@ fn read(asked: &Asked<'_>) -> Result<Option<Understood>, Refusal> {
     if let Some(kind) = said("objectType") {
         places.set(
             "resource",
-            format!("{kind}:{}", said("objectId").unwrap_or("new")),
+            format!("{kind}:{}", said("objectId").unwrap_or("*")),
         );
     }
     match operation.name.as_str() {

@@ -106,11 +106,15 @@ fn site(places: &mut Places, asked: &Asked<'_>) {
 /// The issue or the project.
 fn about(places: &mut Places, arguments: &Map<String, Value>) {
     let text = |name: &str| arguments.get(name).and_then(Value::as_str);
-    let project = arguments
+    let named = arguments
         .get("fields")
         .and_then(|fields| fields.get("project"));
-    let project =
-        project.and_then(|project| project.get("key").or_else(|| project.get("id"))?.as_str());
+    let said = |name: &str| named.and_then(|project| project.get(name));
+    // Key and id together could name two projects.
+    let project = match (said("key"), said("id")) {
+        (Some(only), None) | (None, Some(only)) => only.as_str(),
+        _ => None,
+    };
     if let Some(issue) = text("issueIdOrKey") {
         places.set("resource", format!("issue:{}", issue.to_ascii_uppercase()));
     } else if let Some(project) = project.or(text("projectIdOrKey")) {

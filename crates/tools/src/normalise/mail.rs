@@ -18,6 +18,9 @@ const RECIPIENTS_MAX: usize = 2_000;
 /// LIMIT: levels of parts within parts.
 const DEPTH_MAX: usize = 8;
 
+/// Fields that name whom a mail goes to.
+const ADDRESSED: [&str; 6] = ["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"];
+
 /// A mail that was read.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Mail {
@@ -57,14 +60,15 @@ pub(super) fn read(text: &str) -> Result<Mail, Refusal> {
     let (head, body) = text.split_once("\n\n").unwrap_or((text.as_str(), ""));
     let fields = fields(head)?;
     let mut mail = Mail::default();
-    for name in ["to", "cc", "bcc"] {
+    for name in ADDRESSED {
         let all = of(&fields, name);
         if all.len() > 1 {
             return Err(Refusal::twice(name));
         }
         let addresses: Vec<String> = all.iter().flat_map(|value| addresses(value)).collect();
         if !addresses.is_empty() {
-            mail.arguments.insert(name.to_owned(), json!(addresses));
+            mail.arguments
+                .insert(name.replace('-', "_"), json!(addresses));
         }
         mail.recipients.extend(addresses);
     }

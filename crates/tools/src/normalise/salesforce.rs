@@ -87,7 +87,7 @@ fn read(asked: &Asked<'_>) -> Result<Option<Understood>, Refusal> {
             operation.verb = Some(toolgate_model::Verb::Admin);
             operation.risk = Some(Risk::Critical);
         }
-        let id = said("id").or_else(|| said("value")).unwrap_or("new");
+        let id = said("id").or_else(|| said("value")).unwrap_or("*");
         places.set("resource", format!("{object}:{id}"));
     }
     let host = asked.address.host.as_str();

@@ -141,8 +141,12 @@ fn places(operation: &Operation, arguments: &Map<String, Value>, own: &[String])
         places.any("channel", channels(arguments, CHANNELS));
         places.0.entry("channel").or_insert(Value::Null);
     }
-    if let Some([first, ..]) = places.0.get("channel").map(texts).as_deref() {
-        places.set("resource", format!("channel:{first}"));
+    // Of several channels none is what the call is about: a grant for one is none for another.
+    if let [only] = named(arguments, CHANNELS).as_slice() {
+        places.set(
+            "resource",
+            format!("channel:{}", only.trim_start_matches('#')),
+        );
     }
     let people = named(arguments, &["emails", "email", "users", "user_ids", "user"]);
     match operation.name.as_str() {
