@@ -6,6 +6,7 @@
 //! POST /v1/policies/lint      {"documents": […]}
 //! POST /v1/policies/backtest  {"documents": […], "since": "7d", "limit": 10000}
 //! GET  /v1/policies/monitor?policy=refunds&since=7d
+//! GET  /v1/policies/calls?since=7d
 //! ```
 //!
 //! Documents stand for those of the same name in the set in force; nothing is written. Must not
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(lint))
         .routes(routes!(backtest))
         .routes(routes!(monitor))
+        .routes(routes!(calls))
 }
 
 /// Documents to test.
@@ -282,6 +284,37 @@ async fn monitor(
         .map_err(|detail| Problem::parameter("since", detail))?;
     let watched = api.driver.watched(query.policy.as_deref(), period).await?;
     Ok(Reply::ok(json!(watched)))
+}
+
+/// Which recorded calls.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct CallsQuery {
+    /// From when on: an instant, or how long ago (`7d`). None: seven days.
+    since: Option<String>,
+    /// At most so many calls, the newest ones. None: 10,000.
+    limit: Option<usize>,
+}
+
+/// Export recorded calls
+///
+/// Oldest first, with what a decision reads of them, to try policies on them elsewhere.
+#[utoipa::path(
+    get, path = "/v1/policies/calls", tag = "policies", operation_id = "export_calls",
+    params(CallsQuery),
+    responses((status = 200, description = "The calls.", body = Value)),
+)]
+async fn calls(
+    State(api): State<Api>,
+    person: PersonCaller,
+    Asked(query): Asked<CallsQuery>,
+) -> Answer<Value> {
+    person.require_host(Permission::View)?;
+    let period = period(&api, query.since.as_deref(), query.limit)
+        .map_err(|detail| Problem::parameter("since", detail))?;
+    let calls = api.driver.exported(period).await?;
+    Ok(Reply::ok(json!({"calls": calls})))
 }
 
 /// The period that an instant or a span before now means.

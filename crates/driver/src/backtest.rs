@@ -8,7 +8,7 @@
 //! so that whoever stops waiting stops the work. Must not know: how a report is shown.
 
 use toolgate_gate::Configuration;
-use toolgate_gate::backtest::{Backtest, Recorded, Report, Watched, Watching};
+use toolgate_gate::backtest::{Backtest, ExportedCall, Recorded, Report, Watched, Watching};
 use toolgate_gate::port::{InvocationFilter, PolicyDocument};
 use toolgate_model::{Diagnostic, Duration, Severity, Timestamp};
 use toolgate_policy::Document;
@@ -118,6 +118,15 @@ impl Driver {
             tokio::task::yield_now().await;
         }
         Ok(backtest.report())
+    }
+
+    /// The recorded calls of the period, oldest first, to be decided again elsewhere.
+    ///
+    /// # Errors
+    /// [`Failed`] where the store cannot be read.
+    pub async fn exported(&self, period: Period) -> Result<Vec<ExportedCall>, Failed> {
+        let read = self.recorded(period, Duration::default()).await?;
+        Ok(read.calls.iter().map(ExportedCall::from).collect())
     }
 
     /// What watched rules noticed in recorded calls, and what they would have changed.

@@ -11,8 +11,10 @@
 //!
 //! Must not know: where the calls come from, how a report is shown.
 
+mod exported;
 mod watched;
 
+pub use exported::ExportedCall;
 pub use watched::{Watched, WatchedCall, WatchedRule, Watching};
 
 use std::collections::{BTreeMap, HashMap};
@@ -175,7 +177,11 @@ impl Recorded {
             env: proposal.env.clone(),
             workflow: proposal.workflow.clone(),
             resource: claimed.map(|resource| resource.name.clone()),
-            session: proposal.session.clone(),
+            // As it was remembered: a name that split nothing then splits nothing now.
+            session: proposal
+                .session
+                .clone()
+                .filter(|_| proposal.session_trusted),
             trigger: proposal.trigger.clone(),
             allow_duplicate: proposal.allow_duplicate,
             user_request: proposal.user_request.clone(),

@@ -31,4 +31,5 @@ mod policies;
 mod raw;
 mod records;
 mod reviews;
+mod trials;
 mod users;

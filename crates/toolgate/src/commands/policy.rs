@@ -10,6 +10,7 @@
 //!
 //! Must not know: what a document means. What is wrong with one is drawn under its text.
 
+mod replay;
 mod trial;
 
 use std::path::PathBuf;

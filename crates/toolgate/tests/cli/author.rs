@@ -235,6 +235,28 @@ fn a_change_is_tried_on_recorded_calls_put_in_force_and_taken_back() {
     );
     let text = gate.run(&backtest).ended(0).out;
     assert!(text.contains("2 would be answered otherwise"), "{text}");
+    // The same calls from a file, where no gate is asked.
+    let calls = gate.run(&["policy", "calls", "--since", "1h"]).ended(0).out;
+    assert_eq!(calls.lines().count(), 4, "{calls}");
+    std::fs::write(gate.home.path().join("calls.ndjson"), calls).unwrap();
+    let tools = gate.run(&["tool", "ls", "--json"]).ended(0).out;
+    std::fs::write(gate.home.path().join("tools.json"), tools).unwrap();
+    std::fs::create_dir(gate.home.path().join("present")).unwrap();
+    std::fs::write(gate.home.path().join("present/refunds.json"), &present).unwrap();
+    let offline = [
+        "policy",
+        "backtest",
+        "refunds.json",
+        "--calls",
+        "calls.ndjson",
+        "--present",
+        "present",
+        "--tools",
+        "tools.json",
+        "--json",
+    ];
+    let offline = run(gate.home.path(), &offline).ended(0).json();
+    assert_eq!(offline["matrix"], report["matrix"], "{offline}");
     // Trying changed nothing.
     assert_eq!(refund(121), "success");
     gate.run(&[

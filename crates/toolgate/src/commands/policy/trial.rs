@@ -9,6 +9,8 @@
 //!
 //! Must not know: how a call is decided again.
 
+use super::replay;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -34,6 +36,9 @@ pub(crate) enum Trial {
     /// Try a changed set on the recorded calls; nothing is changed by it
     #[command(after_help = "Example: toolgate policy backtest refunds.json --since 7d")]
     Backtest(Backtest),
+    /// Print the recorded calls, a JSON object a line, to try policies on them elsewhere
+    #[command(after_help = "Example: toolgate policy calls --since 30d > calls.ndjson")]
+    Calls(Calls),
     /// Show what rules in monitor mode noticed, and what they would have changed
     Monitor(Monitor),
 }
@@ -56,6 +61,22 @@ pub(crate) struct Backtest {
     /// A document in force that the candidate does not have; may be repeated
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
+    /// Calls from a file that `policy calls` wrote: no gate is asked
+    #[arg(long, value_name = "FILE", requires = "present")]
+    calls: Option<PathBuf>,
+    /// With `--calls`: the documents in force, files or directories; may be repeated
+    #[arg(long, value_name = "PATH", requires = "calls")]
+    present: Vec<PathBuf>,
+    /// With `--calls`: tools, as `toolgate tool ls --json` prints them
+    #[arg(long, value_name = "FILE", requires = "calls")]
+    tools: Option<PathBuf>,
+    #[command(flatten)]
+    period: Period,
+}
+
+/// Arguments of `toolgate policy calls`.
+#[derive(Debug, Args)]
+pub(crate) struct Calls {
     #[command(flatten)]
     period: Period,
 }
@@ -84,6 +105,7 @@ impl Run for Trial {
         match self {
             Self::Diff(diff) => diff.run(shell).await,
             Self::Backtest(backtest) => backtest.run(shell).await,
+            Self::Calls(calls) => calls.run(shell).await,
             Self::Monitor(monitor) => monitor.run(shell).await,
         }
     }
@@ -180,6 +202,16 @@ impl Run for Backtest {
         let mut changed: Vec<Document> = Vec::new();
         for named in &self.candidate {
             changed.extend(documents(shell, named).await?);
+        }
+        if let Some(calls) = &self.calls {
+            let sets = replay::Sets {
+                present: reload::read(&self.present)?.documents,
+                changed,
+                without: &self.without,
+            };
+            let report = json!(replay::replay(shell, calls, (sets, self.tools.as_deref()))?);
+            shell.print(&report, || backtest_text(&report))?;
+            return Ok(Exit::Done);
         }
         let admin = Admin::open(shell)?;
         shell.say(&format!(
@@ -293,6 +325,20 @@ fn example(example: &Value) -> String {
 fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
     let listed = value.get(key).and_then(Value::as_array);
     listed.into_iter().flatten()
+}
+
+impl Run for Calls {
+    async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
+        let admin = Admin::open(shell)?;
+        let ask = Ask::get("/v1/policies/calls")
+            .with("since", Some(&self.period.since))
+            .with("limit", self.period.limit);
+        let found = admin.body(ask).await?;
+        for call in list(&found, "calls") {
+            shell.print_raw(&call.to_string())?;
+        }
+        Ok(Exit::Done)
+    }
 }
 
 const WATCHED: [(&str, &str); 6] = [
