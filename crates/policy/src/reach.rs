@@ -61,6 +61,9 @@ impl Reach<'_> {
             report.push(Complaint::new(UNCHECKED_ARGUMENTS, message).at(rule.0, rule.1));
             return;
         }
+        let sums = uses.iter().any(|used| used.root == Root::Summed);
+        let known = self.catalogue.iter().filter(|_| sums);
+        let all: Vec<&Descriptor> = known.map(AsRef::as_ref).collect();
         // A rule that asks whether there is such an argument is written for tools that have none, too.
         let asked: BTreeSet<&str> = uses
             .iter()
@@ -68,14 +71,18 @@ impl Reach<'_> {
             .map(|used| used.path.text.as_str())
             .collect();
         let held =
-            |used: &&Use| used.root != Root::Argument || !asked.contains(used.path.text.as_str());
+            |used: &&Use| used.root == Root::Entity || !asked.contains(used.path.text.as_str());
         for used in uses.iter().filter(held) {
             if report.is_full() {
                 return;
             }
+            let tools: &[&Descriptor] = match used.root {
+                Root::Summed => &all,
+                Root::Argument | Root::Entity => &tools,
+            };
             if !tools.iter().any(|tool| could_have(tool, used)) {
                 report.push(match used.root {
-                    Root::Argument => unknown_argument(used, &tools),
+                    Root::Argument | Root::Summed => unknown_argument(used, tools),
                     Root::Entity => no_entity(used),
                 });
             }

@@ -170,10 +170,10 @@ impl Term {
             Self::Result(path) => call.result(&path.steps),
             Self::Mapped { path, place, .. } => match self.origin(path, call) {
                 Origin::Read(got) => plain(*place, got),
-                Origin::By(term) => match plain(*place, term.value(call)?) {
+                Origin::By(term) => match term.value(call)? {
                     // The parts of the mapping have noted what they lack.
                     got @ (Got::Missing | Got::Unknown) => return Ok(got),
-                    got => got,
+                    got => plain(*place, got),
                 },
             },
             Self::Counted(counted) => counted.value(call)?,

@@ -7,7 +7,7 @@
 
 use toolgate_model::{DataClass, Duration, Glob};
 
-use super::terms::Checker;
+use super::terms::{Checker, Root};
 use crate::counted::{Counted, Question, SCOPES};
 use crate::diagnostics::{OUT_OF_RANGE, UNKNOWN_VALUE};
 use crate::functions::Function;
@@ -32,12 +32,17 @@ impl Checker<'_, '_> {
             self.wrong_arguments(function, expr);
             return None;
         };
-        let term = self.pathlike(function, subject);
+        let before = self.uses.len();
+        let term = self.value_path(function, subject);
+        for used in self.uses.iter_mut().skip(before) {
+            used.root = Root::Summed;
+        }
         let measure = term.and_then(|term| {
-            measure(term).or_else(|| {
+            let found = measure(term);
+            if found.is_none() {
                 self.wrong_arguments(function, subject);
-                None
-            })
+            }
+            found
         });
         let name = measure.as_ref().map(|measure| measure.name.clone());
         let term = self.counted(
@@ -77,16 +82,28 @@ impl Checker<'_, '_> {
             self.wrong_arguments(function, expr);
             return None;
         };
-        let term = self.pathlike(function, of)?;
-        if !matches!(
-            term,
-            Term::Argument(_) | Term::Mapped { .. } | Term::Local { .. }
-        ) {
-            self.wrong_arguments(function, of);
-            return None;
-        }
+        let of = self.value_path(function, of)?;
         self.needs.history = true;
-        Some(Term::Seen(Box::new(Seen { of: term })))
+        Some(Term::Seen(Box::new(Seen { of })))
+    }
+
+    /// An argument, a mapped name, or an element of `any` or `all`.
+    fn value_path(&mut self, function: &Function, expr: &Expr) -> Option<Term> {
+        let term = match expr.kind {
+            ExprKind::Name(_) => Some(self.term(expr)?),
+            _ => None,
+        };
+        let fits = |term: &Term| {
+            matches!(
+                term,
+                Term::Argument(_) | Term::Mapped { .. } | Term::Local { .. }
+            )
+        };
+        let term = term.filter(fits);
+        if term.is_none() {
+            self.wrong_arguments(function, expr);
+        }
+        term
     }
 
     /// Scope, window and tools, in this order, of the question.

@@ -9,6 +9,8 @@
 
 mod terms;
 
+mod names;
+
 mod relations;
 
 mod conditions;
