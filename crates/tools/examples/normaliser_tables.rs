@@ -230,14 +230,20 @@ fn spoken(category: &str, action: &str, whole: bool) -> String {
         "public",
         "authenticated",
     ];
-    let (verb, rest) = action.split_once('_').unwrap_or((action, ""));
+    // Two words that are one deed.
+    const BOTH: &str = "create_or_update";
+    let (verb, rest) = match action.strip_prefix(BOTH) {
+        Some(rest) => (BOTH, rest.trim_start_matches('_')),
+        None => action.split_once('_').unwrap_or((action, "")),
+    };
     let plural = matches!(verb, "list" | "search");
     let noun = match category {
         "pulls" => "pull_requests",
         "activity" | "git" | "meta" | "search" => "",
         other => other,
     };
-    let noun = if plural {
+    // `actions` is the name of a product.
+    let noun = if plural || noun == "actions" {
         noun.to_owned()
     } else {
         single(noun)

@@ -377,6 +377,9 @@ mod tests {
                 ("find_and_refund", Value::Null, NONE),
                 ("update_list", Value::Null, NONE),
                 ("issue_list", Value::Null, NONE),
+                ("update_page", Value::Null, &["title", "description"]),
+                ("set_subscription", Value::Null, NONE),
+                ("runscript", Value::Null, &["script_description"]),
                 ("run_shell", Value::Null, &["command"]),
                 ("get_output", Value::Null, &["command"]),
                 ("query", Value::Null, &["sql"]),
@@ -401,6 +404,9 @@ mod tests {
                 find_and_refund() critical 90 WRITE: its name says `refund`: it is about money
                 update_list() medium 45 WRITE: its name says `update`: it changes something
                 issue_list() low 15 READ: its name reads
+                update_page(title,description) medium 45 WRITE: its name says `update`: it changes something
+                set_subscription() medium 45 WRITE: its name says `set`: it changes something
+                runscript(script_description) critical 80 WRITE: its name says `script`: it runs what it is given
                 run_shell(command) critical 95 WRITE: its name says `shell`: it runs what it is given; an argument says `command`: it runs what it is given
                 get_output(command) high 70 WRITE: an argument says `command`: it runs what it is given; its name reads
                 query(sql) high 60 WRITE: an argument says `sql`: it runs what it is given; its name reads
