@@ -326,9 +326,21 @@ fn count_left(
     {
         let at = range(&message.text, label);
         *labelled += at.len();
-        *left += at
+        let open = at
             .filter(|byte| !found.iter().any(|finding| finding.at.contains(byte)))
             .count();
+        *left += open;
+        if open > 0 && std::env::var_os("LEFT").is_some() {
+            println!(
+                "LEFT {open} {} {:?} {:?}",
+                label.kind,
+                found
+                    .iter()
+                    .map(|finding| (&finding.kind, &finding.at))
+                    .collect::<Vec<_>>(),
+                clip(&message.text)
+            );
+        }
     }
 }
 

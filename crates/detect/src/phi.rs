@@ -90,18 +90,34 @@ pub(crate) fn said(page: &mut Page<'_>) {
     }
 }
 
+/// Whether a person is named near it: by a number or an address, or as `patient Jane Roe`.
 fn is_of_person(page: &Page<'_>, at: &Range<usize>) -> bool {
     let close = |other: &Range<usize>| {
         other.start < at.end + PERSON_DISTANCE && at.start < other.end + PERSON_DISTANCE
     };
-    page.is_near(Word::Patient, at, PERSON_DISTANCE)
-        || page.is_near(Word::MedicalRecord, at, PERSON_DISTANCE)
-        || page.is_near(Word::Birth, at, PERSON_DISTANCE)
-        || page.found.iter().take(SAID_MAX).any(|found| {
-            found.class == Pii
-                && !matches!(found.kind.as_ref(), "IP_ADDRESS" | "EMAIL")
-                && close(&found.at)
-        })
+    let identified = page.found.iter().take(SAID_MAX).any(|found| {
+        (found.class == Pii && found.kind != "IP_ADDRESS" || found.kind == "MEDICAL_RECORD_NUMBER")
+            && close(&found.at)
+    });
+    identified
+        || page
+            .mentions
+            .iter()
+            .filter(|mention| mention.word == Word::Patient && close(&mention.at))
+            .take(SAID_MAX)
+            .any(|mention| is_name_behind(page.bytes, mention.at.end))
+}
+
+/// Two words that begin with capitals, behind a space or colon.
+fn is_name_behind(bytes: &[u8], place: usize) -> bool {
+    static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r#"\A(?:'s name|[ _]name)?[\s:"=,]{1,4}(?:is )?\p{Lu}[\p{L}'-]+(?: \p{Lu}[\p{L}.'-]*)"#,
+        )
+        .ok()
+    });
+    NAME.as_ref()
+        .is_some_and(|name| name.is_match(slice(bytes, place, place + 48)))
 }
 
 /// The word with the code of ICD-10 behind it.

@@ -68,7 +68,11 @@ impl Reading<'_> {
         for hit in self.automaton.find_overlapping_iter(page.bytes) {
             let at = hit.start()..hit.end();
             match self.triggers.get(hit.pattern().as_usize()) {
-                Some(Trigger::Needle(needle)) if at.start >= view.start() && at.end <= view.end() => on_needle(*needle)?,
+                Some(Trigger::Needle(needle))
+                    if at.start >= view.start() && at.end <= view.end() =>
+                {
+                    on_needle(*needle)?
+                }
                 Some(Trigger::Own(rule)) => own.push((*rule, at)),
                 Some(trigger) => self.follow(&mut page, at, *trigger),
                 None => {}

@@ -49,7 +49,7 @@ impl CompiledFormat {
         let Some(start) = hit.start.checked_sub(self.format.lead) else {
             return;
         };
-        if page.covers(hit.start) || !self.begins_at(bytes, hit, start) {
+        if !self.begins_at(bytes, hit, start) {
             return;
         }
         let window = slice(bytes, hit.end, hit.end + TOKEN_BYTES_MAX);

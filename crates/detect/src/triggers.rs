@@ -87,6 +87,7 @@ pub(crate) fn automaton<'t>(
 ) -> Result<AhoCorasick, BuildError> {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
+        .prefilter(false)
         .kind(kind)
         .build(texts)
 }

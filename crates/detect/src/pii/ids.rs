@@ -116,6 +116,8 @@ const IDENTIFIERS: &[Identifier] = &[
     named("BANK_ACCOUNT", &["99999999", "9999999999", "99999999999", "999999999999"], any, BANK),
 ];
 
+/// Bytes of the shortest identifier.
+const ID_BYTES_MIN: usize = 8;
 /// Bytes of the longest identifier with its joints.
 pub(crate) const ID_BYTES_MAX: usize = 24;
 
@@ -123,7 +125,9 @@ pub(crate) const ID_BYTES_MAX: usize = 24;
 /// to it by single spaces and dashes.
 pub(crate) fn read(page: &mut Page<'_>, run: &Range<usize>) {
     let plain = slice(page.bytes, run.start, run.end);
-    if plain.len() > ID_BYTES_MAX || page.covers(run.start) {
+    let likely = (ID_BYTES_MIN..=ID_BYTES_MAX).contains(&plain.len())
+        && count(plain, u8::is_ascii_digit) >= 4;
+    if !likely || page.covers(run.start) {
         return;
     }
     let text: Vec<u8> = plain

@@ -18,8 +18,10 @@ use crate::page::Page;
 
 /// Bytes of a name before and after its key word. LIMIT: names in programs are shorter.
 const NAME_BYTES_MAX: usize = 40;
-/// Bytes of a value that is looked at. LIMIT: tokens are shorter, and a longer value is cut here.
-const VALUE_BYTES_MAX: usize = 1_024;
+/// Bytes of a value that are looked at. LIMIT: they show what it is; the rest belongs to it.
+const VALUE_BYTES_MAX: usize = 256;
+/// Bytes of a value that is found. LIMIT: a key in base64 with all that belongs to it.
+const WHOLE_BYTES_MAX: usize = 64 << 10;
 /// Bytes between a name and its value.
 const GAP_BYTES_MAX: usize = 12;
 /// Spaces among them, as tables have.
@@ -137,7 +139,8 @@ const HARMLESS: &[&[u8]] = &[
     b"key_id",
     b"accessor",
     b"author ",
-    b"author=", b"author:",
+    b"author=",
+    b"author:",
 ];
 
 /// What a name ends in that says it names something about the secret.
@@ -195,7 +198,7 @@ enum Joint {
 struct Value {
     at: Range<usize>,
     joint: Joint,
-    quoted: bool,
+    quote: Option<u8>,
     /// No space on either side of the joint, as in a shell or an environment file.
     tight: bool,
 }
@@ -230,7 +233,8 @@ pub(crate) fn read(page: &mut Page<'_>, hit: &Range<usize>, strength: Strength) 
 fn judge(page: &mut Page<'_>, name: &Range<usize>, strength: Strength, value: Value) {
     let bytes = page.bytes;
     let text = slice(bytes, value.at.start, value.at.end);
-    let connection = at(bytes, value.at.end) == Some(b';') && before(bytes, name.start) == Some(b';');
+    let connection =
+        at(bytes, value.at.end) == Some(b';') && before(bytes, name.start) == Some(b';');
     if is_reference(text) || is_word_of_forms(text) && !connection || page.covers(value.at.start) {
         return;
     }
@@ -238,21 +242,27 @@ fn judge(page: &mut Page<'_>, name: &Range<usize>, strength: Strength, value: Va
         .iter()
         .all(|byte| !byte.is_ascii_lowercase());
     let flag = slice(bytes, name.start.saturating_sub(2), name.start) == b"--";
-    let assigned =
-        value.joint == Joint::Assigned || flag || value.quoted && value.joint == Joint::Listed;
+    let assigned = value.joint == Joint::Assigned
+        || flag
+        || value.quote.is_some() && value.joint == Joint::Listed;
     let is_password = strength == Strength::Password
         && assigned
         && is_passwordlike(text, &value, shouted && value.tight || flag || connection);
     let is_secret = strength >= Strength::Strong && assigned && is_phrase(text, &value);
     if is_password {
-        page.add(DataClass::Secrets, "PASSWORD", value.at, 0.8);
+        page.add(DataClass::Secrets, "PASSWORD", whole(bytes, value), 0.8);
     } else if is_opaque(
         text,
         if flag { Joint::Assigned } else { value.joint },
         strength,
     ) || is_secret
     {
-        page.add(DataClass::Secrets, "OPAQUE_TOKEN", value.at, 0.75);
+        page.add(
+            DataClass::Secrets,
+            "OPAQUE_TOKEN",
+            whole(bytes, value),
+            0.75,
+        );
     }
 }
 
@@ -291,7 +301,9 @@ fn raised(strength: Strength, name: &[u8]) -> Strength {
         b"token",
     ];
     let in_company = COMPANY.iter().filter(|word| contains(name, word)).count();
-    let shouted = [&b"ACCESS"[..], b"PRIVATE"].iter().any(|word| name.ends_with(word));
+    let shouted = [&b"ACCESS"[..], b"PRIVATE"]
+        .iter()
+        .any(|word| name.ends_with(word));
     match strength {
         Strength::Weak if shouted => Strength::Strong,
         Strength::Weak if in_company >= 1 && contains(name, b"key") || in_company >= 2 => {
@@ -355,7 +367,11 @@ fn value_after(bytes: &[u8], name_end: usize) -> Option<Value> {
                 (place, joint) = (place + 1, Some(Joint::Listed));
             }
             // `Unseal Key 2: …`
-            digit if digit.is_ascii_digit() && spaces > 0 && joint.is_none() && at(bytes, place + 1) == Some(b':') => {}
+            digit
+                if digit.is_ascii_digit()
+                    && spaces > 0
+                    && joint.is_none()
+                    && at(bytes, place + 1) == Some(b':') => {}
             _ => break,
         }
         place += 1;
@@ -363,17 +379,17 @@ fn value_after(bytes: &[u8], name_end: usize) -> Option<Value> {
     if place == name_end || lines > 4 {
         return None;
     }
-    let end = value_end(bytes, place, quote);
+    let end = value_end(bytes, place, quote, VALUE_BYTES_MAX);
     let at = trimmed(bytes, place..end);
     (at.len() >= 4).then_some(Value {
         at,
         joint: joint.unwrap_or(Joint::Beside),
-        quoted: quote.is_some(),
+        quote,
         tight: spaces + lines == 0,
     })
 }
 
-fn value_end(bytes: &[u8], from: usize, quote: Option<u8>) -> usize {
+fn value_end(bytes: &[u8], from: usize, quote: Option<u8>, max: usize) -> usize {
     let ends = |byte: u8| match quote {
         Some(quote) => byte == quote || byte == b'\n',
         None => {
@@ -394,7 +410,18 @@ fn value_end(bytes: &[u8], from: usize, quote: Option<u8>) -> usize {
                 )
         }
     };
-    from + run(bytes, from, VALUE_BYTES_MAX, |byte| !ends(byte))
+    from + run(bytes, from, max, |byte| !ends(byte))
+}
+
+/// All of a value of which the beginning was looked at: nothing of it may be left.
+fn whole(bytes: &[u8], value: Value) -> Range<usize> {
+    match value.at.len() + 8 < VALUE_BYTES_MAX {
+        true => value.at,
+        false => {
+            let end = value_end(bytes, value.at.start, value.quote, WHOLE_BYTES_MAX);
+            trimmed(bytes, value.at.start..end)
+        }
+    }
 }
 
 fn trimmed(bytes: &[u8], value: Range<usize>) -> Range<usize> {
@@ -415,7 +442,7 @@ fn is_passwordlike(text: &[u8], value: &Value, shell: bool) -> bool {
     if text.len() < 5 || text.len() > 128 || is_filler(text) || is_prose(text, spaces, odd) {
         return false;
     }
-    if value.quoted || shell {
+    if value.quote.is_some() || shell {
         return spaces == 0 || odd > 2;
     }
     // Not quoted: in a program it would be a variable.
@@ -434,7 +461,7 @@ fn is_phrase(text: &[u8], value: &Value) -> bool {
         byte.is_ascii_punctuation() && !matches!(byte, b'.' | b'_' | b'-' | b'/' | b':')
     });
     let spaces = count(text, |byte| *byte == b' ');
-    value.quoted
+    value.quote.is_some()
         && value.joint == Joint::Assigned
         && (10..=128).contains(&text.len())
         && spaces == 0
@@ -456,7 +483,13 @@ fn is_opaque(text: &[u8], joint: Joint, strength: Strength) -> bool {
     let strange = text.iter().any(|byte| {
         byte.is_ascii_whitespace() || *byte >= 0x80 || matches!(byte, b'"' | b'(' | b'{' | b'\\')
     });
-    if text.len() < least || strange || contains(text, b"://") || is_path(text) {
+    let pair = text
+        .trim_ascii_end()
+        .strip_suffix(b"==")
+        .or(text.strip_suffix(b"="))
+        .unwrap_or(text)
+        .contains(&b'=');
+    if text.len() < least || strange || pair || contains(text, b"://") || is_path(text) {
         return false;
     }
     if is_uuid(text) {
@@ -514,7 +547,7 @@ pub(crate) fn read_service(page: &mut Page<'_>, hit: &Range<usize>) {
     let from = hit.end + gap;
     let end = from
         + run(bytes, from, VALUE_BYTES_MAX, |byte| {
-            is_name(byte) || matches!(byte, b'.' | b'/' | b'+' | b'|')
+            is_name(byte) || matches!(byte, b'.' | b'|')
         });
     let value = trimmed(bytes, from..end);
     let text = slice(bytes, value.start, value.end);

@@ -312,7 +312,8 @@ fn commands(page: &mut Page<'_>, hit: &Range<usize>, command: &Command) {
             || is_filler(value)
             || is_word_of_forms(secret)
             || is_word_of_forms(value)
-            || value.starts_with(b"$") || secret.starts_with(b"$");
+            || value.starts_with(b"$")
+            || secret.starts_with(b"$");
         if !invented {
             page.add(
                 Secrets,
@@ -327,7 +328,8 @@ fn commands(page: &mut Page<'_>, hit: &Range<usize>, command: &Command) {
 /// The values under `data` of a Kubernetes secret.
 fn kubernetes(page: &mut Page<'_>, hit: &Range<usize>) {
     static VALUES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"(?i)"?[\w.-]+"?:[ \t]*(?:[|>][^\n]*\n\s+)?["']?([A-Za-z0-9+/]{8,}={0,2})"#).ok()
+        Regex::new(r#"(?i)"?[\w.-]+"?:[ \t]*(?:[|>][^\n]*\n\s+)?["']?([A-Za-z0-9+/]{8,}={0,2})"#)
+            .ok()
     });
     let bytes = page.bytes;
     let from = hit.start.saturating_sub(PLACE_BYTES_MAX);
@@ -346,7 +348,9 @@ fn kubernetes(page: &mut Page<'_>, hit: &Range<usize>) {
         let start = from + data + 5 + value.start();
         let decoded = base64_text(value.as_bytes());
         if decoded.is_some_and(|text| {
-            text.len() > 4 && (text.len() > 32 || !is_filler(text.as_bytes())) && !is_reference(text.as_bytes())
+            text.len() > 4
+                && (text.len() > 32 || !is_filler(text.as_bytes()))
+                && !is_reference(text.as_bytes())
         }) {
             page.add(
                 Secrets,

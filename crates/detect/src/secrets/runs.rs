@@ -84,7 +84,8 @@ fn maxmind(text: &[u8]) -> Option<&'static str> {
 fn truenas(text: &[u8]) -> Option<&'static str> {
     let dash = text.iter().position(|byte| *byte == b'-')?;
     let (number, key) = (slice(text, 0, dash), slice(text, dash + 1, text.len()));
-    let fits = matches!(number.len(), 1 | 2) && number.iter().all(u8::is_ascii_digit) && key.len() == 64;
+    let fits =
+        matches!(number.len(), 1 | 2) && number.iter().all(u8::is_ascii_digit) && key.len() == 64;
     (fits && !is_hex(key) && key.iter().all(u8::is_ascii_alphanumeric)).then_some("TRUENAS_KEY")
 }
 
@@ -152,7 +153,7 @@ pub(crate) fn telegram(page: &mut Page<'_>, number: &Range<usize>) {
     let tail = slice(bytes, number.end + 1, number.end + 1 + length);
     let alone = !before(bytes, number.start).is_some_and(is_word);
     if alone
-        && length == 35
+        && (33..=36).contains(&length)
         && tail.starts_with(b"AA")
         && (8..=10).contains(&number.len())
         && !contains(tail, b"xxxx")
