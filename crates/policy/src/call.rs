@@ -16,7 +16,7 @@ use toolgate_detect::{Detector, Scan};
 use crate::facts::{self, Attribute, Reading, Source};
 use crate::input::Facts;
 use crate::meter::Meter;
-use crate::needles::{Found, NeedleId, Needles};
+use crate::needles::{Found, NeedleId, Needles, text_bytes};
 use crate::path::{self, Step};
 use crate::ruling::{Budget, Fault};
 use crate::schema::{Admission, Shape};
@@ -308,21 +308,4 @@ fn could_exist(value: &Value, steps: &[Step], mut shape: Shape<'_>) -> bool {
         }
     }
     true
-}
-
-/// How much text is in a value, keys included, in bytes.
-fn text_bytes(value: &Value) -> usize {
-    let (mut bytes, mut rest) = (0, vec![value]);
-    while let Some(value) = rest.pop() {
-        match value {
-            Value::String(text) => bytes += text.len(),
-            Value::Array(items) => rest.extend(items),
-            Value::Object(members) => {
-                bytes += members.keys().map(String::len).sum::<usize>();
-                rest.extend(members.values());
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-    bytes
 }

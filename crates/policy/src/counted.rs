@@ -15,8 +15,8 @@ use crate::history::{History, Scope, Window};
 use crate::ruling::Fault;
 use crate::value::{Datum, Got};
 
-/// Steps of one question. LIMIT: about what an answer from an index costs.
-pub(crate) const STEPS: usize = 16;
+/// Steps of one question. LIMIT: five thousand questions a decision; each may walk a window of calls.
+pub(crate) const STEPS: usize = 200;
 
 /// One question.
 #[derive(Clone, Debug)]

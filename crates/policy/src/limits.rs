@@ -37,6 +37,9 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Elements of one list that `any` and `all` walk; a longer one is unknown. LIMIT: with the
 /// nesting bound it keeps one rule inside the step budget for all but hostile calls.
 pub const ELEMENTS_MAX: usize = 10_000;
+/// Values in what one `source` asks about; more is unknown. LIMIT: each is looked for in everything
+/// that the session read.
+pub const SOURCES_MAX: usize = 200;
 /// Parts of an input schema that one missing argument makes the gate look at; where that is not
 /// enough the argument could exist. LIMIT: real schemas need under ten.
 pub const SCHEMA_PARTS_MAX: usize = 256;

@@ -153,7 +153,7 @@ impl Found {
 }
 
 /// How much text is in the values, in bytes.
-fn text_bytes(value: &Value) -> usize {
+pub(crate) fn text_bytes(value: &Value) -> usize {
     let (mut bytes, mut rest) = (0, vec![value]);
     while let Some(value) = rest.pop() {
         match value {

@@ -11,12 +11,14 @@ use serde_json::Value;
 use toolgate_model::Origin;
 
 use crate::call::Call;
-use crate::counted::STEPS;
 use crate::history::History;
 use crate::limits;
 use crate::ruling::Fault;
 use crate::term::Term;
 use crate::value::{Datum, Got};
+
+/// Steps of one value. LIMIT: a thousand values a decision; each is looked for in all that was read.
+const STEPS: usize = 1_000;
 
 /// The question of one value.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ fn leaves(values: Vec<&Value>) -> Option<Vec<&Value>> {
             Value::Null => {}
             Value::Bool(_) | Value::Number(_) | Value::String(_) => leaves.push(value),
         }
-        if leaves.len() + rest.len() > limits::ELEMENTS_MAX {
+        if leaves.len() + rest.len() > limits::SOURCES_MAX {
             return None;
         }
     }

@@ -11,10 +11,11 @@
 
 mod common;
 
+use common::past::Memory;
 use common::{Call, catalogue, decide, document, rules};
 use serde_json::{Value, json};
 use toolgate_model::Catalogue;
-use toolgate_policy::{Budget, Document, Fault, limits, load};
+use toolgate_policy::{Budget, Document, Facts, Fault, PolicySet, limits, load};
 
 fn codes(documents: &[Document]) -> Vec<&'static str> {
     let loaded = load(documents, &Catalogue::default());
@@ -183,6 +184,34 @@ fn more_text_or_more_elements_than_are_read_are_unknown() {
         unknown(any, list(limits::ELEMENTS_MAX + 1)).as_deref(),
         Some("args.to")
     );
+}
+
+#[test]
+fn a_source_asks_about_two_hundred_values_and_a_decision_about_a_thousand() {
+    let tools = catalogue(&[]);
+    let when = |when: &str| rules(json!([{"when": when, "effect": "deny"}]), &tools);
+    let call =
+        |count: usize| json!({"tool": "t.x", "args": {"a": vec!["x"; count]}, "history": []});
+    let judged = |set: &PolicySet, call: &Value| {
+        let spec = Call::of(call, &tools);
+        let memory = Memory::of(call, &spec, (set, &tools)).unwrap();
+        let facts = Facts {
+            history: Some(&memory),
+            ..spec.facts(&tools)
+        };
+        set.decide(&facts, Budget::default())
+    };
+    let once = when("source(args.a) contains external");
+    let unknown = |count: usize| {
+        let ruling = judged(&once, &call(count)).unwrap();
+        ruling.rules.first().map(|rule| rule.unknown.join(" "))
+    };
+    assert_eq!(unknown(limits::SOURCES_MAX), None);
+    let over = unknown(limits::SOURCES_MAX + 1);
+    assert_eq!(over.as_deref(), Some("source(args.a)"));
+    let each = when("any(args.a, x, source(x) contains external)");
+    assert!(judged(&each, &call(900)).is_ok());
+    assert!(judged(&each, &call(1_000)).is_err());
 }
 
 #[test]
