@@ -42,6 +42,8 @@ pub struct Recognition {
     /// The request rebuilt from what was judged: this is what may be sent, and nothing else. It
     /// carries no credentials. None where the request is refused.
     pub request: Option<HttpRequest>,
+    /// The fields of its body, where that is a form: what stands in it, decoded, in its order.
+    pub form: Vec<(String, String)>,
     /// What the given request had and the rebuilt one has not: `header authorization`,
     /// `query access_token`. Names alone, in order.
     pub withheld: Vec<String>,
@@ -50,9 +52,10 @@ pub struct Recognition {
 impl Recognition {
     /// The request as it may be sent once its arguments were sanitized to `arguments`; none where
     /// it is refused, or where what was replaced stands in another place than a member of a JSON
-    /// body, and so cannot be replaced there.
+    /// body or a field of a form, and so cannot be replaced there.
     pub fn request_with(&self, arguments: &Value) -> Option<HttpRequest> {
         let mut request = self.request.clone()?;
+        let mut form = self.form.clone();
         let (Value::Object(before), Value::Object(after)) = (&self.arguments, arguments) else {
             return None;
         };
@@ -61,11 +64,21 @@ impl Recognition {
             if given == value {
                 continue;
             }
-            let place = request.body.as_object_mut()?.get_mut(name)?;
-            if place != given {
-                return None;
+            match &mut request.body {
+                Value::Object(members) => {
+                    let place = members.get_mut(name).filter(|place| *place == given)?;
+                    *place = value.clone();
+                }
+                _ => {
+                    let named = |field: &&mut (String, String)| field.0 == *name;
+                    let field = form.iter_mut().find(named)?;
+                    let same = given.as_str() == Some(field.1.as_str());
+                    field.1 = value.as_str().filter(|_| same)?.to_owned();
+                }
             }
-            *place = value.clone();
+        }
+        if form != self.form {
+            request.body = Value::from(form_text(&form));
         }
         (after.len() == before.len()).then_some(request)
     }
@@ -80,10 +93,28 @@ impl Recognition {
     }
 }
 
+/// A form, with every byte escaped that is no letter, digit, `-`, `.`, `_` or `~`.
+fn form_text(fields: &[(String, String)]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let escaped = |text: &str| -> String {
+        let each = text.bytes().map(|byte| match plain(byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        });
+        each.collect()
+    };
+    let pairs = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{HttpRequest, Recognition};
-    use crate::{Descriptor, Duration, Effect, Lifecycle, Recognised, Risk, RiskScore, ToolId, Verb};
+    use crate::{
+        Descriptor, Duration, Effect, Lifecycle, Recognised, Risk, RiskScore, ToolId, Verb,
+    };
     use serde_json::{Value, json};
 
     fn descriptor(id: ToolId) -> Descriptor {
@@ -124,6 +155,7 @@ mod tests {
                 headers: Default::default(),
                 body,
             }),
+            form: Vec::new(),
             withheld: Vec::new(),
         }
     }
@@ -135,11 +167,32 @@ mod tests {
         let found = recognition(arguments.clone(), arguments.clone());
         assert_eq!(found.request_with(&arguments), found.request);
         assert_eq!(found.request_with(&clean).unwrap().body, clean);
-        // In a form, in the path, or undone from another writing: there is no place to replace it.
-        for body in [json!("channel=C1&text=card+4242"), json!({"channel": "C1"}), Value::Null] {
-            assert_eq!(recognition(body, arguments.clone()).request_with(&clean), None);
+        let form = Recognition {
+            form: vec![
+                ("channel".to_owned(), "C1".to_owned()),
+                ("text".to_owned(), "card 4242".to_owned()),
+            ],
+            ..recognition(json!("channel=C1&text=card%204242"), arguments.clone())
+        };
+        let sent = form.request_with(&clean).unwrap().body;
+        assert_eq!(sent, "channel=C1&text=card%20%5BCREDIT_CARD_1%5D");
+        assert_eq!(form.request_with(&arguments), form.request);
+        // In the path, or undone from another writing: there is no place to replace it.
+        for body in [
+            json!("channel=C1&text=card+4242"),
+            json!({"channel": "C1"}),
+            Value::Null,
+        ] {
+            assert_eq!(
+                recognition(body, arguments.clone()).request_with(&clean),
+                None
+            );
         }
-        for other in [json!({"channel": "C1"}), json!({"channel": "C1", "x": 1}), json!("x")] {
+        for other in [
+            json!({"channel": "C1"}),
+            json!({"channel": "C1", "x": 1}),
+            json!("x"),
+        ] {
             assert_eq!(found.request_with(&other), None, "{other}");
         }
     }

@@ -139,6 +139,7 @@ fn read(request: &HttpRequest, own_domains: &[String]) -> Result<Recognition, Re
         recognised: recognised(service, &asked, &request, &understood)?,
         arguments: Value::Object(understood.arguments),
         request: Some(request),
+        form: body.pairs(),
         withheld,
     })
 }
@@ -158,6 +159,7 @@ fn refused(refusal: Refusal) -> Result<Recognition, Denial> {
         },
         arguments: Value::Object(Map::new()),
         request: None,
+        form: Vec::new(),
         withheld: Vec::new(),
     })
 }

@@ -49,7 +49,7 @@ pub(crate) fn rate(definition: &Value) -> Rating {
 }
 
 /// The middles and edges of bands agree with [`RiskScore::of_band`].
-fn band(hundredths: u8) -> Risk {
+pub(crate) fn band(hundredths: u8) -> Risk {
     match hundredths {
         0..30 => Risk::Low,
         30..55 => Risk::Medium,

@@ -123,6 +123,15 @@ impl Body {
         }
     }
 
+    /// The fields of a form, each name with its value; nothing for any other body.
+    pub(super) fn pairs(&self) -> Vec<(String, String)> {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        match self {
+            Self::Form(pairs) => pairs.iter().map(own).collect(),
+            Self::Nothing | Self::Json(_) | Self::Multipart(..) | Self::Text(_) => Vec::new(),
+        }
+    }
+
     /// Whether it has a field of such a name.
     pub(super) fn has(&self, named: impl Fn(&str) -> bool) -> bool {
         match self {

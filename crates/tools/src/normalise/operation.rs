@@ -15,7 +15,7 @@ use toolgate_model::{
 
 use super::refusal::Refusal;
 use super::table::Row;
-use crate::risk::rate;
+use crate::risk::{band, rate};
 
 /// An operation of a service.
 #[derive(Clone, Debug)]
@@ -95,6 +95,52 @@ impl Operation {
         let id: ToolId = full
             .parse()
             .map_err(|_| Refusal::at("url", "names an operation that is no name"))?;
+        let Rated {
+            verb,
+            score,
+            reason,
+        } = self.rated_as(method);
+        let risk = self.risk.unwrap_or(band(score.hundredths()));
+        let schema = self.parameters.as_ref().map(|names| {
+            json!({"type": "object", "properties": properties(names.iter().chain(arguments.keys()))})
+        });
+        Ok(Descriptor {
+            version: "1.0.0".to_owned(),
+            wire_name: full.replace('.', "__"),
+            definition: json!({"name": self.name, "path": self.template}),
+            input_schema: schema.unwrap_or_default(),
+            category: self.category,
+            method: Some(method.to_owned()),
+            verb,
+            risk,
+            risk_score: score,
+            risk_reason: reason,
+            resource: None,
+            effect: match verb {
+                Verb::Read => Effect::None,
+                Verb::Write | Verb::Delete | Verb::Admin => Effect::Some,
+            },
+            timeout: TIMEOUT,
+            lifecycle: Lifecycle::Active,
+            attributes: BTreeMap::new(),
+            checks: Checks::default(),
+            authors: Authors::Anyone,
+            id,
+        })
+    }
+}
+
+/// What an operation does and how much harm it can do.
+struct Rated {
+    verb: Verb,
+    score: RiskScore,
+    reason: String,
+}
+
+impl Operation {
+    /// By its table, else by method and name. What the service itself documents as a look is never
+    /// more than `high`, whatever it looks at.
+    fn rated_as(&self, method: &str) -> Rated {
         let reads = self.verb.map_or(is_read(method), |verb| verb == Verb::Read);
         let named = self.parameters.as_deref().unwrap_or_default();
         let rating = rate(&json!({
@@ -107,36 +153,17 @@ impl Operation {
             (false, "DELETE") if rating.verb != Verb::Admin => Verb::Delete,
             (false, _) => rating.verb,
         });
+        let most = if reads { Risk::High } else { Risk::Critical };
         let (score, reason) = match self.risk {
-            Some(risk) => (
-                RiskScore::of_band(risk),
-                "as the table of its service says".to_owned(),
-            ),
-            None => (rating.score, rating.reason.clone()),
+            Some(risk) => (RiskScore::of_band(risk), "as its table says".to_owned()),
+            None if most < rating.risk() => (RiskScore::of_band(most), rating.reason),
+            None => (rating.score, rating.reason),
         };
-        let schema = self.parameters.as_ref().map(|names| {
-            json!({"type": "object", "properties": properties(names.iter().chain(arguments.keys()))})
-        });
-        Ok(Descriptor {
-            version: "1.0.0".to_owned(),
-            wire_name: full.replace('.', "__"),
-            definition: json!({"name": self.name, "path": self.template}),
-            input_schema: schema.unwrap_or_default(),
-            category: self.category,
-            method: Some(method.to_owned()),
+        Rated {
             verb,
-            risk: self.risk.unwrap_or(rating.risk()),
-            risk_score: score,
-            risk_reason: reason,
-            resource: None,
-            effect: if reads { Effect::None } else { Effect::Some },
-            timeout: TIMEOUT,
-            lifecycle: Lifecycle::Active,
-            attributes: BTreeMap::new(),
-            checks: Checks::default(),
-            authors: Authors::Anyone,
-            id,
-        })
+            score,
+            reason,
+        }
     }
 }
 
