@@ -1,7 +1,7 @@
 //! The driver itself: its ports, the configuration in force, and the one way to commit a step.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use toolgate_model::{
 use toolgate_record::Entry;
 
 use crate::entries;
-use crate::history::{Memory, fresh};
+use crate::history::{HistoryNow, Memory, fresh};
 use crate::outcome::Failed;
 use toolgate_record::Actor;
 
@@ -46,6 +46,8 @@ pub enum OpenError {
 
 /// Moves invocations. Cheap to share; one a process.
 pub struct Driver {
+    /// Itself, for work that outlives the call that begins it.
+    pub(crate) me: Weak<Self>,
     pub(crate) ports: Ports,
     configuration: ArcSwap<Configuration>,
     inputs: Mutex<Inputs>,
@@ -90,7 +92,8 @@ impl Driver {
         let configuration = inputs.build(None);
         let opened_at = ports.clock.now();
         let memory = Memory::new(fresh(&configuration));
-        let driver = Arc::new(Self {
+        let driver = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             ports,
             configuration: ArcSwap::from_pointee(configuration),
             inputs: Mutex::new(inputs),
@@ -140,7 +143,9 @@ impl Driver {
 
     /// Takes over a catalogue that a tool source has changed.
     pub fn set_catalogue(&self, catalogue: Arc<Catalogue>) {
-        self.rebuild(|inputs| inputs.catalogue = catalogue);
+        if let HistoryNow::Outdated = self.rebuild(|inputs| inputs.catalogue = catalogue) {
+            self.spawn_recall();
+        }
     }
 
     /// Reads the configuration again, after a change here or on another node.
@@ -150,27 +155,32 @@ impl Driver {
     /// admissions keep being refused.
     pub async fn reload(&self) -> Result<(), Unavailable> {
         let stored = self.ports.store.configuration().await?;
-        self.rebuild(|inputs| {
+        let history = self.rebuild(|inputs| {
             // INVARIANT: the configuration never goes back to an older epoch.
             if stored.epoch >= inputs.stored.epoch {
                 inputs.stored = stored;
             }
         });
-        Ok(())
+        match history {
+            HistoryNow::Outdated => self.recall().await,
+            HistoryNow::Good => Ok(()),
+        }
     }
 
-    fn rebuild(&self, change: impl FnOnce(&mut Inputs)) {
-        {
+    fn rebuild(&self, change: impl FnOnce(&mut Inputs)) -> HistoryNow {
+        let history = {
             let mut inputs = lock(&self.inputs);
             change(&mut inputs);
             let before = self.configuration.load();
-            self.configuration
-                .store(Arc::new(inputs.build(Some(&before))));
-        }
+            let after = Arc::new(inputs.build(Some(&before)));
+            self.configuration.store(after.clone());
+            self.outdate_history(&before, &after)
+        };
         let listener = lock(&self.listener).clone();
         if let Some(listener) = listener {
             listener();
         }
+        history
     }
 
     /// Commits what a step made of an invocation, and says which records it added.

@@ -11,7 +11,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use toolgate_execution::{Invocation, Proposal, Transition};
-use toolgate_gate::history::{Event, Ledger, Read};
+use toolgate_gate::history::{Event, Ledger, LedgerLimits, Read};
 use toolgate_gate::permit::Clearance;
 use toolgate_gate::port::{InvocationFilter, Unavailable};
 use toolgate_gate::{
@@ -27,6 +27,13 @@ const PAGE: usize = 500;
 
 /// Memory of earlier calls, shared by all tasks of a node.
 pub(crate) type Memory = RwLock<Ledger>;
+
+/// Whether the history is what the rules in force ask for.
+#[must_use]
+pub(crate) enum HistoryNow {
+    Good,
+    Outdated,
+}
 
 /// A place that a call has in the ledger before it is durable; given back unless it is kept.
 pub(crate) struct Reservation {
@@ -160,76 +167,103 @@ impl Driver {
     /// Reads the history back from the store: as far as rules ask, and no more than is kept.
     ///
     /// # Errors
-    /// [`Unavailable`] where the store cannot be read; nothing may be decided then.
+    /// [`Unavailable`] where the store cannot be read.
     pub(crate) async fn recall(&self) -> Result<(), Unavailable> {
-        let configuration = self.configuration();
-        let (ledger, now) = (fresh(&configuration), self.now());
-        let limits = ledger.limits();
-        let since = Timestamp::from_millis(now.as_millis() - limits.span.as_millis());
-        let mut ledger = ledger;
-        ledger.know_from(since);
-        let mut found: Vec<Invocation> = Vec::new();
+        let (configuration, now) = (self.configuration(), self.now());
+        let limits = limits(&configuration);
+        let mut since = Timestamp::from_millis(now.as_millis() - limits.span.as_millis());
+        let (mut found, mut last): (Vec<(Event, Read)>, Option<InvocationId>) = (Vec::new(), None);
         loop {
             let filter = InvocationFilter {
-                before: found.last().map(|last| last.id.clone()),
+                before: last.take(),
                 limit: PAGE,
                 ..InvocationFilter::default()
             };
             let page = self.ports.store.invocations(filter).await?;
-            let full = page.len() == PAGE;
-            let page = page
-                .into_iter()
+            let recent = page
+                .iter()
                 .take_while(|invocation| invocation.created_at >= since);
             let before = found.len();
-            found.extend(page);
-            if !full || found.len() < before + PAGE {
+            found.extend(recent.map(|invocation| recalled(&configuration, invocation)));
+            let is_last = page.len() < PAGE || found.len() < before + page.len();
+            let is_full = found.len() >= limits.calls_max;
+            if let (true, false, Some((oldest, _))) = (is_full, is_last, found.last()) {
+                since = oldest.at.plus(Duration::from_millis(1));
+            }
+            if is_last || is_full {
                 break;
             }
-            if found.len() >= limits.calls_max {
-                let oldest = found.last().map_or(now, |oldest| oldest.created_at);
-                ledger.know_from(oldest.plus(Duration::from_millis(1)));
-                break;
-            }
+            last = page.last().map(|oldest| oldest.id.clone());
         }
-        for invocation in found.iter().rev() {
-            recall_one(&mut ledger, &configuration, invocation, now);
-        }
-        *write(&self.memory) = ledger;
+        write(&self.memory).take_back(found.into_iter().rev(), (limits, since));
         Ok(())
+    }
+
+    /// Says whether rules or tools changed so that the history is not what they ask for and is to be
+    /// read back. Until then sums are unknown, and windows reach no further than they did.
+    pub(crate) fn outdate_history(
+        &self,
+        before: &Configuration,
+        after: &Configuration,
+    ) -> HistoryNow {
+        let version = |of: &Configuration| of.policies.as_ref().map(|set| set.version());
+        let sums = after
+            .policies
+            .as_ref()
+            .is_some_and(|set| !set.sum_subjects().is_empty());
+        let changed =
+            version(before) != version(after) || !Arc::ptr_eq(&before.catalogue, &after.catalogue);
+        let mut ledger = write(&self.memory);
+        let longer = limits(after).span > ledger.limits().span;
+        if !(longer || (sums && changed)) {
+            return HistoryNow::Good;
+        }
+        if sums {
+            ledger.outdate();
+        }
+        HistoryNow::Outdated
+    }
+
+    /// Has the history read back in a task of its own.
+    pub(crate) fn spawn_recall(&self) {
+        let Some(driver) = self.me.upgrade() else {
+            return;
+        };
+        let work = async move {
+            if let Err(error) = driver.recall().await {
+                // Strict until the next change: what sums add up stays unknown.
+                tracing::error!(%error, "the history could not be read back");
+            }
+        };
+        self.ports.tasks.spawn("recall", Box::pin(work));
     }
 }
 
 /// An empty ledger that reaches as far back as the rules in force ask.
 pub(crate) fn fresh(configuration: &Configuration) -> Ledger {
+    Ledger::new(limits(configuration))
+}
+
+fn limits(configuration: &Configuration) -> LedgerLimits {
     let mut limits = configuration.settings.history;
     let asked = configuration.policies.as_ref().map(|set| set.window_max());
     limits.span = limits.span.max(asked.unwrap_or_default());
-    Ledger::new(limits)
+    limits
 }
 
-fn recall_one(
-    ledger: &mut Ledger,
-    configuration: &Configuration,
-    invocation: &Invocation,
-    now: Timestamp,
-) {
-    let event = event(configuration, invocation);
-    let read = event.read.clone();
-    ledger.take(event, now);
+/// A call as it is remembered, with the words that were read by it.
+fn recalled(configuration: &Configuration, invocation: &Invocation) -> (Event, Read) {
+    let mut event = event(configuration, invocation);
+    let mut read = std::mem::take(&mut event.read);
     let answer = invocation
         .settlement()
         .and_then(|settlement| settlement.result.as_deref());
     if let (Some(answer), Some(_)) = (answer, read.at) {
         let tool = configuration.catalogue.get(&invocation.proposal.tool);
         let authors = tool.map_or(&Authors::Anyone, |tool| &tool.authors);
-        let (own, foreign) = words(answer, authors);
-        let read = Read {
-            own,
-            foreign,
-            ..read
-        };
-        ledger.note_read(&invocation.id, read);
+        (read.own, read.foreign) = words(answer, authors);
     }
+    (event, read)
 }
 
 fn event(configuration: &Configuration, invocation: &Invocation) -> Event {

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use toolgate_driver::{Outcome, Watch};
 use toolgate_execution::{Choice, State, Status};
+use toolgate_gate::port::Tools as _;
 use toolgate_model::{Call, Code, Duration};
 
 use crate::world::{self, Act, World};
@@ -191,4 +192,43 @@ async fn no_name_of_a_session_washes_off_what_was_refused() {
         Status::Succeeded,
         "another credential is another session"
     );
+}
+
+#[tokio::test]
+async fn a_budget_is_measured_anew_when_its_tool_comes_late() {
+    let first = world(BUDGET).await;
+    let cents = |catalogue: std::sync::Arc<toolgate_model::Catalogue>| {
+        let tools = catalogue.iter().map(|tool| {
+            let mut tool = tool.as_ref().clone();
+            let amount = ("amount".to_owned(), "args.cents / 100".to_owned());
+            tool.attributes = [amount].into();
+            tool.input_schema = serde_json::Value::Null;
+            tool
+        });
+        tools.collect::<Vec<_>>()
+    };
+    let tools = cents(first.tools.catalogue());
+    first.offer(tools.clone());
+    first.settle_tasks().await;
+    let paid = first
+        .call("stripe.refund", json!({"charge": "a", "cents": 90_000}))
+        .await;
+    assert_eq!(paid.invocation.status(), Status::Succeeded);
+    // The other node starts before the tool's server has said what it offers.
+    *first.tools.catalogue.lock().unwrap() = Default::default();
+    let second = World::beside(&first).await;
+    second.offer(tools);
+    let early = second
+        .call("stripe.refund", json!({"charge": "b", "cents": 20_000}))
+        .await;
+    assert_eq!(code(&early), Some(Code::RateLimited), "nobody can say yet");
+    second.settle_tasks().await;
+    let beyond = second
+        .call("stripe.refund", json!({"charge": "c", "cents": 20_000}))
+        .await;
+    assert_eq!(code(&beyond), Some(Code::RateLimited));
+    let fits = second
+        .call("stripe.refund", json!({"charge": "d", "cents": 10_000}))
+        .await;
+    assert_eq!(fits.invocation.status(), Status::Succeeded);
 }

@@ -6,7 +6,7 @@
 //! INVARIANT: what was dropped for want of room makes every window that reaches back to it unknown,
 //! never smaller.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use toolgate_model::{AgentId, DataClass, Duration, InvocationId, TenantId, Timestamp, ToolId};
 use toolgate_policy::HistoryScope;
@@ -64,7 +64,8 @@ pub(super) enum CountedFor {
 #[derive(Debug, Default)]
 pub struct Ledger {
     limits: LedgerLimits,
-    events: BTreeMap<u64, Event>,
+    events: HashMap<u64, Event>,
+    ages: BTreeSet<(Timestamp, u64)>,
     numbers: HashMap<InvocationId, u64>,
     next: u64,
     counted: HashMap<CountedFor, VecDeque<u64>>,
@@ -75,6 +76,8 @@ pub struct Ledger {
     rhythm: HashMap<(TenantId, AgentId), BTreeMap<i64, u32>>,
     /// Nothing before this instant is known.
     known_from: Option<Timestamp>,
+    /// Whether what sums add up was measured under rules and tools that are not in force any more.
+    is_outdated: bool,
 }
 
 impl Ledger {
@@ -94,6 +97,40 @@ impl Ledger {
     /// What it may hold.
     pub const fn limits(&self) -> LedgerLimits {
         self.limits
+    }
+
+    /// Says that rules or tools changed: what sums add up is unknown until calls are taken back.
+    pub const fn outdate(&mut self) {
+        self.is_outdated = true;
+    }
+
+    /// Takes back what a store holds: `calls`, oldest first, are all that there were since `since`.
+    /// Calls that it has stay as they are, but for what sums add up, which is measured anew.
+    pub fn take_back(
+        &mut self,
+        calls: impl IntoIterator<Item = (Event, Read)>,
+        (limits, since): (LedgerLimits, Timestamp),
+    ) {
+        for (event, read) in calls {
+            let number = self.numbers.get(&event.invocation).copied();
+            if let Some(known) = number.and_then(|number| self.events.get_mut(&number)) {
+                known.measures = event.measures;
+                continue;
+            }
+            let invocation = event.invocation.clone();
+            self.add(event);
+            if read.at.is_some() {
+                self.note_read(&invocation, read);
+            }
+        }
+        self.limits = limits;
+        self.known_from = Some(since);
+        self.is_outdated = false;
+    }
+
+    /// Whether sums are made of what is in force.
+    pub(super) const fn is_measured(&self) -> bool {
+        !self.is_outdated
     }
 
     /// How many calls it holds.
@@ -166,6 +203,7 @@ impl Ledger {
             queue.insert(place, number);
         }
         self.numbers.insert(event.invocation.clone(), number);
+        self.ages.insert((event.at, number));
         self.events.insert(number, event);
     }
 
@@ -240,8 +278,8 @@ impl Ledger {
     }
 
     fn oldest(&self) -> Option<(u64, Timestamp)> {
-        let (number, event) = self.events.first_key_value()?;
-        Some((*number, event.at))
+        let (at, number) = self.ages.first()?;
+        Some((*number, *at))
     }
 
     fn forget_sessions(&mut self, now: Timestamp) {
@@ -259,6 +297,7 @@ impl Ledger {
             return;
         };
         self.numbers.remove(&event.invocation);
+        self.ages.remove(&(event.at, number));
         for key in counted_for(&event) {
             let Some(queue) = self.counted.get_mut(&key) else {
                 continue;

@@ -87,6 +87,9 @@ impl History for View<'_> {
     }
 
     fn sum(&self, subject: &str, of: &Window<'_>) -> Option<Decimal> {
+        if !self.ledger.is_measured() {
+            return None;
+        }
         let mut calls = self.calls(of)?;
         calls.try_fold(Decimal::ZERO, |sum, event| {
             let named = event.measures.iter().find(|(name, _)| name == subject);
