@@ -117,5 +117,8 @@ async fn a_tool_that_was_never_granted_is_unknown_whether_it_changed_or_not() {
         tool.definition["description"] = "!".into();
     }
     world.set_tools(changed);
-    assert_eq!(ask().await_answer().await.json()["error"], before["error"]);
+    let after = ask().await_answer().await.json();
+    for said in ["code", "message"] {
+        assert_eq!(after["error"][said], before["error"][said]);
+    }
 }
