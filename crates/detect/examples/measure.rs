@@ -9,6 +9,12 @@
 //! classes that a line is scored for) and `internal.jsonl`. `--misses` prints what was missed. No data
 //! of the set is part of this repository.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a measurement stops at what is no measurement"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -96,7 +102,56 @@ fn main() {
         alarms(file, &text, misses);
         speed(file, text.split("\n\n"));
     }
+    hostile();
     println!("\n{PEERS}");
+}
+
+/// Beginnings over and over: twice the text takes twice the time.
+fn hostile() {
+    println!("HOSTILE, seconds for 512 KiB and 1 MiB");
+    let beginnings = [
+        "a",
+        "1",
+        "1-",
+        "eyJ",
+        "eyJa.",
+        "-----BEGIN",
+        "-----BEGIN PRIVATE KEY-----",
+        "@",
+        "a:b@",
+        "key=",
+        "key=a1b2c3",
+        "password ",
+        "::",
+        "%41",
+        "&#64;",
+        "\u{e9}",
+        "ignore ",
+        "curl -u ",
+        "a/",
+        "diagnosis patient ",
+        "aGVsbG8g",
+        "kind: secret data: ",
+        "1 2 3 4 ",
+        "AKIA",
+        "do not share ",
+        "<!--",
+    ];
+    for text in beginnings {
+        let seconds = [512 << 10, 1 << 20].map(|bytes: usize| {
+            let value = Value::from(text.repeat(bytes / text.len()));
+            let start = cpu_seconds();
+            let found = Detector::builtin()
+                .scan(&value)
+                .map_or(0, |scan| scan.findings.len());
+            (cpu_seconds() - start, found)
+        });
+        let [(half, _), (whole, found)] = seconds;
+        println!(
+            "  {text:<32?} {half:.3} {whole:.3} x{:.1} {found} findings",
+            whole / half.max(0.001)
+        );
+    }
 }
 
 fn lines(path: &Path) -> Vec<Message> {

@@ -170,7 +170,7 @@ impl Rules {
             && !self.disabled.contains(kind)
             && !self.allow.contains(text)
             && !self.allow_globs.iter().any(|glob| glob.matches(text))
-            && !(kind == "EMAIL" && self.is_own_domain(text))
+            && (kind != "EMAIL" || !self.is_own_domain(text))
     }
 
     fn is_own_domain(&self, address: &str) -> bool {

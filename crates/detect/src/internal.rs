@@ -225,8 +225,7 @@ fn is_label(bytes: &[u8], hit: &Range<usize>) -> bool {
         || trimmed.starts_with(b"%");
     let shouted = is_shouted(bytes, hit);
     let rest = behind(bytes, hit.end, 24);
-    let within =
-        rest.starts_with(b"within") || rest.starts_with(b"by ") || rest.starts_with(b"at ");
+    let within = rest.starts_with(b"within");
     let last = slice(bytes, hit.end, hit.end + 2);
     let ends = last.is_empty()
         || matches!(
@@ -238,10 +237,7 @@ fn is_label(bytes: &[u8], hit: &Range<usize>) -> bool {
     let title = slice(bytes, hit.start, hit.end)
         .first()
         .is_some_and(u8::is_ascii_uppercase);
-    !comment
-        && (shouted
-            || within && rest.starts_with(b"within")
-            || begins_line(bytes, hit.start) && (ends && title || shouted))
+    !comment && (shouted || within || begins_line(bytes, hit.start) && ends && title)
 }
 
 /// To the end of the line, so that what is said to be internal is not left standing beside the

@@ -17,7 +17,7 @@ pub(crate) fn luhn(digits: &[u8]) -> bool {
             }
         })
         .sum();
-    !digits.is_empty() && sum % 10 == 0
+    !digits.is_empty() && sum.is_multiple_of(10)
 }
 
 /// The remainder by 97 of letters and digits, `A` being 10, as ISO 7064 has it. `None` where

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use toolgate_model::DataClass::Pii;
 
-use super::checks::{digits_of, luhn, mod97, verhoeff, weighted};
+use super::checks::{digits_of, luhn, verhoeff, weighted};
 use crate::bytes::{count, slice};
 use crate::page::Page;
 use crate::words::Word;
@@ -82,7 +82,7 @@ const IDENTIFIERS: &[Identifier] = &[
     proven("SG_NRIC_FIN", &["A9999999A"], singaporean, ID),
     proven("IN_PAN", &["AAAAA9999A"], |text| matches!(text.get(3), Some(b'P' | b'C' | b'H' | b'F' | b'A' | b'T' | b'B' | b'L' | b'J' | b'G')), TAX),
     proven("IN_GSTIN", &["99AAAAA9999AXZX"], any, TAX),
-    proven("UK_NINO", &["AA999999A"], |text| british(text), ID),
+    proven("UK_NINO", &["AA999999A"], british, ID),
     proven("UK_DRIVING_LICENCE", &["AAAAA999999AXXAA", "AAAA9999999AXXAA", "AAA99999999AXXAA"], any, LICENCE),
     proven("US_MBI", &["9AX9AX9AA99"], any, ID),
     proven("CN_RESIDENT_ID", &["99999999999999999X"], chinese, ID),
@@ -95,15 +95,15 @@ const IDENTIFIERS: &[Identifier] = &[
     named("PL_PESEL", &["99999999999"], |text| (10 - weighted(&digits_of(text), &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3]) % 10) % 10 == last(text), ID),
     named("ZA_ID_NUMBER", &["9999999999999"], |text| luhn(&digits_of(text)) && dated(text), ID),
     named("IN_AADHAAR", &["999999999999"], |text| verhoeff(&digits_of(text)), ID),
-    named("UK_NHS", &["9999999999"], |text| weighted(&digits_of(text), &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0, ID),
+    named("UK_NHS", &["9999999999"], |text| weighted(&digits_of(text), &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11), ID),
     named("TR_NATIONAL_ID", &["99999999999"], turkish, ID),
     named("TH_TNIN", &["9999999999999"], |text| (11 - weighted(&digits_of(text), &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11) % 10 == last(text), ID),
     named("BR_CPF", &["99999999999"], brazilian, ID),
     named("CA_SIN", &["999999999"], |text| luhn(&digits_of(text)), ID),
-    named("AU_TFN", &["999999999"], |text| weighted(&digits_of(text), &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0, TAX),
+    named("AU_TFN", &["999999999"], |text| weighted(&digits_of(text), &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11), TAX),
     named("AU_ABN", &["99999999999"], |text| (weighted(&digits_of(text), &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) + 890) % 89 == 10, TAX),
     named("NL_BSN", &["999999999"], |text| weighted(digits_of(text).get(..8).unwrap_or_default(), &[9, 8, 7, 6, 5, 4, 3, 2]) % 11 == last(text), ID),
-    named("FR_NIR", &["999999999999999"], |text| mod97(text.iter().copied()).is_some(), ID),
+    named("FR_NIR", &["999999999999999"], french, ID),
     named("DE_TAX_ID", &["99999999999"], any, TAX),
     named("DE_TAX_NUMBER", &["9999999999", "9999999999999"], any, TAX),
     named("PH_TIN", &["999999999", "999999999999"], any, TAX),
@@ -112,7 +112,7 @@ const IDENTIFIERS: &[Identifier] = &[
     named("HEALTH_INSURANCE", &["A999999999"], any, ID),
     named("PASSPORT", &["A99999999", "A9999999", "AA9999999", "AAA999999", "999999999", "AX9X9999X", "X9999999X"], |text| count(text, u8::is_ascii_digit) >= 5, PASSPORT),
     named("DRIVER_LICENCE", &["A9999999", "A99999999", "A999999999999", "99999999", "999999999", "9999999999", "A9A999A99A", "X9999999X9X", "999999999999", "AA99999999X"], any, LICENCE),
-    named("ABA_ROUTING_NUMBER", &["999999999"], |text| weighted(&digits_of(text), &[3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 == 0, BANK),
+    named("ABA_ROUTING_NUMBER", &["999999999"], |text| weighted(&digits_of(text), &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10), BANK),
     named("BANK_ACCOUNT", &["99999999", "9999999999", "99999999999", "999999999999"], any, BANK),
 ];
 
@@ -303,6 +303,15 @@ fn turkish(text: &[u8]) -> bool {
     digits.first() != Some(&0)
         && (odd * 7 + 100 - even) % 10 == digits.get(9).map_or(99, |digit| u32::from(*digit))
         && total % 10 == last(text)
+}
+
+/// The last two digits are what the others lack to a multiple of 97.
+fn french(text: &[u8]) -> bool {
+    let (head, key) = (
+        text.get(..13).unwrap_or_default(),
+        text.get(13..).unwrap_or_default(),
+    );
+    matches!(text.first(), Some(b'1' | b'2')) && number(head) % 97 + number(key) == 97
 }
 
 fn brazilian(text: &[u8]) -> bool {

@@ -86,13 +86,8 @@ pub(crate) fn read_v6(page: &mut Page<'_>, place: usize) -> usize {
     let network = at(bytes, end) == Some(b'/');
     let confidence = match address {
         _ if named => 0.8,
-        address if address.is_loopback() || address.is_unspecified() => {
-            if network {
-                0.5
-            } else {
-                0.3
-            }
-        }
+        address if !network && (address.is_loopback() || address.is_unspecified()) => 0.3,
+        address if address.is_loopback() || address.is_unspecified() => 0.5,
         _ if digits && (many || long) => 0.7,
         _ => 0.3,
     };
