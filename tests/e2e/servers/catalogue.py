@@ -3,8 +3,8 @@
     catalogue.py tools.json
 
 The file holds {"tools": […as tools/list gives them…], "results": [{"tool", "arguments", "result"}]}.
-A call is answered with the result written down for it, else with an empty object. No SDK: what a
-case says of a tool must reach the gate as it is written. It must not know what a gate is.
+A call is answered with the first result written down for it, each once, then with an empty object.
+No SDK: what a case says of a tool must reach the gate as it is written. It must not know what a gate is.
 """
 
 import json
@@ -31,6 +31,7 @@ def answer(method, params):
 def result_of(name, arguments):
     for known in told["results"]:
         if known["tool"] == name and known["arguments"] == arguments:
+            told["results"].remove(known)
             return known["result"]
     return {}
 
