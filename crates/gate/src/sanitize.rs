@@ -85,9 +85,7 @@ pub(crate) fn replace_answer(
         .flatten()
         .filter_map(|part| part.get_mut("text"))
     {
-        let data = text
-            .as_str()
-            .map(|text| serde_json::from_str::<Value>(text));
+        let data = text.as_str().map(serde_json::from_str::<Value>);
         let Some(Ok(data)) = data else {
             let message = "a rule sanitizes fields of it, and it is not all data";
             return Err(Denial::new(Code::GateUnavailable, message));

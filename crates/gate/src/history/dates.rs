@@ -92,7 +92,7 @@ fn month(word: &str) -> Option<u8> {
         |name: &&str| name.starts_with(word) && (word.len() == 3 || word.len() == name.len());
     let at = match word {
         "sept" => Some(8),
-        _ => MONTHS.iter().position(|name| named(&name)),
+        _ => MONTHS.iter().position(named),
     };
     at.and_then(|at| u8::try_from(at + 1).ok())
 }
