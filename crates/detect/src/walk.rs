@@ -26,7 +26,6 @@ pub(crate) struct Leaf<'v> {
 /// One step of a path.
 #[derive(Clone, Copy, Debug)]
 enum Step<'v> {
-    Root,
     Key(&'v str),
     Index(usize),
 }
@@ -41,6 +40,7 @@ struct Open<'v> {
 /// The texts of a value, one after the other.
 #[derive(Debug)]
 pub(crate) struct Leaves<'v> {
+    root: Option<Open<'v>>,
     rest: Vec<Open<'v>>,
     /// Each place with the one above it.
     places: Vec<(usize, Step<'v>)>,
@@ -56,8 +56,9 @@ impl<'v> Leaves<'v> {
             place: 0,
         };
         Self {
-            rest: vec![root],
-            places: vec![(0, Step::Root)],
+            root: Some(root),
+            rest: Vec::new(),
+            places: Vec::new(),
             pending: None,
         }
     }
@@ -65,9 +66,9 @@ impl<'v> Leaves<'v> {
     /// The JSON pointer to a place.
     pub(crate) fn path(&self, mut place: usize) -> String {
         let mut tokens = Vec::new();
-        while let Some((above, step)) = self.places.get(place) {
+        // The root is place 0 and is kept nowhere.
+        while let Some((above, step)) = place.checked_sub(1).and_then(|at| self.places.get(at)) {
             match step {
-                Step::Root => break,
                 Step::Key(key) => tokens.push(key.replace('~', "~0").replace('/', "~1")),
                 Step::Index(index) => tokens.push(index.to_string()),
             }
@@ -82,7 +83,7 @@ impl<'v> Leaves<'v> {
 
     fn open(&mut self, above: usize, step: Step<'v>) -> usize {
         self.places.push((above, step));
-        self.places.len() - 1
+        self.places.len()
     }
 
     fn descend(&mut self, from: &Open<'v>) {
@@ -111,7 +112,7 @@ impl<'v> Leaves<'v> {
 
     /// Whether the place is a member of an object, and then its key is a text.
     fn key_of(&self, place: usize) -> Option<&'v str> {
-        match self.places.get(place) {
+        match self.places.get(place.checked_sub(1)?) {
             Some((_, Step::Key(key))) => Some(key),
             _ => None,
         }
@@ -133,7 +134,7 @@ impl<'v> Iterator for Leaves<'v> {
                 });
             }
             // The key comes first, then the value that is still at the top of the stack.
-            let next = self.rest.pop()?;
+            let next = self.root.take().or_else(|| self.rest.pop())?;
             let leaf = leaf(&next);
             self.descend(&next);
             if let Some(key) = self.rest.last().and_then(|child| self.key_of(child.place)) {

@@ -48,7 +48,7 @@ pub(crate) const WORDS: &[(Word, &[&str])] = &[
     ]),
     (Word::Passport, &["passport", "passports", "pasaporte", "reisepass", "passeport", "passaporto", "여권"]),
     (Word::Licence, &[
-        "driver license", "driver's license", "drivers license", "driving licence", "driver licence", "driving license", "license", "licence",
+        "driver license", "driver's license", "drivers license", "driving licence", "driver licence", "driving license", "license number", "licence number", "license no", "licence no",
         "führerschein", "fuehrerschein", "permis de conduire", "patente", "dl number",
     ]),
     (Word::Birth, &["birth", "born", "dob", "d.o.b", "birthday", "birthdate", "geburtsdatum", "date of birth", "date de naissance", "fecha de nacimiento", "data di nascita"]),
