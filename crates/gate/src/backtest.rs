@@ -24,8 +24,8 @@ use serde::Serialize;
 use serde_json::Value;
 use toolgate_execution::{Invocation, Proposal};
 use toolgate_model::{
-    Agent, AgentId, Call, Code, Decision, Identity, InvocationId, KeyId, MatchedRule, Mode,
-    PolicyVersion, Timestamp, ToolId, Truth, Verdict,
+    AgentId, Call, Code, Decision, Identity, InvocationId, KeyId, MatchedRule, Mode, PolicyVersion,
+    Timestamp, ToolId, Truth, Verdict,
 };
 use toolgate_policy::ExplainedRule;
 
@@ -155,7 +155,8 @@ pub struct Backtest<'c> {
     candidate: Side<'c>,
     /// Calls before this instant are only remembered.
     since: Timestamp,
-    identities: HashMap<(AgentId, KeyId), Option<Identity>>,
+    /// Who called, by credential.
+    identities: HashMap<KeyId, Option<Identity>>,
     counts: BTreeMap<(Verdict, Verdict), u64>,
     report: Report,
 }
@@ -307,23 +308,21 @@ impl<'c> Backtest<'c> {
 
     /// The agent as it is now, with the credential that it used then, whatever became of that.
     fn identity(&mut self, recorded: &Recorded) -> Option<Identity> {
+        let key = &recorded.proposal.key;
+        if let Some(known) = self.identities.get(key) {
+            return known.clone();
+        }
         let configuration = self.present.configuration;
-        let key = (
-            recorded.proposal.agent.clone(),
-            recorded.proposal.key.clone(),
-        );
-        let known = self.identities.entry(key).or_insert_with(|| {
-            let agent: &Arc<Agent> = configuration.agent(&recorded.proposal.agent)?;
-            let credential = configuration.credential(&recorded.proposal.key);
-            Some(credential.map_or_else(
-                || unscoped(agent, recorded.at),
-                |credential| Identity {
-                    agent: agent.clone(),
-                    credential: credential.clone(),
-                },
-            ))
+        let agent = configuration.agent(&recorded.proposal.agent);
+        let identity = agent.map(|agent| match configuration.credential(key) {
+            None => unscoped(agent, recorded.at),
+            Some(credential) => Identity {
+                agent: agent.clone(),
+                credential: credential.clone(),
+            },
         });
-        known.clone()
+        self.identities.insert(key.clone(), identity.clone());
+        identity
     }
 
     fn count(&mut self, recorded: &Recorded, (present, candidate): (&Decision, &Decision)) {

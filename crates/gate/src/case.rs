@@ -17,6 +17,7 @@ mod expect;
 mod gaps;
 mod past;
 mod place;
+mod reader;
 mod run;
 mod tool;
 mod written;

@@ -109,25 +109,28 @@ impl Coverage {
     /// What these outcomes tried of the set, and which of the tools it is about.
     pub fn of(set: &PolicySet, tools: &Catalogue, outcomes: &[Outcome]) -> Self {
         let mut tried: BTreeMap<RuleRef, Tried> = BTreeMap::new();
-        let explained = || {
-            outcomes
-                .iter()
-                .filter_map(|outcome| outcome.explanation.as_ref())
-        };
-        for explanation in explained() {
+        for explanation in outcomes
+            .iter()
+            .filter_map(|outcome| outcome.explanation.as_ref())
+        {
             for rule in &explanation.rules {
                 tried.entry(rule.rule.clone()).or_default().add(rule);
             }
         }
-        let cases = explained().count();
+        let judged = outcomes
+            .iter()
+            .filter(|outcome| outcome.explanation.is_some());
+        let (on_result, on_call): (Vec<_>, Vec<_>) = judged.partition(|outcome| outcome.on_result);
         let rules = set.rule_summaries().filter(|rule| rule.enabled);
         Self {
             rules: rules
                 .map(|rule| {
-                    tried
-                        .remove(&rule.rule)
-                        .unwrap_or_default()
-                        .cover(rule, cases)
+                    let cases = match rule.on_result {
+                        true => on_result.len(),
+                        false => on_call.len(),
+                    };
+                    let tried = tried.remove(&rule.rule).unwrap_or_default();
+                    tried.cover(rule, cases)
                 })
                 .collect(),
             tools: tools

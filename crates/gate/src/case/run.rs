@@ -105,6 +105,8 @@ pub struct Outcome {
     pub explanation: Option<Explanation>,
     /// The tool that was called.
     pub tool: Option<ToolId>,
+    /// Whether the rules about its result were judged, and not those about the call.
+    pub on_result: bool,
 }
 
 impl Outcome {
@@ -138,6 +140,7 @@ impl Runner<'_> {
             differences: case.expect.differences(&actual),
             explanation: answered.explanation,
             tool: case.call.tool.clone(),
+            on_result: case.result.is_some(),
             decision: answered.decision,
         }
     }

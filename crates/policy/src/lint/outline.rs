@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use toolgate_model::{Descriptor, Role, RuleRef, Timestamp, ToolId, Truth};
 
+use crate::effects::Occasion;
 use crate::explanation::{ExplainedPart, ExplainedRule};
 use crate::input::Facts;
 use crate::ruling::Budget;
@@ -24,6 +25,8 @@ pub struct RuleSummary {
     pub enabled: bool,
     /// Whether it is only watched.
     pub monitor: bool,
+    /// Whether it is judged on what a tool returned, and not on the call.
+    pub on_result: bool,
 }
 
 impl PolicySet {
@@ -40,6 +43,7 @@ impl PolicySet {
                 effect: rule.effect.as_str(),
                 enabled: rule.enabled && policy.enabled,
                 monitor: rule.monitor,
+                on_result: rule.occasion == Occasion::Result,
             })
         })
     }
