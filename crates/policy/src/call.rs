@@ -6,6 +6,7 @@
 //!
 //! Must not know: rules, expressions, precedence.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -55,7 +56,8 @@ pub(crate) type Scanned = Option<Rc<Scan>>;
 /// The element that a name of `any` or `all` stands for.
 #[derive(Clone)]
 pub(crate) struct Local<'c> {
-    pub(crate) value: &'c Value,
+    /// A text that was made for the walk, such as an address found in another, is owned.
+    pub(crate) value: Cow<'c, Value>,
     pub(crate) shape: Shape<'c>,
 }
 
@@ -158,14 +160,24 @@ impl<'s, 'c> Call<'s, 'c> {
     /// What is at the end of `steps` in the element that `slot` stands for.
     pub(crate) fn local(&self, slot: usize, steps: &[Step]) -> Got<'c> {
         match self.locals.get(slot) {
-            Some(local) => reached(local.value, steps, || local.shape.clone()),
+            Some(local) => match &local.value {
+                Cow::Borrowed(value) => reached(value, steps, || local.shape.clone()),
+                Cow::Owned(Value::String(text)) if steps.is_empty() => {
+                    Got::Value(Datum::Text(text.clone().into()))
+                }
+                // A text has no parts.
+                Cow::Owned(_) => Got::Missing,
+            },
             None => Got::Unknown,
         }
     }
 
     /// The same as it stands.
-    pub(crate) fn local_value(&self, slot: usize, steps: &[Step]) -> Option<&'c Value> {
-        path::find(self.locals.get(slot)?.value, steps)
+    pub(crate) fn local_value(&self, slot: usize, steps: &[Step]) -> Option<Cow<'c, Value>> {
+        match &self.locals.get(slot)?.value {
+            Cow::Borrowed(value) => path::find(value, steps).map(Cow::Borrowed),
+            Cow::Owned(value) => steps.is_empty().then(|| Cow::Owned(value.clone())),
+        }
     }
 
     pub(crate) fn local_shape(&self, slot: usize) -> Shape<'c> {
@@ -233,7 +245,7 @@ impl<'s, 'c> Call<'s, 'c> {
     }
 
     /// What `body` and the detector read.
-    fn body(&self) -> Option<&'c Value> {
+    pub(crate) fn body(&self) -> Option<&'c Value> {
         self.facts
             .map(|facts| facts.result.map_or(facts.args, |result| result.whole))
     }

@@ -124,7 +124,7 @@ codes! {
         "An expression is bounded in bytes, parts and nesting, so that deciding always ends soon. \
          Write several rules: they are joined by the strictest effect.";
     UNKNOWN_FUNCTION "P042" Error "unknown function":
-        "The functions are all, any, count, default, domain, exists, has_read, host, lower, number, \
+        "The functions are addresses, all, any, count, default, domain, exists, has_read, host, lower, number, \
          rate, source and sum.";
     WRONG_ARGUMENTS "P043" Error "wrong arguments":
         "The function takes other arguments than it was given.";

@@ -154,7 +154,7 @@ impl Expectation {
 
 fn local(value: &Value) -> Local<'_> {
     Local {
-        value,
+        value: std::borrow::Cow::Borrowed(value),
         shape: Shape::anything(),
     }
 }

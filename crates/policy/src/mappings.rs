@@ -74,7 +74,8 @@ fn over_arguments(term: &Term) -> bool {
         | Term::Local { .. }
         | Term::Counted(_)
         | Term::Seen(_)
-        | Term::External(_) => false,
+        | Term::External(_)
+        | Term::Body => false,
         Term::Default(inner, _) | Term::Apply { to: inner, .. } => over_arguments(inner),
         Term::Arithmetic { left, right, .. } => over_arguments(left) && over_arguments(right),
     }

@@ -5,6 +5,7 @@
 //!
 //! Must not know: rules, precedence.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use regex::Regex;
@@ -296,18 +297,33 @@ fn each<'c, 't: 'c>(
     item: &'t Node,
     walk: &mut Walk<'_, '_, 'c>,
 ) -> Result<Answer, Fault> {
-    let elements = match list.listed(walk.call)? {
-        Got::Impossible => return Ok(Answer::IMPOSSIBLE),
+    let over = (quantifier, list, item);
+    match list.listed(walk.call)? {
+        Got::Impossible => Ok(Answer::IMPOSSIBLE),
         Got::Value(Datum::Json(Value::Array(items))) if items.len() <= limits::ELEMENTS_MAX => {
-            items.as_slice()
+            walked(over, items.iter().map(Cow::Borrowed), walk)
         }
-        Got::Value(Datum::Json(one @ Value::String(_))) => std::slice::from_ref(one),
+        Got::Value(Datum::Json(one @ Value::String(_))) => {
+            walked(over, std::iter::once(Cow::Borrowed(one)), walk)
+        }
+        Got::Value(Datum::Texts(texts)) if texts.len() <= limits::ELEMENTS_MAX => {
+            let text = |text: Cow<'c, str>| Cow::Owned(Value::String(text.into_owned()));
+            walked(over, texts.into_iter().map(text), walk)
+        }
         Got::Value(_) => {
             list.note(walk.call);
-            return Ok(Answer::UNKNOWN);
+            Ok(Answer::UNKNOWN)
         }
-        Got::Missing | Got::Unknown => return Ok(Answer::UNKNOWN),
-    };
+        Got::Missing | Got::Unknown => Ok(Answer::UNKNOWN),
+    }
+}
+
+/// The answer over these elements.
+fn walked<'c, 't: 'c>(
+    (quantifier, list, item): (Quantifier, &'t Term, &'t Node),
+    elements: impl Iterator<Item = Cow<'c, Value>>,
+    walk: &mut Walk<'_, '_, 'c>,
+) -> Result<Answer, Fault> {
     let shape = list.element_shape(walk.call);
     let (mut answer, join): (_, fn(Answer, Answer) -> Answer) = match quantifier {
         Quantifier::Any => (Answer::FALSE, Answer::or),

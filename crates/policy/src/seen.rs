@@ -5,6 +5,7 @@
 //!
 //! Must not know: how values are remembered.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -37,7 +38,7 @@ impl Seen {
             Ok(parts) => parts,
             Err(nothing) => return Ok(nothing),
         };
-        let Some(leaves) = leaves(parts) else {
+        let Some(leaves) = leaves(&parts) else {
             return Ok(Got::Unknown);
         };
         call.meter.spend(leaves.len().saturating_mul(STEPS))?;
@@ -50,8 +51,9 @@ impl Seen {
 }
 
 /// Everything in the values that is no list and no object; none where it is too much.
-fn leaves(values: Vec<&Value>) -> Option<Vec<&Value>> {
-    let (mut leaves, mut rest) = (Vec::new(), values);
+fn leaves<'v>(values: &'v [Cow<'_, Value>]) -> Option<Vec<&'v Value>> {
+    let mut leaves = Vec::new();
+    let mut rest: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
     while let Some(value) = rest.pop() {
         match value {
             Value::Array(items) => rest.extend(items),

@@ -6,6 +6,7 @@
 //!
 //! Must not know: comparisons, rules.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,11 +16,13 @@ use serde_json::Value;
 use toolgate_model::{Duration, Risk};
 
 use crate::call::Call;
+use crate::compare::size;
 use crate::counted::Counted;
 use crate::external::External;
 use crate::facts::{self, Attribute, Type};
 use crate::language::Arithmetic;
 use crate::limits;
+use crate::needles::text_bytes;
 use crate::number;
 use crate::path::Path;
 use crate::plain::Place;
@@ -78,6 +81,8 @@ pub(crate) enum Term {
     /// `source(args.to)`.
     Seen(Box<Seen>),
     External(Box<External>),
+    /// Everything that `body` reads, for functions that look through it.
+    Body,
 }
 
 pub(crate) type Function = for<'c> fn(Datum<'c>) -> Option<Datum<'c>>;
@@ -126,7 +131,8 @@ impl Term {
             | Self::Entity(_)
             | Self::Result(_)
             | Self::Mapped { .. }
-            | Self::Local { .. } => Type::Any,
+            | Self::Local { .. }
+            | Self::Body => Type::Any,
             Self::Default(inner, _) => inner.kind(),
             Self::Apply { gives, .. } => *gives,
             Self::Arithmetic { .. } => Type::Number,
@@ -153,6 +159,7 @@ impl Term {
             Self::Counted(counted) => Some(counted.text.clone()),
             Self::Seen(seen) => seen.of.subject().map(|of| format!("source({of})")),
             Self::External(_) => Some("is_external_principal".to_owned()),
+            Self::Body => Some("body".to_owned()),
         }
     }
 
@@ -179,10 +186,14 @@ impl Term {
             Self::Counted(counted) => counted.value(call)?,
             Self::Seen(seen) => seen.value(call)?,
             Self::External(external) => external.value(call)?,
+            Self::Body => call.body().map_or(Got::Unknown, Got::json),
             Self::Local { slot, path } => call.local(*slot, path.tail()),
             Self::Default(inner, literal) => return default(inner, literal, call),
-            Self::Apply { apply, to, .. } => {
+            Self::Apply { apply, gives, to } => {
                 let got = to.value(call)?;
+                if let (Type::Texts, Got::Value(datum)) = (gives, &got) {
+                    call.meter.spend_text(searched(datum))?;
+                }
                 return Ok(self.computed(got, *apply, call));
             }
             Self::Arithmetic { op, left, right } => {
@@ -209,7 +220,9 @@ impl Term {
             Self::Entity(path) => call.entity(&path.steps),
             Self::Result(path) => call.result(&path.steps),
             Self::Local { slot, path } => call.local(*slot, path.tail()),
-            Self::Default(..) | Self::Literal(_) | Self::Counted(_) => return Ok(true),
+            Self::Default(..) | Self::Literal(_) | Self::Counted(_) | Self::Body => {
+                return Ok(true);
+            }
             Self::Apply { to, .. } => return to.exists(call),
             Self::Seen(seen) => return seen.of.exists(call),
             Self::External(external) => external.value(call)?,
@@ -233,7 +246,7 @@ impl Term {
                 call.meter.spend(1)?;
                 let got = match self.parts(call) {
                     Ok(parts) => match parts.as_slice() {
-                        [one] => Got::Value(Datum::Json(one)),
+                        [Cow::Borrowed(one)] => Got::Value(Datum::Json(one)),
                         _ => Got::Unknown,
                     },
                     Err(nothing) => nothing,
@@ -252,18 +265,19 @@ impl Term {
     pub(crate) fn parts<'c, 't: 'c>(
         &'t self,
         call: &Call<'_, 'c>,
-    ) -> Result<Vec<&'c Value>, Got<'c>> {
-        let found = |value: Option<&'c Value>, got: Got<'c>| match (value, got) {
+    ) -> Result<Vec<Cow<'c, Value>>, Got<'c>> {
+        let held = |value: Option<Cow<'c, Value>>, got: Got<'c>| match (value, got) {
             (Some(value), Got::Value(_) | Got::Unknown) => Ok(vec![value]),
             (_, Got::Impossible) => Err(Got::Impossible),
             _ => Err(Got::Missing),
         };
+        let found = |value: Option<&'c Value>, got: Got<'c>| held(value.map(Cow::Borrowed), got);
         match self {
             Self::Literal(_) => Ok(Vec::new()),
             Self::Argument(path) => {
                 found(call.argument_value(&path.steps), call.argument(&path.steps))
             }
-            Self::Local { slot, path } => found(
+            Self::Local { slot, path } => held(
                 call.local_value(*slot, path.tail()),
                 call.local(*slot, path.tail()),
             ),
@@ -289,7 +303,8 @@ impl Term {
             | Self::Result(_)
             | Self::Counted(_)
             | Self::Seen(_)
-            | Self::External(_) => Err(Got::Unknown),
+            | Self::External(_)
+            | Self::Body => Err(Got::Unknown),
         }
     }
 
@@ -403,6 +418,15 @@ fn mapped<'t>(
 ) -> Option<Option<&'t Term>> {
     let text = call.facts?.descriptor?.attributes.get(&path.text)?;
     Some(mappings.get(text))
+}
+
+/// What looking through a value costs, in bytes: eight times its text.
+fn searched(datum: &Datum<'_>) -> usize {
+    let bytes = match datum {
+        Datum::Json(value) => text_bytes(value),
+        other => size(other),
+    };
+    bytes.saturating_mul(8)
 }
 
 /// The plain form of what a place is; a list of texts is the list of theirs.

@@ -169,7 +169,7 @@ impl Checker<'_, '_> {
         let node = self.condition(body);
         self.locals.pop();
         let (list_term, item) = (term?, Box::new(node?));
-        if list_term.kind() != Type::Any {
+        if !matches!(list_term.kind(), Type::Any | Type::Texts | Type::Set(_)) {
             self.wrong_arguments(function, list);
             return None;
         }

@@ -183,7 +183,7 @@ impl<'r, 't> Checker<'r, 't> {
             (Kind::HasRead, args) => self.has_read(function, expr, args),
             (Kind::Source, args) => self.seen(function, expr, args),
             (Kind::Value { of, gives, apply }, [arg]) => {
-                let to = self.term(arg)?;
+                let to = self.argument_of(function, arg)?;
                 let fits = match of {
                     Type::Any => matches!(to.kind(), Type::Any | Type::Texts | Type::Set(_)),
                     _ => is_text(to.kind()),
@@ -261,6 +261,16 @@ impl<'r, 't> Checker<'r, 't> {
             used.asks = true;
         }
         term
+    }
+
+    /// What a function is of. `addresses(body)` looks through everything that `body` reads.
+    fn argument_of(&mut self, function: &Function, expr: &Expr) -> Option<Term> {
+        match &expr.kind {
+            ExprKind::Name(name) if function.name == "addresses" && self.is_body(name) => {
+                Some(Term::Body)
+            }
+            _ => self.term(expr),
+        }
     }
 
     fn function(&mut self, expr: &Expr, name: &str) -> Option<&'static Function> {
