@@ -4,8 +4,8 @@
 
 DATA is a half of the tau2-bench / tau-bench set (MIT): `calls.jsonl`, `violations.jsonl`, `trajectories_gpt4o_airline.jsonl`.
 Every write of the airline and retail tasks, every derived violation and every write that gpt-4o proposed becomes one
-case: the call, the customer as the verified user, and the record it touches (`facts_before`) as the entity that the
-gate reads before it decides. `toolgate test` decides; nothing here does.
+case: the call, and the record it touches (`facts_before`) with the customer who was authenticated as the entity that
+the gate reads before it decides. `toolgate test` decides; nothing here does.
 
 The record is handed over as a look-up would give it: things that the set keeps by id are a list, and a reservation says
 how many hours ago it was booked (the airline's clock stands at 2024-05-15 15:00 EST). The policies were written from the
@@ -58,10 +58,9 @@ def decide(calls):
                 continue
             context = call["context"]
             case = {"name": str(at), "call": {"tool": f"{suite}.{call['tool']}", "arguments": call["args"]}, "now": NOW, "expect": "allow"}
-            if context.get("customer"):
-                case["call"]["user"] = {"id": context["customer"], "groups": []}
             if context.get("facts_before"):
                 case["entity"] = entity(context["facts_before"])
+                case["entity"]["conversation"] = {"customer": context.get("customer")}
             cases.append(case)
         for at, decision in run(suite, cases):
             decisions[at] = decision
