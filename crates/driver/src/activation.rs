@@ -121,17 +121,16 @@ impl Driver {
         let wanted = self.configuration().settings.second_person;
         let wrote = moving.iter().any(|draft| draft.author == author(by));
         // The gate writes nothing of its own: who may write its files is for the system to say.
-        (wanted && wrote && *by != Actor::Gate).then(|| self.confirmers(by, moving))
+        (wanted && wrote && *by != Actor::Gate).then(|| self.confirmers(moving))
     }
 
     /// The people who may put these versions in force and wrote none of them, by name.
-    pub(crate) fn confirmers(&self, by: &Actor, moving: &[&PolicyDraft]) -> Vec<AgentId> {
+    fn confirmers(&self, moving: &[&PolicyDraft]) -> Vec<AgentId> {
         let configuration = self.configuration();
         let may = configuration.operators().filter(|operator| {
             operator.role.may(Permission::ActivatePolicy)
                 && !operator.disabled
                 && operator.tenant == TenantId::default()
-                && operator.id != author(by)
                 && moving.iter().all(|draft| draft.author != operator.id)
         });
         let mut may: Vec<_> = may.map(|operator| operator.id.clone()).collect();

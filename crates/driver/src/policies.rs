@@ -354,11 +354,9 @@ impl Driver {
             .find(|draft| draft.active && draft.name == name)
             .cloned()
             .ok_or_else(|| Failed::not_found("policy in force", name))?;
-        if self.second_person(&actor(caller), &[&present]).is_some() {
-            return Err(PolicyError::SecondPerson {
-                name: name.to_owned(),
-                may: self.confirmers(&actor(caller), &[&present]),
-            });
+        if let Some(may) = self.second_person(&actor(caller), &[&present]) {
+            let name = name.to_owned();
+            return Err(PolicyError::SecondPerson { name, may });
         }
         let mut set = active(&known);
         set.retain(|(other, _)| *other != name);
