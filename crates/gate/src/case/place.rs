@@ -23,6 +23,33 @@ pub(super) fn span(text: &str, pointer: &str) -> Option<Span> {
     Some(Span::in_text(text, start, start + here.get().len()))
 }
 
+/// The spans of the elements of the list that the pointer names, in one pass over the text.
+pub(super) fn spans(text: &str, pointer: &str) -> Vec<Span> {
+    let list = span(text, pointer).and_then(|span| text.get(span.start..span.end));
+    let items: Vec<&RawValue> = list
+        .and_then(|list| serde_json::from_str(list).ok())
+        .unwrap_or_default();
+    let (mut at, mut line, mut column) = (0, 1, 1);
+    let mut spans = Vec::with_capacity(items.len());
+    for item in items {
+        let start = offset(text, item.get()).unwrap_or(at);
+        let between = text.get(at..start).unwrap_or_default();
+        line += between.matches('\n').count();
+        column = match between.rsplit_once('\n') {
+            Some((_, tail)) => tail.chars().count() + 1,
+            None => column + between.chars().count(),
+        };
+        at = start;
+        spans.push(Span {
+            start,
+            end: start + item.get().len(),
+            line,
+            column,
+        });
+    }
+    spans
+}
+
 fn step_into<'t>(value: &'t RawValue, step: &str) -> Option<&'t RawValue> {
     let text = value.get();
     if text.starts_with('[') {
@@ -40,7 +67,7 @@ fn offset(text: &str, inner: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::span;
+    use super::{span, spans};
 
     #[test]
     fn a_pointer_leads_to_its_line_or_to_the_nearest_value_around_it() {
@@ -54,5 +81,12 @@ mod tests {
         assert_eq!(place("/tests/0/none"), (3, 5, "{\"a/b\": 1}"));
         assert_eq!(place("").0, 1);
         assert!(span("no json", "/x").is_none());
+        let one = |place: usize| span(text, &format!("/tests/{place}")).unwrap();
+        assert_eq!(spans(text, "/tests"), [one(0), one(1)]);
+        let dense = "[ 1,\"é\", [2,\n3],4]";
+        let each: Vec<_> = (0..4)
+            .map(|at| span(dense, &format!("/{at}")).unwrap())
+            .collect();
+        assert_eq!(spans(dense, ""), each);
     }
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toolgate_model::json::{Limits, Numbers, parse};
-use toolgate_model::{Diagnostic, Severity, Timestamp, Verdict};
+use toolgate_model::{Diagnostic, Severity, Span, Timestamp, Verdict};
 
 use super::expect::Expected;
-use super::place::span;
+use super::place::{span, spans};
 use super::tool::WrittenTool;
 use super::written::{Approval, Case, CaseFile, Past, WrittenCall};
 use crate::posture::{Posture, Stance};
@@ -82,7 +82,7 @@ impl CaseFile {
     /// Everything that is wrong with it, with places.
     pub fn read(file: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let reader = Reader { file, text };
-        let written: WrittenFile = reader.read(reader.json()?, "").map_err(|one| vec![one])?;
+        let written: WrittenFile = reader.read(reader.json()?, "")?;
         let mut problems = Vec::new();
         let mut tools = Vec::new();
         for (place, tool) in written.tools.into_iter().enumerate() {
@@ -147,10 +147,11 @@ impl Reader<'_> {
             return Err(vec![self.wrong(TOO_MANY, message, "/tests")]);
         }
         let (mut cases, mut problems) = (Vec::new(), Vec::new());
+        let mut spans = spans(self.text, "/tests").into_iter();
         for (place, test) in tests.into_iter().enumerate() {
-            match self.case(test, &format!("/tests/{place}")) {
+            match self.case(test, (&format!("/tests/{place}"), spans.next())) {
                 Ok(case) => cases.push(case),
-                Err(problem) => problems.push(problem),
+                Err(mut found) => problems.append(&mut found),
             }
         }
         if problems.is_empty() {
@@ -160,7 +161,11 @@ impl Reader<'_> {
         }
     }
 
-    fn case(&self, test: Value, pointer: &str) -> Result<Case, Diagnostic> {
+    fn case(
+        &self,
+        test: Value,
+        (pointer, place): (&str, Option<Span>),
+    ) -> Result<Case, Vec<Diagnostic>> {
         let written: WrittenCase = self.read(test, pointer)?;
         let within = format!("{pointer}/expect");
         let expect = match written.expect {
@@ -168,28 +173,36 @@ impl Reader<'_> {
                 Verdict::parse(&word)
                     .map(Expected::verdict)
                     .ok_or_else(|| {
-                        self.wrong(NOT_A_CASE, format!("`{word}` is no verdict"), &within)
+                        vec![self.wrong(NOT_A_CASE, format!("`{word}` is no verdict"), &within)]
                     })?
             }
             keys => self.read(keys, &within)?,
         };
         if expect.is_empty() {
             let message = "the case expects nothing, so it could not fail".to_owned();
-            return Err(self.wrong(EXPECTS_NOTHING, message, &within));
+            return Err(vec![self.wrong(EXPECTS_NOTHING, message, &within)]);
         }
         if written.history.len() > PAST_MAX {
             let message = format!("a history of more than {PAST_MAX} calls");
-            return Err(self.wrong(TOO_MANY, message, &format!("{pointer}/history")));
+            return Err(vec![self.wrong(
+                TOO_MANY,
+                message,
+                &format!("{pointer}/history"),
+            )]);
         }
         if written.call.tool.is_some() == written.call.http.is_some() {
             let message = "a call has a `tool` or an `http` request, one of them".to_owned();
-            return Err(self.wrong(NOT_A_CASE, message, &format!("{pointer}/call")));
+            return Err(vec![self.wrong(
+                NOT_A_CASE,
+                message,
+                &format!("{pointer}/call"),
+            )]);
         }
         let now = written.now.or(written.call.at).unwrap_or(CASE_NOW);
         Ok(Case {
             name: written.name,
             file: self.file.to_owned(),
-            span: span(self.text, pointer),
+            span: place,
             call: written.call,
             history: written.history,
             entity: written.entity,
@@ -201,14 +214,11 @@ impl Reader<'_> {
         })
     }
 
-    fn read<T: DeserializeOwned>(&self, value: Value, pointer: &str) -> Result<T, Diagnostic> {
+    fn read<T: DeserializeOwned>(&self, value: Value, pointer: &str) -> Result<T, Vec<Diagnostic>> {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let inner = pointer_of(error.path());
-            self.wrong(
-                NOT_A_CASE,
-                error.inner().to_string(),
-                &format!("{pointer}{inner}"),
-            )
+            let message = error.inner().to_string();
+            vec![self.wrong(NOT_A_CASE, message, &format!("{pointer}{inner}"))]
         })
     }
 
