@@ -167,7 +167,8 @@ fn mention(page: &mut Page<'_>, at: Range<usize>, word: Word) {
     let plural = usize::from(slice(page.bytes, at.end, at.end + 1) == b"s");
     let whole = word_starts(page.bytes, at.start)
         && (word_ends(page.bytes, at.end) || word_ends(page.bytes, at.end + plural));
-    if whole && page.mentions.len() < MENTIONS_MAX {
+    let named = word == Word::Talk && matches!(page.bytes.get(at.end), Some(b'_' | b'-'));
+    if whole && !named && page.mentions.len() < MENTIONS_MAX {
         page.mentions.push(Mention { word, at });
     }
 }

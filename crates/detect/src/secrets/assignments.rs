@@ -13,6 +13,7 @@ use toolgate_model::DataClass;
 use super::filler::{is_filler, is_named, is_random, is_reference, is_word_of_forms};
 use crate::bytes::{
     at, before, contains, count, entropy, is_hex, is_name, is_uuid, is_word, run, run_back, slice,
+    word_starts,
 };
 use crate::page::Page;
 
@@ -49,6 +50,8 @@ pub(crate) const KEY_WORDS: &[(Strength, &[&str])] = &[
             "pwd",
             "_pass",
             "pass=",
+            "pass =",
+            "pass:",
             "pass\"",
             "-pass",
             "passwort",
@@ -100,6 +103,15 @@ pub(crate) const KEY_WORDS: &[(Strength, &[&str])] = &[
 /// What a name contains that is no secret although a key word is in it.
 const HARMLESS: &[&[u8]] = &[
     b"public",
+    b"page_token",
+    b"pagetoken",
+    b"page-token",
+    b"next_token",
+    b"nexttoken",
+    b"continuation",
+    b"sync_token",
+    b"synctoken",
+    b"starting_token",
     b"pubkey",
     b"pub_key",
     b"cache",
@@ -206,6 +218,18 @@ struct Value {
 /// Looks for the value that a key word speaks of.
 pub(crate) fn read(page: &mut Page<'_>, hit: &Range<usize>, strength: Strength) {
     let bytes = page.bytes;
+    // `pass=` is found with its joint, which is not part of the name.
+    let joint = run_back(bytes, hit.end, hit.len(), |byte| !is_word(byte));
+    let hit = &(hit.start..hit.end - joint);
+    // `compass=` is no password.
+    let cut = slice(bytes, hit.start, hit.start + 5).to_ascii_lowercase();
+    if cut.starts_with(b"pass")
+        && !cut.ends_with(b"w")
+        && !cut.ends_with(b"p")
+        && !word_starts(bytes, hit.start)
+    {
+        return;
+    }
     let name = name_around(bytes, hit);
     let written = slice(bytes, name.start, name.end);
     if HARMLESS
@@ -489,7 +513,12 @@ fn is_opaque(text: &[u8], joint: Joint, strength: Strength) -> bool {
         .or(text.strip_suffix(b"="))
         .unwrap_or(text)
         .contains(&b'=');
-    if text.len() < least || strange || pair || contains(text, b"://") || is_path(text) {
+    // A key of a store or a file is a path: base64 has signs beside its slashes, or no words.
+    let place = strength == Strength::Weak
+        && text.contains(&b'/')
+        && !text.contains(&b'+')
+        && !text.ends_with(b"=");
+    if place || text.len() < least || strange || pair || contains(text, b"://") || is_path(text) {
         return false;
     }
     if is_uuid(text) {
