@@ -37,10 +37,13 @@ impl External {
             let said = said.as_bool().map(Datum::Bool);
             return Ok(said.map_or(Got::Unknown, Got::Value));
         }
-        let recipient = read(&self.recipient, call)?;
-        if let Got::Value(datum) = recipient {
-            return judged(&datum, of_recipient, call);
-        }
+        let recipient = match read(&self.recipient, call)? {
+            Got::Value(datum) => {
+                let answer = judged(&datum, of_recipient, call)?;
+                return self.beside(answer, call);
+            }
+            other => other,
+        };
         let host = match read(&self.host, call)? {
             Got::Value(datum) => judged(&datum, plain::host, call)?,
             other => other,
@@ -49,6 +52,33 @@ impl External {
             (Got::Impossible, host) => host,
             (_, Got::Value(Datum::Bool(true))) => Got::Value(Datum::Bool(true)),
             _ => Got::Unknown,
+        })
+    }
+
+    /// What the recipients say, where the host does not say worse. Of a raw request the host is
+    /// that of the service; of another call a recipient is easily added, and must not hide where
+    /// the call goes.
+    fn beside<'c, 't: 'c>(
+        &'t self,
+        recipients: Got<'c>,
+        call: &mut Call<'_, 'c>,
+    ) -> Result<Got<'c>, Fault> {
+        let recognised = call.facts.is_some_and(|facts| facts.places.is_some());
+        if recognised || recipients == Got::Value(Datum::Bool(true)) {
+            return Ok(recipients);
+        }
+        let mark = call.mark();
+        let host = match read(&self.host, call)? {
+            Got::Value(datum) => judged(&datum, plain::host, call)?,
+            Got::Missing | Got::Unknown if self.host.exists(call)? => Got::Unknown,
+            Got::Missing | Got::Unknown | Got::Impossible => {
+                call.forget_since(mark);
+                return Ok(recipients);
+            }
+        };
+        Ok(match host {
+            Got::Value(Datum::Bool(false)) => recipients,
+            outside => outside,
         })
     }
 }

@@ -11,6 +11,7 @@ use toolgate_detect::Detector;
 use toolgate_model::searchable;
 
 use super::history::Past;
+use super::language::Term;
 use super::number::Number;
 
 /// What a name or a term came to.
@@ -311,8 +312,8 @@ impl<'s> Sight<'s> {
         Some((i64::from(now.hour()) * 60 + i64::from(now.minute()), day))
     }
 
-    /// Whether a recipient, or else the host, is outside the tenant's own domains. Of a raw request
-    /// only what its normaliser recognised counts.
+    /// Whether a recipient or the host is outside the tenant's own domains. Of a raw request only what
+    /// its normaliser recognised counts, and there a recipient goes before the host.
     pub(super) fn is_external(&self, read: impl Fn(&str) -> Found) -> Found {
         let places = self.call.get("places").and_then(Value::as_object);
         if let Some(said) = places.and_then(|places| places.get("external")) {
@@ -323,7 +324,18 @@ impl<'s> Sight<'s> {
             None => read(name),
         };
         match (read("recipient"), read("host")) {
-            (Found::Is(whom), _) => self.outside(&whom, ".@"),
+            (Found::Is(whom), _) if places.is_some() => self.outside(&whom, ".@"),
+            (Found::Is(whom), host) => match (self.outside(&whom, ".@"), host) {
+                (Found::Is(Val::Bool(true)), _) => bool_of(true),
+                (whom, Found::Is(host)) => match self.outside(&host, "") {
+                    Found::Is(Val::Bool(false)) => whom,
+                    host => host,
+                },
+                (_, Found::Unknown) if self.exists(&Term::Name("host".to_owned())) => {
+                    Found::Unknown
+                }
+                (whom, _) => whom,
+            },
             (Found::Cannot, Found::Is(host)) => self.outside(&host, ""),
             (Found::Cannot, other) => other,
             (Found::Unknown, Found::Is(host)) => match self.outside(&host, "") {

@@ -197,7 +197,7 @@ impl Sight<'_> {
     }
 
     /// Whether there is a value; of what a descriptor maps, whether all that it is made of is there.
-    fn exists(&self, term: &Term) -> bool {
+    pub(super) fn exists(&self, term: &Term) -> bool {
         match term {
             Term::Join(left, _, right) => self.exists(left) && self.exists(right),
             Term::Name(name) => match self.mapping(name) {
