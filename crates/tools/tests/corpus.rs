@@ -21,7 +21,7 @@ use toolgate_gate::Settings;
 use toolgate_gate::case::{CaseFile, Outcome, Runner, stage};
 use toolgate_gate::port::{PolicyDocument, Stored};
 use toolgate_model::json::{Limits, Numbers, parse};
-use toolgate_model::{Catalogue, Severity};
+use toolgate_model::{Catalogue, Diagnostic, Severity};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -91,8 +91,9 @@ fn outcomes_of(path: &Path, written: &str) -> Vec<Outcome> {
     };
     let catalogue = Arc::new(Catalogue::new(file.tools.clone()));
     let configuration = stage(stored, &catalogue, settings, &file.cases);
-    let errors = configuration.diagnostics.iter();
-    let errors: Vec<_> = errors.filter(|d| d.severity == Severity::Error).collect();
+    // A name that no tool has is no error on a gate, where tools come and go; here it is.
+    let wrong = |d: &&Diagnostic| d.severity == Severity::Error || d.code == "P050";
+    let errors: Vec<_> = configuration.diagnostics.iter().filter(wrong).collect();
     assert!(errors.is_empty(), "{shown}: {errors:#?}");
     let runner = Runner {
         configuration: &configuration,
@@ -265,12 +266,14 @@ fn every_pack_has_its_page_and_its_parts() {
 /// for in the open, so nothing keeps it from loading.
 #[test]
 fn every_pack_loads_beside_any_tools() {
+    let odd = json!({"type": "object", "properties": {"odd": {}}});
     let strangers = json!([
-        {"id": "x.refund_transfer_deploy", "input_schema": {"type": "object", "properties": {"odd": {}}}},
-        {"id": "ehr.export_order_navigate", "input_schema": {"type": "object", "properties": {"odd": {}}, "additionalProperties": false}},
-        {"id": "x.bash_type_fetch_sql_query_migrate_download", "input_schema": {"type": "object", "properties": {"odd": {}}}},
-        {"id": "aws.iam.attach_user_policy", "input_schema": {"type": "object", "properties": {"odd": {}}}},
-        {"id": "x.settle_bind_push_send_message_share", "verb": "DELETE", "input_schema": {"type": "object", "properties": {"odd": {}}}},
+        {"id": "x.shell_terminal", "input_schema": odd},
+        {"id": "x.navigate_type_fetch_download_submit", "input_schema": odd},
+        {"id": "x.sql_query_migrate_deploy_push_merge", "input_schema": odd},
+        {"id": "x.refund_transfer_settle_bind_send_message", "input_schema": odd},
+        {"id": "ehr.get_export_order", "verb": "READ", "input_schema": odd},
+        {"id": "aws.iam.attach_user_policy", "verb": "ADMIN", "input_schema": odd},
     ]);
     for path in case_files("packs") {
         let stem = path.to_string_lossy().replace(".test.json", ".json");
