@@ -231,6 +231,7 @@ mod tests {
             "xxxxxxxxxxxx",
             "1234567890abcdef",
             "aaaaaaaaaaaaaaaa",
+            "k9Zq1bXaaaaaaaaaaT4v7",
         ] {
             assert!(is_filler(value.as_bytes()), "{value}");
         }

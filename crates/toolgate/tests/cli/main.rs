@@ -16,6 +16,7 @@ mod kit;
 
 mod author;
 mod descriptors;
+mod detect;
 mod offline;
 mod people;
 mod serving;
