@@ -94,10 +94,10 @@ impl Test {
             "outcomes": tried.outcomes.iter().map(outcome_data).collect::<Vec<_>>(),
         });
         if self.wants_coverage() {
-            data["coverage"] = coverage_data(&tried.coverage);
+            put(&mut data, "coverage", coverage_data(&tried.coverage));
         }
         if self.gaps {
-            data["gaps"] = json!(tried.gaps);
+            put(&mut data, "gaps", json!(tried.gaps));
         }
         data
     }
@@ -135,8 +135,8 @@ fn outcome_data(outcome: &Outcome) -> Value {
         "passed": outcome.passed(), "decision": outcome.decision,
     });
     if !outcome.passed() {
-        data["differences"] = json!(outcome.differences);
-        data["explanation"] = json!(outcome.explanation);
+        put(&mut data, "differences", json!(outcome.differences));
+        put(&mut data, "explanation", json!(outcome.explanation));
     }
     data
 }
@@ -155,8 +155,14 @@ fn coverage_data(coverage: &Coverage) -> Value {
 }
 
 /// Whole percent, rounded down, so that 100 means all.
-const fn percent(part: usize, whole: usize) -> usize {
-    if whole == 0 { 100 } else { part * 100 / whole }
+fn percent(part: usize, whole: usize) -> usize {
+    (part * 100).checked_div(whole).unwrap_or(100)
+}
+
+fn put(object: &mut Value, key: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(key.to_owned(), value);
+    }
 }
 
 fn place(outcome: &Outcome) -> String {
@@ -209,7 +215,7 @@ fn why(outcome: &Outcome) -> String {
         rules.retain(concerned);
     }
     rules.truncate(RULES_DRAWN_MAX);
-    explanation["rules_elsewhere"] = json!(0);
+    put(&mut explanation, "rules_elsewhere", json!(0));
     indented(&explained::tree(&explanation))
 }
 
