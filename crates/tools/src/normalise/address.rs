@@ -175,6 +175,9 @@ fn host_of(text: &str) -> Result<String, Refusal> {
         return Err(bad());
     }
     let text = text.strip_suffix('.').unwrap_or(text);
+    if text.ends_with('.') {
+        return Err(bad());
+    }
     match Host::parse(text).map_err(|_| bad())? {
         Host::Ipv4(address) => Ok(address.to_string()),
         Host::Ipv6(address) => Ok(v6(address)),
