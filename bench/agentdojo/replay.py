@@ -202,12 +202,10 @@ def replay(half, suite, show):
         elif kind == "late":
             tally["late"] += 1
             tally["late_allowed"] += allowed
-        elif not allowed and (is_effectful(call["tool"]) or decision["verdict"] != "allow"):
-            sessions[whose].append(True)
         else:
-            sessions[whose] += []
+            sessions[whose].append(is_effectful(call["tool"]) and not allowed)
     tally["tasks"], tally["whole"] = len(tasks), sum(all(calls) for calls in tasks.values())
-    tally["sessions"], tally["stopped"] = len(sessions), sum(bool(stopped) for stopped in sessions.values())
+    tally["sessions"], tally["stopped"] = len(sessions), sum(any(stopped) for stopped in sessions.values())
     return tally
 
 
