@@ -20,8 +20,8 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use toolgate_gate::port::{Clock as _, PolicyDocument, Stored};
 use toolgate_gate::history::Ledger;
+use toolgate_gate::port::{Clock as _, PolicyDocument, Stored};
 use toolgate_gate::{Configuration, Judged, Question, explain, unscoped};
 use toolgate_model::json::{Limits, Numbers, parse};
 use toolgate_model::{
@@ -265,9 +265,8 @@ impl Written {
                 (Call::new(tool, arguments), None)
             }
             (None, Some(request)) if self.arguments.is_none() => {
-                let found = recognise(&request, own_domains).map_err(|denial| {
-                    Fault::failed(denial.message).coded(denial.code.as_str())
-                })?;
+                let found = recognise(&request, own_domains)
+                    .map_err(|denial| Fault::failed(denial.message).coded(denial.code.as_str()))?;
                 (found.clone().call(), Some(found))
             }
             (Some(_), Some(_)) | (None, _) => {

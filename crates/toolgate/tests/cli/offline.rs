@@ -199,9 +199,17 @@ fn a_raw_request_is_judged_as_the_tool_that_it_is_a_use_of() {
     assert!(said.out.contains("critical"), "{}", said.out);
     eval(&request("POST", "https://api.example.com/x"), &[]).ended(6);
     // What can be read in two ways is denied, and not a fault of whoever asks.
-    let said = eval(&request("GET", "https://github.com@evil.test/"), &["--json"]).ended(5);
+    let said = eval(
+        &request("GET", "https://github.com@evil.test/"),
+        &["--json"],
+    )
+    .ended(5);
     assert!(said.out.contains("invalid_arguments"), "{}", said.out);
-    eval(r#"{"tool": "a.b", "http": {"method": "GET", "url": "https://a.b/"}}"#, &[]).ended(2);
+    eval(
+        r#"{"tool": "a.b", "http": {"method": "GET", "url": "https://a.b/"}}"#,
+        &[],
+    )
+    .ended(2);
     eval(r#"{"arguments": {}}"#, &[]).ended(2);
 }
 
