@@ -156,7 +156,7 @@ pub struct Backtest<'c> {
     /// Calls before this instant are only remembered.
     since: Timestamp,
     /// Who called, by credential.
-    identities: HashMap<KeyId, Option<Identity>>,
+    identities: HashMap<KeyId, (AgentId, Option<Identity>)>,
     counts: BTreeMap<(Verdict, Verdict), u64>,
     report: Report,
 }
@@ -309,11 +309,13 @@ impl<'c> Backtest<'c> {
     /// The agent as it is now, with the credential that it used then, whatever became of that.
     fn identity(&mut self, recorded: &Recorded) -> Option<Identity> {
         let key = &recorded.proposal.key;
-        if let Some(known) = self.identities.get(key) {
+        let caller = &recorded.proposal.agent;
+        let known = self.identities.get(key);
+        if let Some((_, known)) = known.filter(|(agent, _)| agent == caller) {
             return known.clone();
         }
         let configuration = self.present.configuration;
-        let agent = configuration.agent(&recorded.proposal.agent);
+        let agent = configuration.agent(caller);
         let identity = agent.map(|agent| match configuration.credential(key) {
             None => unscoped(agent, recorded.at),
             Some(credential) => Identity {
@@ -321,7 +323,8 @@ impl<'c> Backtest<'c> {
                 credential: credential.clone(),
             },
         });
-        self.identities.insert(key.clone(), identity.clone());
+        let found = (caller.clone(), identity.clone());
+        self.identities.insert(key.clone(), found);
         identity
     }
 
