@@ -19,88 +19,21 @@ import datetime
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
-from kit import (
-    HERE, ROOT, TOOLGATE, Failed, Gate, check, clean_environment, equal, folder, problem, shown, stage, test, wait_for,
-)
+from kit import ROOT, Gate, check, equal, folder, problem, shown, stage, test
+from suite import Staged, Suite, differing, essence, of_outcome, run
 
 FOLDERS = ["corpus/rows", "corpus/odd", "packs"]
-SERVER = HERE / "servers/catalogue.py"
 
 
 def configure(_options):
     """Nothing to configure."""
 
 
-class Suite:
-    """One file of cases, with the documents that it is about."""
-
-    def __init__(self, path):
-        self.path = path
-        self.name = str(path.relative_to(ROOT))
-        self.text = path.read_text()
-        self.file = json.loads(self.text)
-        self.tools = self.file.get("tools", [])
-        self.cases = self.file["tests"]
-        named = self.file.get("policies") or [path.name.replace(".test.json", ".json")]
-        self.documents = [(path.parent / name).resolve() for name in named]
-
-    def own(self):
-        """The configuration that the file states."""
-        text = f"own_domains = {json.dumps(self.file['own_domains'])}\n" if "own_domains" in self.file else ""
-        posture = self.file.get("posture", {})
-        rows = [f'{risk} = "{stance}"\n' for risk, stance in posture.items()]
-        return text + ("[posture]\n" + "".join(rows) if rows else "")
-
-    def policies(self):
-        return {document.name: document.read_text() for document in self.documents}
-
-    def has_words(self, *words):
-        return any(word in text for text in self.policies().values() for word in words)
-
-
 def suites():
     found = [Suite(path) for name in FOLDERS for path in sorted((ROOT / name).rglob("*.test.json"))]
     check(len(found) > 40, f"only {len(found)} files of cases")
     return found
-
-
-def essence(decision, denial):
-    """What every face has to agree on."""
-    rules = decision["matched"] if "matched" in decision else decision["rules"]
-    details = (denial or {}).get("details", {})
-    return {
-        "verdict": decision["verdict"],
-        "code": (denial or {}).get("code"),
-        "rule_code": details.get("rule_code"),
-        "rule": f"{details['policy']}/{details['rule']}" if "rule" in details else None,
-        "rules": [(f"{rule['policy']}/{rule['rule']}", rule["truth"], rule.get("monitor", False)) for rule in rules],
-        "obligations": sorted(decision["obligations"]),
-        "sanitized": sorted((one["kind"], one["path"]) for one in decision["sanitized"]),
-    }
-
-
-def of_outcome(outcome):
-    return essence(outcome["decision"], outcome["decision"].get("denial"))
-
-
-def differing(known, other):
-    """The keys that two faces give differently."""
-    return [f"{key}: {known[key]} and {other[key]}" for key in known if known[key] != other[key]]
-
-
-def run(arguments, cwd, exit=None):
-    """The command line without a gate; its data and its exit code."""
-    command = [str(part) for part in (TOOLGATE, *arguments, "--json")]
-    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), cwd=cwd, timeout=300)
-    if exit is not None:
-        equal(done.returncode, exit, f"`toolgate {' '.join(command[1:])}` {shown(done.stdout + done.stderr)}")
-    try:
-        return json.loads(done.stdout), done.returncode
-    except ValueError:
-        raise Failed(f"`toolgate {' '.join(command[1:])}` gave no JSON: {shown(done.stdout + done.stderr)}")
 
 
 def none(found, what):
@@ -194,69 +127,6 @@ def by_eval():
 # ---- a gate that really has these tools
 
 NOT_BY_TOML = {"method": "a tool with an HTTP method", "risk_score": "a tool with a score beside its risk"}
-
-
-class Staged:
-    """A gate with the documents and tools of one suite, each source a real MCP server."""
-
-    def __init__(self, suite, results=()):
-        self.suite, self.agents, self.tokens = suite, {}, {}
-        home = folder("corpus-gate")
-        sources = {}
-        for tool in suite.tools:
-            sources.setdefault(tool["id"].split(".", 1)[0], []).append(tool)
-        config = suite.own().split("[posture]")
-        text = config[0] + "".join(f"[posture]{rest}" for rest in config[1:])
-        for name, tools in sources.items():
-            offered = [self.definition(tool) for tool in tools]
-            own = [one for one in results if one["tool"].split(".", 1)[0] == name]
-            own = [{**one, "tool": one["tool"].split(".", 1)[1]} for one in own]
-            (home / f"{name}.json").write_text(json.dumps({"tools": offered, "results": own}))
-            command = [sys.executable, str(SERVER), str(home / f"{name}.json")]
-            text += f'[[source]]\nname = "{name}"\nmcp = {{ command = {json.dumps(command)} }}\n'
-        for tool in suite.tools:
-            text += self.override(tool)
-        self.gate = Gate(text, suite.policies(), home)
-
-    @staticmethod
-    def definition(tool):
-        given = tool.get("definition") or {}
-        return {"description": "", **given, "name": tool["id"].split(".", 1)[1], "inputSchema": tool["input_schema"]}
-
-    @staticmethod
-    def override(tool):
-        text = f'[tools."{tool["id"]}"]\nrisk = "{tool["risk"]}"\nverb = "{tool["verb"]}"\n'
-        for key in ("resource", "category"):
-            text += f'{key} = {json.dumps(tool[key])}\n' if key in tool else ""
-        mapped = ", ".join(f"{key} = {json.dumps(value)}" for key, value in tool.get("attributes", {}).items())
-        return text + (f"attributes = {{ {mapped} }}\n" if mapped else "")
-
-    def __enter__(self):
-        self.gate.__enter__()
-        names = {tool["id"] for tool in self.suite.tools}
-        known = lambda: names <= {tool["id"] for tool in self.gate.cli("tool", "ls")["items"]}
-        wait_for(f"the tools of {self.suite.name}", known)
-        # What a gate remembers is read back at its start, as far as the rules then in force ask:
-        # rules that came later and ask further back have an answer after the next one.
-        if self.suite.has_words("7d", "30d", "31d"):
-            self.gate.kill()
-            self.gate.start()
-            wait_for(f"the tools of {self.suite.name} again", known)
-        return self
-
-    def __exit__(self, *error):
-        return self.gate.__exit__(*error)
-
-    def agent(self, call):
-        """The agent of a call, made when it is first needed."""
-        name = call.get("agent", "case_agent")
-        told = tuple((key, call[key]) for key in ("role", "runtime", "project") if key in call)
-        if name not in self.agents:
-            self.agents[name] = told
-            flags = [part for key, value in told for part in (f"--{key}", value)]
-            self.tokens[name] = self.gate.agent(name, "--admin", "--trusted-host", *flags)
-        equal(self.agents[name], told, f"{self.suite.name}: what `{name}` is, in all its cases")
-        return name
 
 
 def not_on_a_gate(suite, case):
@@ -536,121 +406,3 @@ def language():
                 differences += [f"{label}: {key} {found[key]}, expected {value}" for key, value in expected.items() if found[key] != value]
     listed("language", LEFT, made)
     none(differences, "answers differ")
-
-
-# ---- rows that are about commands
-
-REFUND = {"rules": [{"rule_id": "large", "match": {"tools": ["stripe.refund"]}, "when": "amount > 500", "effect": "require_approval"}]}
-
-
-@test("ITV-09: a document is written as raw JSON and is in force as it stands; a form's one rule is the same document")
-def raw_json():
-    text = (ROOT / "corpus/rows/itv-09.json").read_text()
-    with Gate("", {}, name="row-itv-09") as gate:
-        put = gate.http("PUT", "/v1/policies/raw", {"text": text, "activate": True}, gate.admin, {"If-None-Match": "*"})
-        equal(put.status, 200, f"writing it: {put}")
-        equal(gate.http("GET", "/v1/policies/raw", token=gate.admin).json["text"], text, "the text kept")
-        broken = text.replace('"condition"', '"condtion"', 1)
-        answer = gate.http("POST", "/v1/policies/check", {"documents": [{"name": "raw", "text": broken}]}, gate.admin).json
-        equal(answer["valid"], False, "a key that is misspelt")
-        check("condition" in json.dumps(answer["diagnostics"]), f"no nearest key: {answer}")
-
-
-@test("ITV-12: policies as files: checked, compared, applied, taken back")
-def as_code():
-    stricter = json.dumps(REFUND).replace("500", "100")
-    with Gate("", {}, name="row-itv-12") as gate:
-        (gate.home / "v1").mkdir()
-        (gate.home / "v2").mkdir()
-        (gate.home / "v1/refunds.json").write_text(json.dumps(REFUND))
-        (gate.home / "v2/refunds.json").write_text(stricter)
-        (gate.home / "bad.json").write_text('{"rules": [{"effect": "denny"}]}')
-        gate.cli("check", gate.home / "v1", url=False)
-        gate.cli("check", gate.home / "bad.json", url=False, exit=3)
-        said = json.dumps(gate.cli("policy", "diff", gate.home / "v1", gate.home / "v2", exit=(0, 7)))
-        check("large" in said, f"the difference does not name the rule: {said}")
-        gate.cli("policy", "apply", gate.home / "v1", "--activate")
-        gate.cli("policy", "apply", gate.home / "v2")
-        in_force = lambda: json.loads(gate.http("GET", "/v1/policies/refunds", token=gate.admin).json["text"])["rules"][0]["when"]
-        gate.cli("policy", "activate", "refunds")
-        equal(in_force(), "amount > 100", "the newest version")
-        gate.cli("policy", "rollback", "refunds")
-        listed = gate.http("GET", "/v1/policies", token=gate.admin).json["items"][0]
-        equal(listed["active_number"], 1, "the version in force after the rollback")
-
-
-@test("VET-04: a decision is recorded with policy, arguments, actor, tenant, time and approval")
-def recorded():
-    suite = Suite(ROOT / "corpus/rows/vet-04.test.json")
-    with Staged(suite) as staged:
-        token = staged.tokens[staged.agent({"agent": "billing_agent"})]
-        envelope = staged.gate.invoke(token, "stripe.refund", {"charge": "ch_1", "amount": 501})
-        details = envelope["denial"]["details"]
-        equal((details["policy"], details["rule"]), ("vet-04", "large"), "the rule")
-        check(envelope["decision"]["policy_version"].startswith("sha256:"), "the version of the set")
-        shown_ = staged.gate.http("GET", f"/v1/approvals/{details['approval_id']}", token=staged.gate.admin).json
-        check("501" in json.dumps(shown_), f"the approver does not see the arguments: {shown(shown_)}")
-        log = json.dumps(staged.gate.cli("log", "tail"))
-        for word in (envelope["invocation_id"], "billing_agent", "default", "vet-04", "large", envelope["decision"]["policy_version"]):
-            check(word in log, f"the record has no `{word}`: {shown(log, 3000)}")
-
-
-@test("ITV-16: patterns of one's own are found, those of the product switched off")
-def tuned():
-    here = folder("row-itv-16")
-    config = '[detect]\ndisabled = ["EMAIL"]\n[[detect.pattern]]\nname = "CASE_NUMBER"\nclass = "INTERNAL"\nregex = "CASE-[0-9]{6}"\n'
-    (here / "toolgate.toml").write_text(config)
-    (here / "text.txt").write_text("CASE-123456, written by ana@acme.com")
-    data, _ = run(["detect", "text.txt"], here)
-    kinds = [one["kind"] for one in data["findings"]]
-    equal(kinds, ["CASE_NUMBER"], "what is found")
-
-
-@test("VET-24: tools that no rule and no grant is about are listed, and fail the build if they shall")
-def coverage():
-    here = folder("row-vet-24")
-    payout = {"rule_id": "payout", "match": {"tools": ["stripe.payout"]}, "effect": "deny"}
-    (here / "refunds.json").write_text(json.dumps({"rules": REFUND["rules"] + [payout]}))
-    calls = [("stripe.refund", 1, "allow"), ("stripe.refund", 501, "require_approval"), ("stripe.payout", 1, "deny")]
-    tests = [{"name": f"{tool} {amount}", "call": {"tool": tool, "arguments": {"amount": amount}}, "expect": verdict} for tool, amount, verdict in calls]
-    tools = [{"id": name, "risk": "low", "input_schema": {"type": "object", "properties": {"amount": {}}}} for name in ("stripe.refund", "stripe.payout")]
-    file = here / "refunds.test.json"
-    file.write_text(json.dumps({"tools": tools, "tests": tests}))
-    whole, _ = run(["test", file, "--coverage", "--fail-uncovered"], here, exit=0)
-    equal(whole["coverage"]["tool_percent"], 100, "percent of tools")
-    tools += [{"id": name, "risk": "low", "input_schema": {"type": "object"}} for name in ("bank.pay", "bank.close")]
-    file.write_text(json.dumps({"tools": tools, "tests": tests}))
-    half, _ = run(["test", file, "--coverage", "--fail-uncovered"], here, exit=4)
-    equal(half["coverage"]["tool_percent"], 50, "percent of tools")
-    check("bank.pay" in json.dumps(half["coverage"]["tools"]), "the tool is not named")
-
-
-@test("VET-25: coverage by rule and branch, and gaps: variants of a case that would get a milder answer")
-def gaps():
-    here = folder("row-vet-25")
-    leaky = {"rules": [{"rule_id": "by-words", "match": {"tools": ["mail.send"]}, "when": "to ends_with \"@example.org\"", "effect": "deny"}]}
-    (here / "mail.json").write_text(json.dumps(leaky))
-    tests = [{"name": "outside", "call": {"tool": "mail.send", "arguments": {"to": "x@example.org"}}, "expect": "deny"}]
-    tools = [{"id": "mail.send", "risk": "low", "input_schema": {"type": "object", "properties": {"to": {}}}}]
-    (here / "mail.test.json").write_text(json.dumps({"tools": tools, "tests": tests}))
-    data, _ = run(["test", "mail.test.json", "--coverage", "--gaps"], here, exit=0)
-    check(data["gaps"], f"capitals in the domain get by, and no gap is shown: {shown(data)}")
-    rule = data["coverage"]["rules"][0]
-    equal((rule["rule"], rule["matched"], rule["unmatched"]), ("by-words", True, False), "the rule's coverage")
-
-
-@test("VET-26: a changed policy is tried on the recorded calls before it binds")
-def replayed():
-    suite = Suite(ROOT / "corpus/rows/vet-04.test.json")
-    with Staged(suite) as staged:
-        token = staged.tokens[staged.agent({"agent": "billing_agent"})]
-        for amount in (50, 150, 250, 600):
-            staged.gate.invoke(token, "stripe.refund", {"charge": "ch_1", "amount": amount})
-        text = next(iter(suite.policies().values())).replace("amount > 500", "amount > 100")
-        (staged.gate.home / "candidate").mkdir()
-        (staged.gate.home / "candidate/vet-04.json").write_text(text)
-        data = staged.gate.cli("policy", "backtest", staged.gate.home / "candidate")
-        cells = {(cell["present"], cell["candidate"]): cell["calls"] for cell in data["matrix"]}
-        equal(cells.get(("allow", "require_approval")), 2, f"the calls of 150 and 250 in {shown(data)}")
-        equal((data["calls"], data["changed"]), (4, 2), "calls, and those that change")
-        equal(sum(calls for (before, after), calls in cells.items() if before == after), 2, "calls that do not change")

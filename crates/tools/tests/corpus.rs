@@ -174,7 +174,7 @@ fn every_row_has_its_cases() {
     let found: BTreeSet<String> = files.iter().map(stem).collect();
     let wanted: BTreeSet<String> = DECIDED.iter().map(|row| (*row).to_owned()).collect();
     assert_eq!(found, wanted);
-    let scenario = text(&root().join("tests/e2e/policy_corpus.py"));
+    let scenario = text(&root().join("tests/e2e/policy_commands.py"));
     for row in COMMANDS {
         assert!(scenario.contains(row), "{row} has no test from outside");
     }
