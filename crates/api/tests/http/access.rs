@@ -132,6 +132,7 @@ fn needs(things: &Things) -> Vec<(Method, &'static str, Permission, Value)> {
     let trial = json!({"agent": "billing_agent", "tool": "desk.lookup"});
     let finding = json!({"finding": "landed", "reason": "seen"});
     let document = json!({"documents": []});
+    let trying = json!({"documents": [{"name": "refunds", "text": crate::world::POLICY}]});
     let user = json!({"id": "new@acme.com", "role": "viewer"});
     vec![
         (get.clone(), "/v1/invocations", View, none.clone()),
@@ -242,6 +243,11 @@ fn needs(things: &Things) -> Vec<(Method, &'static str, Permission, Value)> {
         ),
         (get.clone(), "/v1/policies", View, none.clone()),
         (post.clone(), "/v1/policies/check", View, document),
+        (post.clone(), "/v1/policies/test", View, trying.clone()),
+        (post.clone(), "/v1/policies/lint", View, trying.clone()),
+        (post.clone(), "/v1/policies/backtest", View, trying),
+        (get.clone(), "/v1/policies/monitor", View, none.clone()),
+        (get.clone(), "/v1/policies/calls", View, none.clone()),
         (get.clone(), "/v1/policies/{name}", View, none.clone()),
         (put.clone(), "/v1/policies/{name}", WritePolicy, text),
         (put, "/v1/policies/{name}", ActivatePolicy, live),
