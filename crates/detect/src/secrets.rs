@@ -6,6 +6,7 @@ pub(crate) mod assignments;
 mod checksum;
 pub(crate) mod filler;
 pub(crate) mod formats;
+pub(crate) mod names;
 pub(crate) mod places;
 pub(crate) mod runs;
 

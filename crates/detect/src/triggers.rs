@@ -9,8 +9,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 
 use crate::internal::{WORDINGS, Wording};
 use crate::phi::FHIR;
-use crate::secrets::assignments::{KEY_WORDS, SERVICES, Strength};
 use crate::secrets::formats;
+use crate::secrets::names::{KEY_WORDS, SERVICES, Strength};
 use crate::secrets::places::{PLACES, Place};
 use crate::signals::PHRASES;
 use crate::words::{WORDS, Word};
