@@ -162,11 +162,14 @@ impl<'c> Past<'c> {
 
     /// Where the value was seen: over a list or an object, where each of its leaves was.
     pub fn origins(&self, value: &Value) -> Option<BTreeSet<&'static str>> {
-        let seen = self.call.pointer("/history/seen")?;
+        if !self.is_known() {
+            return None;
+        }
         let found = match value {
             Value::Array(items) => self.union(items.iter())?,
             Value::Object(members) => self.union(members.values())?,
             leaf => {
+                let seen = self.call.pointer("/history/seen")?;
                 let stands = |origin: &&str| {
                     let values = seen.get(*origin).and_then(Value::as_array);
                     values.is_some_and(|values| values.contains(leaf))
