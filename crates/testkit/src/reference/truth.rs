@@ -189,6 +189,7 @@ impl Sight<'_> {
                 (_, None) => Found::Unknown,
             },
             "rate" | "sum" | "has_read" => self.counted(function, parts),
+            "source" => self.source(first),
             _ => match self.term(first) {
                 Found::Is(known) => found(self.one(function, &known)),
                 other => other,
@@ -209,6 +210,23 @@ impl Sight<'_> {
         }
     }
 
+    /// Where the value was seen; what a descriptor maps was seen where its parts were.
+    fn source(&self, of: &Term) -> Found {
+        let origins = |found: Found| match found {
+            Found::Is(known) => {
+                found_texts(json_of(&known).and_then(|json| self.past().origins(&json)))
+            }
+            other => other,
+        };
+        match of {
+            Term::Name(name) => match self.mapping(name).as_ref().and_then(term_of) {
+                Some(Term::Join(part, ..)) => origins(self.term(part)),
+                _ => origins(self.term(of)),
+            },
+            _ => origins(self.term(of)),
+        }
+    }
+
     /// The functions of one value.
     fn one(&self, function: &str, of: &Val) -> Option<Val> {
         match (function, of) {
@@ -219,10 +237,6 @@ impl Sight<'_> {
             ("domain", Val::Text(text)) => domain(text).map(Val::Text),
             ("number", Val::Text(text)) => Number::plain(text).map(Val::Number),
             ("number", Val::Number(number)) => Some(Val::Number(*number)),
-            ("source", of) => {
-                let origins = self.past().origins(&json_of(of)?)?;
-                Some(Val::Texts(origins.into_iter().map(str::to_owned).collect()))
-            }
             _ => None,
         }
     }
@@ -263,6 +277,10 @@ impl Sight<'_> {
 
 fn found(value: Option<Val>) -> Found {
     value.map_or(Found::Unknown, Found::Is)
+}
+
+fn found_texts(texts: Option<BTreeSet<&'static str>>) -> Found {
+    found(texts.map(|texts| Val::Texts(texts.into_iter().map(str::to_owned).collect())))
 }
 
 fn length(len: usize) -> Val {
