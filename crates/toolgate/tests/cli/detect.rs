@@ -54,7 +54,10 @@ fn every_line_is_a_text_of_its_own() {
         "clean\nmail ana@acme.com\n",
     )
     .ended(0);
-    assert_eq!(said.out, "line 2: PII EMAIL in text, bytes 5 to 17, 95 % sure\n");
+    assert_eq!(
+        said.out,
+        "line 2: PII EMAIL in text, bytes 5 to 17, 95 % sure\n"
+    );
 }
 
 #[test]
@@ -62,7 +65,10 @@ fn the_table_of_the_configuration_counts() {
     let table = "[detect]\nallow_domains = [\"acme.com\"]\n[[detect.pattern]]\nname = \"DEAL\"\nclass = \"INTERNAL\"\nregex = 'D-\\d+'\n";
     let home = directory(&[("toolgate.toml", table)]);
     let said = run_with(home.path(), &["detect"], "ana@acme.com on D-17").ended(0);
-    assert_eq!(said.out, "INTERNAL DEAL in text, bytes 16 to 20, 80 % sure\n");
+    assert_eq!(
+        said.out,
+        "INTERNAL DEAL in text, bytes 16 to 20, 80 % sure\n"
+    );
     let home = directory(&[("toolgate.toml", "[detect]\ndisabled = [\"EMIAL\"]\n")]);
     let said = run_with(home.path(), &["detect"], "x").ended(3);
     assert!(
