@@ -10,11 +10,11 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use toolgate_model::{
     ApprovalTerms, Call, Code, Decision, Denial, Descriptor, Duration, Effect, Filling, Identity,
     Obligation, Reach, Resource, Timestamp, Verdict, json,
 };
-use serde_json::Value;
 use toolgate_policy::{Budget, Facts, History, Ruling, Sanitize};
 
 use crate::configuration::Configuration;
@@ -294,7 +294,9 @@ fn owed(
 /// Step 2, before anything else is said about the tool: what people agreed to is what is there.
 fn unchanged(configuration: &Configuration, call: &Call) -> Result<(), Denial> {
     // What a normaliser recognised comes from no source that could change it.
-    let held = configuration.held(&call.tool).filter(|_| call.recognised.is_none());
+    let held = configuration
+        .held(&call.tool)
+        .filter(|_| call.recognised.is_none());
     held.map_or(Ok(()), |hold| Err(hold.denial(&call.tool)))
 }
 

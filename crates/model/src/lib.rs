@@ -40,8 +40,8 @@ pub use glob::Glob;
 pub use grant::{Coverage, Grant, Profile, Reach, Scope};
 pub use http::{HttpRequest, Recognition};
 pub use id::{
-    AgentId, ApprovalId, Epoch, IdError, IncidentId, InvocationId, KeyId, PolicyVersion, RecordId, TenantId,
-    entropy_id,
+    AgentId, ApprovalId, Epoch, IdError, IncidentId, InvocationId, KeyId, PolicyVersion, RecordId,
+    TenantId, entropy_id,
 };
 pub use identity::{Agent, Credential, Identity, Operator, Permission, Role};
 pub use plain::{is_normal, resolves_to_itself};

@@ -342,9 +342,7 @@ fn problem(status: u16, body: &Value) -> Fault {
         diagnostics,
         ..Findings::default()
     };
-    let fault = match exit {
-        exit => Fault::new(exit, message).with_findings(|_| findings),
-    };
+    let fault = Fault::new(exit, message).with_findings(|_| findings);
     let fault = match body.get("help").and_then(Value::as_str) {
         Some(help) => fault.help(help),
         None => fault,

@@ -238,7 +238,10 @@ impl Reading<'_, '_> {
         settings.detector = self.detector(root);
         let own = |source: &Source| Some((source.name.clone(), source.tool_changes?));
         settings.source_changes = config.sources.iter().filter_map(own).collect();
-        let channels = config.endpoints.iter().map(|endpoint| endpoint.name.clone());
+        let channels = config
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.name.clone());
         settings.channels = channels.collect();
         self.store(root);
         let help = "put a TLS proxy in front, and name its host in `hosts`";

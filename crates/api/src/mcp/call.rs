@@ -195,9 +195,7 @@ impl Target {
     pub(super) fn of(face: &Face, identity: &Identity, name: &str) -> Result<Self, RpcError> {
         let (configuration, now) = (face.api.driver.configuration(), face.api.driver.now());
         Ok(match named(&configuration, face.options.presence, name) {
-            Some(tool) if known(&configuration, identity, tool, now) => {
-                Self::Known(tool.clone())
-            }
+            Some(tool) if known(&configuration, identity, tool, now) => Self::Known(tool.clone()),
             Some(tool) => Self::Hidden(tool.id.clone()),
             None => {
                 let id = unknown_id(&configuration, name);

@@ -11,7 +11,8 @@ use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{self, BoxFuture, Clock, Entropy, Tasks, Tools, Unavailable};
 use toolgate_model::{
     Backoff, Catalogue, Denial, Descriptor, Duration, Effect, EffectCheck, EffectLook, HttpRequest,
-    Lifecycle, Probe, Recognition, ResourceTemplate, Risk, RiskScore, SourceHealth, SourceStatus, Template, Timestamp, Verb,
+    Lifecycle, Probe, Recognition, ResourceTemplate, Risk, RiskScore, SourceHealth, SourceStatus,
+    Template, Timestamp, Verb,
 };
 
 /// A clock that stands still until it is moved.

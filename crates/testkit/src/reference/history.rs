@@ -165,9 +165,10 @@ impl<'c> Past<'c> {
         if !self.is_known() {
             return None;
         }
-        let found = match value {
-            Value::Array(items) => self.union(items.iter())?,
-            Value::Object(members) => self.union(members.values())?,
+        let found: BTreeSet<_> = match value {
+            // Without a leaf there is no origin either.
+            Value::Array(items) => return self.union(items.iter()),
+            Value::Object(members) => return self.union(members.values()),
             leaf => {
                 let seen = self.call.pointer("/history/seen")?;
                 let stands = |origin: &&str| {

@@ -151,7 +151,7 @@ fn judged<'d>(stem: &str, document: &'d Value, sight: &Sight<'_>, result: bool) 
 fn holds(rule: &Value, sight: &Sight<'_>) -> Truth {
     let expression = |key: &str| {
         let text = rule.get(key)?.as_str()?;
-        Some(parse(text).map_or(None, |expr| sight.truth(&expr, false)))
+        Some(parse(text).and_then(|expr| sight.truth(&expr, false)))
     };
     let keys = |key: &str, judge: fn(&str, &Value, &Sight<'_>) -> Truth| {
         let keys = rule

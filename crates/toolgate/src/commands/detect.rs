@@ -82,12 +82,12 @@ impl Detect {
         })?;
         let mut answer = report(&scan);
         if let Some(line) = line {
-            answer["line"] = json!(line);
+            put(&mut answer, "line", json!(line));
         }
         if self.redact {
             let (clean, replaced) = redact(&value, &scan.findings, &scan.classes());
-            answer["redacted"] = clean.clone();
-            answer["replaced"] = json!(replaced);
+            put(&mut answer, "redacted", clean.clone());
+            put(&mut answer, "replaced", json!(replaced));
             return output(shell, &answer, line, || written(&clean));
         }
         let quiet = scan.findings.is_empty() && scan.signals.is_empty();
@@ -129,6 +129,13 @@ fn written(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => pretty(other),
+    }
+}
+
+/// Adds a member to an object.
+fn put(object: &mut Value, key: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(key.to_owned(), value);
     }
 }
 
