@@ -5,6 +5,7 @@
 //! rules that look alike and do matter.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a set that does not load is a failure"

@@ -1,5 +1,7 @@
 //! One agent, one credential, one tool and one policy, to be changed by each test.
 
+#![allow(dead_code, reason = "each test uses its own part of the world")]
+
 use std::sync::Arc;
 
 use serde_json::json;
