@@ -217,13 +217,27 @@ fn tests_look_down_too_and_at_the_test_kit() {
 }
 
 #[test]
-fn the_test_kit_knows_only_the_nouns() {
+fn the_test_kit_knows_the_nouns_and_what_it_is_held_against() {
     let known = house::ours(house::dependencies("testkit", "dependencies"));
     assert_eq!(
         known,
-        ["model"],
+        ["detect", "model", "policy"],
         "a partner that knows the gate proves nothing about it"
     );
+    // The second evaluator is compared with the first, so it must owe it nothing.
+    for file in house::sources("testkit") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let compares = file.components().any(|part| {
+            part.as_os_str()
+                .to_string_lossy()
+                .starts_with("differential")
+        });
+        assert!(
+            compares || !(text.contains("toolgate_policy") || text.contains("toolgate_detect")),
+            "{} knows what it is to be held against",
+            file.display()
+        );
+    }
 }
 
 #[test]

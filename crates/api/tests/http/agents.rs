@@ -27,6 +27,7 @@ async fn an_agent_is_added_with_nothing_and_then_reaches_what_is_listed() {
           },
           "runtime": null,
           "project": null,
+          "trusted_host": false,
           "suspended": false,
           "created_at": "2026-06-16T15:14:22.000Z"
         }

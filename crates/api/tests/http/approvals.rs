@@ -91,7 +91,7 @@ async fn an_approver_sees_the_snapshot_itself_and_the_agents_words_apart() {
             "approvers": [],
             "quorum": 1,
             "expires_at": "2026-06-17T15:14:22.000Z",
-            "salt": "22010203040506072a090a0b0c0d0e0f"
+            "salt": "23010203040506072b090a0b0c0d0e0f"
           },
           "terms": {
             "approvers": [],

@@ -54,6 +54,14 @@ async fn an_allowed_call_runs_and_its_answer_is_in_the_envelope() {
                 "sanitized": [],
                 "evaluated_at": "2026-06-16T15:14:22.000Z"
               },
+              "inspection": {
+                "data_class": [],
+                "signals": [],
+                "external": true,
+                "rules": [],
+                "sanitized": [],
+                "withheld": null
+              },
               "status": "succeeded",
               "replayed": false,
               "duplicate_of": null,
@@ -125,6 +133,7 @@ async fn a_call_that_needs_approval_is_pending() {
                 "sanitized": [],
                 "evaluated_at": "2026-06-16T15:14:22.000Z"
               },
+              "inspection": null,
               "status": "pending_approval",
               "replayed": false,
               "duplicate_of": null,
