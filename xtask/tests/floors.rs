@@ -233,7 +233,7 @@ fn the_test_kit_knows_the_nouns_and_what_it_is_held_against() {
                 .starts_with("differential")
         });
         assert!(
-            compares || !(text.contains("toolgate_policy") || text.contains("toolgate_detect")),
+            compares || !text.contains("toolgate_policy"),
             "{} knows what it is to be held against",
             file.display()
         );
