@@ -250,8 +250,11 @@ POLICIES = {
     "an unknown function": ('{"rules": [{"when": "exist(args.a)", "effect": "deny"}]}', "exists"),
     "an unknown argument of a known tool": ('{"rules": [{"match": {"tools": ["web.refund"]}, "when": "amont > 5", "effect": "deny"}]}', "amount"),
     "an unknown mode": ('{"mode": "montor", "rules": []}', "monitor"),
-    "an effect that is not available yet": ('{"rules": [{"when": "true", "effect": "limit", "limit": 5, "per": "1h"}]}', "not available yet"),
-    "a condition that is not available yet": ('{"rules": [{"condition": {"volume_burst": true}, "effect": "deny"}]}', "not available yet"),
+    "what is not available yet": ('{"rules": [], "invariants": ["every refund above 500 needs approval"]}', "not available yet"),
+    "a limit without its window": ('{"rules": [{"when": "true", "effect": "limit", "limit": 5}]}', "per"),
+    "an approval of what has happened": ('{"rules": [{"when": "true", "on": "result", "effect": "require_approval"}]}', "result"),
+    "a data class that is none": ('{"rules": [{"condition": {"has_data_class": ["PIII"]}, "effect": "deny"}]}', "PII"),
+    "a window beyond what is remembered": ('{"rules": [{"when": "rate(agent, 90d) > 3", "effect": "deny"}]}', None),
     "an expression that is too deep": ('{"rules": [{"when": "' + "(" * 5000 + "true" + ")" * 5000 + '", "effect": "deny"}]}', None),
 }
 
