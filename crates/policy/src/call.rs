@@ -18,7 +18,7 @@ use crate::facts::{self, Attribute, Reading, Source};
 use crate::input::Facts;
 use crate::meter::Meter;
 use crate::needles::{Found, NeedleId, Needles, text_bytes};
-use crate::path::{self, Path, Step};
+use crate::path::{self, Step};
 use crate::ruling::{Budget, Fault};
 use crate::schema::{Admission, Shape};
 use crate::signals::ToolSignals;
@@ -39,12 +39,7 @@ pub(crate) struct Call<'s, 'c> {
     scan: Option<Scanned>,
     unknown: Vec<String>,
     locals: Vec<Local<'c>>,
-    arguments: Vec<(&'c str, Got<'c>)>,
 }
-
-/// Arguments that are kept while a call is decided.
-// LIMIT: sixteen, more than the rules about one tool ask for; the list is walked.
-const ARGUMENTS_KEPT_MAX: usize = 16;
 
 /// What the set holds for all calls.
 #[derive(Clone, Copy)]
@@ -87,7 +82,6 @@ impl<'s, 'c> Call<'s, 'c> {
             scan: None,
             unknown: Vec::new(),
             locals,
-            arguments: Vec::new(),
         }
     }
 
@@ -111,20 +105,6 @@ impl<'s, 'c> Call<'s, 'c> {
             // strict.
             Source::Mapped | Source::Body | Source::External | Source::Result => Got::Unknown,
         })
-    }
-
-    /// The argument that a path leads to, looked up and read once a call: many rules about one tool
-    /// ask for the same few.
-    pub(crate) fn argument_at<'t: 'c>(&mut self, path: &'t Path) -> Got<'c> {
-        let known = self.arguments.iter().find(|(text, _)| *text == path.text);
-        if let Some((_, got)) = known {
-            return got.clone();
-        }
-        let got = self.argument(&path.steps);
-        if self.arguments.len() < ARGUMENTS_KEPT_MAX {
-            self.arguments.push((&path.text, got.clone()));
-        }
-        got
     }
 
     /// The argument at the end of `steps`.

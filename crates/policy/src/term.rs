@@ -172,7 +172,7 @@ impl Term {
         let got = match self {
             Self::Literal(literal) => return Ok(Got::Value(literal.datum())),
             Self::Attribute(attribute) => call.attribute(attribute)?,
-            Self::Argument(path) => call.argument_at(path),
+            Self::Argument(path) => call.argument(&path.steps),
             Self::Entity(path) => call.entity(&path.steps),
             Self::Result(path) => call.result(&path.steps),
             Self::Mapped { path, place, .. } => match self.origin(path, call) {
