@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use toolgate_execution::{
     Answer, Failure, Input, Invocation, Loss, LossCause, Plan, Refusal, State, Transition,
 };
+use toolgate_gate::peer::{PEER_WAIT_MAX, Peer};
 use toolgate_gate::permit::{Permit, Travel};
 use toolgate_gate::port::{self, BoxFuture, CommitError, ProgressSink};
 use toolgate_gate::{Thawed, revalidate};
@@ -32,6 +33,8 @@ pub struct Watch {
     pub progress: Option<ProgressSink>,
     /// Resolves when the caller gives up.
     pub cancelled: BoxFuture<'static, ()>,
+    /// The client behind the call, where its server may talk with it.
+    pub peer: Option<Arc<dyn Peer>>,
 }
 
 impl Default for Watch {
@@ -40,6 +43,7 @@ impl Default for Watch {
             wait: Duration::default(),
             progress: None,
             cancelled: Box::pin(std::future::pending()),
+            peer: None,
         }
     }
 }
@@ -108,6 +112,7 @@ impl Driver {
                 meta: admitted.proposal.meta.clone(),
                 progress: watch.progress.clone(),
                 cancelled: Box::pin(cancelled.clone()),
+                peer: watch.peer.clone(),
             };
             let answer = self.attempt(&admitted, permit, travel).await;
             match self.conclude(&admitted, answer, &mut evidence).await {
@@ -119,7 +124,8 @@ impl Driver {
 
     /// Sends one attempt, once, and waits no longer than its timeout.
     async fn attempt(&self, admitted: &Invocation, permit: Permit, travel: Travel) -> port::Answer {
-        let deadline = self.now().plus(travel.timeout).plus(TIMEOUT_GRACE);
+        let patience = patience(travel.timeout, travel.peer.is_some());
+        let deadline = self.now().plus(patience).plus(TIMEOUT_GRACE);
         let arguments = admitted.proposal.arguments.clone();
         let dispatch = match permit.dispatch(self.now(), arguments, travel) {
             Ok(dispatch) => dispatch,
@@ -129,6 +135,7 @@ impl Driver {
                 return port::Answer::Refused {
                     code: Code::UpstreamUnavailable,
                     message,
+                    error: None,
                 };
             }
         };
@@ -154,6 +161,7 @@ impl Driver {
         let answer = port::Answer::Refused {
             code: Code::UpstreamUnavailable,
             message: "the call was not sent: its admission was not confirmed in time".to_owned(),
+            error: None,
         };
         match self.conclude(&found, answer, &mut evidence).await {
             Concluded::Ended(ended) => Outcome::of(ended, evidence),
@@ -177,9 +185,18 @@ impl Driver {
                 },
                 None,
             ),
-            port::Answer::Refused { code, message } => {
+            port::Answer::Refused {
+                code,
+                message,
+                error,
+            } => {
+                let error = error.map(|error| error.get().to_owned());
                 let answer = Answer::Failure {
-                    failure: Failure { code, message },
+                    failure: Failure {
+                        code,
+                        message,
+                        error,
+                    },
                     result: None,
                 };
                 (Input::Answer { attempt, answer }, None)
@@ -285,6 +302,18 @@ impl Driver {
     }
 }
 
+/// How long an attempt may take: longer where its server may ask its client things meanwhile.
+/// Whoever asks keeps the timeout itself; this is for a port that does not keep its word.
+pub(crate) fn patience(timeout: Duration, has_peer: bool) -> Duration {
+    let beyond = if has_peer {
+        PEER_WAIT_MAX.as_millis()
+    } else {
+        0
+    };
+    let millis = timeout.as_millis().saturating_add(beyond);
+    Duration::from_millis(u32::try_from(millis).unwrap_or(u32::MAX))
+}
+
 enum Concluded {
     Ended(Invocation),
     Again(Invocation, Permit),
@@ -296,6 +325,7 @@ fn definite(result: &str, failed: bool) -> Answer {
         let failure = Failure {
             code: Code::ToolError,
             message: "the tool answered with an error of its own".to_owned(),
+            error: None,
         };
         Answer::Failure {
             failure,

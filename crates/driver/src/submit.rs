@@ -25,7 +25,7 @@ use crate::history::{Decided, Reservation};
 use crate::outcome::Outcome;
 use crate::proposal::{proposal, refused};
 use crate::replay::Earlier;
-use crate::run::Watch;
+use crate::run::{Watch, patience};
 use toolgate_record::Actor;
 
 /// Time beyond the timeout that an attempt's lease lasts, to write its outcome down.
@@ -50,10 +50,19 @@ const READ_BACK_EVERY: Duration = Duration::from_millis(500);
 /// What an agent wants done with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Intent {
-    /// It is to run.
-    Run,
+    /// It is to run, and may take so much longer than its timeout.
+    Run { beyond: Duration },
     /// People are to be asked about it.
     Ask,
+}
+
+impl Intent {
+    const fn beyond(self) -> Duration {
+        match self {
+            Self::Run { beyond } => beyond,
+            Self::Ask => Duration::from_millis(0),
+        }
+    }
 }
 
 /// What one round of deciding came to.
@@ -72,7 +81,10 @@ impl Driver {
         call: Call,
         watch: Watch,
     ) -> Outcome {
-        self.take(identity, (call, Intent::Run), watch).await
+        // Its server may ask its client things meanwhile, and people take their time.
+        let beyond = patience(Duration::default(), watch.peer.is_some());
+        self.take(identity, (call, Intent::Run { beyond }), watch)
+            .await
     }
 
     /// Has people asked about a call. It runs once they approve, and not before: where the gate
@@ -177,7 +189,7 @@ impl Driver {
                 Ok(Round::done(Outcome::of(invocation, Vec::new())))
             }
             (Verdict::Allow | Verdict::Sanitize, Some(clearance)) => {
-                let taken = (invocation, reservation);
+                let taken = (invocation, reservation, intent.beyond());
                 self.admit((&identity, replaces), taken, clearance).await
             }
             (Verdict::RequireApproval, _) => {
@@ -221,12 +233,13 @@ impl Driver {
     async fn admit(
         self: &Arc<Self>,
         (identity, replaces): (&Identity, Option<InvocationId>),
-        (invocation, reservation): (Invocation, Reservation),
+        (invocation, reservation, beyond): (Invocation, Reservation, Duration),
         clearance: Clearance,
     ) -> Result<Round, Unavailable> {
         let lease_until = self
             .now()
             .plus(invocation.proposal.timeout)
+            .plus(beyond)
             .plus(LEASE_MARGIN);
         let mut transition = first(&invocation, self.now(), Input::Admit { lease_until })?;
         let with = With {

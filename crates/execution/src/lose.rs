@@ -86,6 +86,7 @@ fn again(
     let failure = Failure {
         code: Code::UpstreamUnavailable,
         message,
+        error: None,
     };
     let answer = Answer::Failure {
         failure,

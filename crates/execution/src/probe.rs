@@ -137,6 +137,7 @@ pub(crate) fn absent(
     let failure = Failure {
         code: Code::UpstreamUnavailable,
         message,
+        error: None,
     };
     let answer = Answer::Failure {
         failure,

@@ -61,6 +61,7 @@ fn resolved(
             let failure = Failure {
                 code: Code::UnknownEffect,
                 message,
+                error: None,
             };
             Ok(settled(
                 invocation,

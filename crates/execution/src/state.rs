@@ -452,6 +452,9 @@ pub struct Failure {
     pub code: Code,
     /// One sentence.
     pub message: String,
+    /// The JSON-RPC error object, as the tool's server wrote it, where that is what it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 impl State {

@@ -46,6 +46,7 @@ fn inputs(invocation: &Invocation) -> Vec<Input> {
     let failure = || Failure {
         code: Code::ToolError,
         message: "no".to_owned(),
+        error: None,
     };
     let mut all = vec![
         Input::Deny(refused()),

@@ -269,6 +269,7 @@ fn answers(books: &Books, all: &mut Vec<(Input, Books)>) {
         failure: Failure {
             code: Code::ToolError,
             message: "no".to_owned(),
+            error: None,
         },
         result: None,
     };

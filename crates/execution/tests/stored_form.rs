@@ -29,6 +29,7 @@ fn gallery() -> Vec<Invocation> {
     let failure = Failure {
         code: Code::ToolError,
         message: "no".to_owned(),
+        error: None,
     };
     let lost = Loss {
         attempt: 1,

@@ -23,6 +23,7 @@ mod look;
 mod notice;
 pub mod outbox;
 mod payload;
+pub mod peer;
 pub mod permit;
 pub mod pin;
 pub mod port;

@@ -5,12 +5,15 @@
 //! in turn comes only from a decision that allowed the call ([`crate::decide`]). None of the three
 //! can be copied, stored or sent; compile-fail tests hold that (tests/permit).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use toolgate_execution::{Invocation, State};
 use toolgate_model::{
     Digest, Duration, Epoch, InvocationId, PolicyVersion, Timestamp, ToolId, json,
 };
 
+use crate::peer::Peer;
 use crate::port::{BoxFuture, Committed, ProgressSink};
 
 /// A decision that allows exactly these arguments for this tool, made at one epoch.
@@ -105,6 +108,8 @@ pub struct Travel {
     pub progress: Option<ProgressSink>,
     /// Resolves when the caller gives up.
     pub cancelled: BoxFuture<'static, ()>,
+    /// The client behind the call, while it is there.
+    pub peer: Option<Arc<dyn Peer>>,
 }
 
 /// One attempt on its way to the tool. Only a permit makes one.
@@ -164,6 +169,11 @@ impl Dispatch {
     /// Where progress goes.
     pub const fn progress(&self) -> Option<&ProgressSink> {
         self.travel.progress.as_ref()
+    }
+
+    /// The client behind the call, while it is there.
+    pub const fn peer(&self) -> Option<&Arc<dyn Peer>> {
+        self.travel.peer.as_ref()
     }
 
     /// Waits for the caller to give up; pending for ever once taken.

@@ -77,6 +77,14 @@ pub trait Tools: Send + Sync {
     /// Makes one read-only call for the gate itself, once, within its timeout.
     fn look(&self, look: Look) -> BoxFuture<'_, Answer>;
 
+    /// Has `told` called with each `notifications/resources/updated` of this source about this
+    /// URI, its parameters as written, until what is returned is dropped. `None` where the source
+    /// cannot be followed.
+    fn follow(&self, source: &str, uri: &str, told: ResourceSink) -> Option<Following> {
+        let _ = (source, uri, told);
+        None
+    }
+
     /// What a raw HTTP request is a use of. A service that nobody knows is `http.request`.
     /// `own_domains` tell a recipient outside from one of the tenant's own.
     ///
@@ -96,6 +104,12 @@ pub trait Tools: Send + Sync {
     }
 }
 
+/// Told that a resource was updated.
+pub type ResourceSink = Arc<dyn Fn(Raw) + Send + Sync>;
+
+/// That somebody follows a resource; dropping it ends that.
+pub type Following = Box<dyn Send + Sync>;
+
 /// What became of one attempt.
 #[derive(Debug)]
 pub enum Answer {
@@ -112,6 +126,8 @@ pub enum Answer {
         code: Code,
         /// One sentence for the caller.
         message: String,
+        /// The JSON-RPC error object, as the tool's server wrote it, where that is what it said.
+        error: Option<Raw>,
     },
     /// Nobody can know.
     Lost {

@@ -19,6 +19,7 @@ mod http;
 mod id;
 mod identity;
 pub mod json;
+mod offer;
 mod plain;
 mod probe;
 mod risk;
@@ -44,6 +45,7 @@ pub use id::{
     TenantId, entropy_id,
 };
 pub use identity::{Agent, Credential, Identity, Operator, Permission, Role};
+pub use offer::{Method, Offer};
 pub use plain::{is_normal, resolves_to_itself};
 pub use probe::{
     Backoff, Checks, EffectCheck, EffectLook, EntityCheck, Filling, KeyPlace, Probe, Recovery,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 use crate::{
-    Authors, Checks, Digest, Duration, Effect, Recovery, Risk, RiskScore, Verb, json,
+    Authors, Checks, Digest, Duration, Effect, Offer, Recovery, Risk, RiskScore, Verb, json,
     resolves_to_itself,
 };
 
@@ -300,6 +300,7 @@ pub struct Catalogue {
     tools: BTreeMap<ToolId, Arc<Descriptor>>,
     by_wire_name: BTreeMap<String, ToolId>,
     faults: BTreeMap<ToolId, Vec<String>>,
+    offers: BTreeMap<String, Arc<Offer>>,
 }
 
 impl Catalogue {
@@ -327,6 +328,17 @@ impl Catalogue {
         Self { faults, ..self }
     }
 
+    /// The same tools, with what their sources offer besides.
+    #[must_use]
+    pub fn with_offers(self, offers: BTreeMap<String, Arc<Offer>>) -> Self {
+        Self { offers, ..self }
+    }
+
+    /// What sources offer besides tools, by their name.
+    pub const fn offers(&self) -> &BTreeMap<String, Arc<Offer>> {
+        &self.offers
+    }
+
     /// Why a tool that is there cannot be called; nothing where it can.
     pub fn faults(&self, id: &ToolId) -> &[String] {
         self.faults.get(id).map_or(&[], Vec::as_slice)
@@ -339,7 +351,9 @@ impl Catalogue {
             input_schema: Value::Null,
             ..tool.as_ref().clone()
         };
-        Self::new(self.iter().map(bare)).with_faults(self.faults.clone())
+        Self::new(self.iter().map(bare))
+            .with_faults(self.faults.clone())
+            .with_offers(self.offers.clone())
     }
 
     /// The tool of this name.

@@ -421,6 +421,7 @@ fn refused(message: &str) -> Answer {
     Answer::Refused {
         code: Code::UpstreamUnavailable,
         message: message.to_owned(),
+        error: None,
     }
 }
 

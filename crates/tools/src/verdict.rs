@@ -66,7 +66,11 @@ pub(crate) const fn lost(cause: LossCause, detail: String) -> Answer {
 }
 
 const fn refused(code: Code, message: String) -> Answer {
-    Answer::Refused { code, message }
+    Answer::Refused {
+        code,
+        message,
+        error: None,
+    }
 }
 
 /// The answer breaks the protocol, and the effect may have landed all the same.
@@ -148,7 +152,7 @@ mod tests {
     fn shown(answer: Answer) -> String {
         match answer {
             Answer::Answered { result, failed } => format!("answered failed={failed} {result}"),
-            Answer::Refused { code, message } => format!("refused {code}: {message}"),
+            Answer::Refused { code, message, .. } => format!("refused {code}: {message}"),
             Answer::Lost { cause, detail } => format!("lost {cause:?}: {detail}"),
         }
     }

@@ -65,6 +65,7 @@ pub(super) async fn call(
         wait: Duration::default(),
         progress: progress.sink(),
         cancelled: Box::pin(asked.cancelled.clone().cancelled_owned()),
+        peer: None,
     };
     let outcome = face.api.driver.submit(&asked.identity, call, watch).await;
     if target.is_unknown(&outcome) {

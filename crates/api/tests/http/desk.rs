@@ -125,6 +125,7 @@ impl Tools for Desk {
                 "away" => port::Answer::Refused {
                     code: toolgate_model::Code::UpstreamUnavailable,
                     message: "`desk` does not answer".to_owned(),
+                    error: None,
                 },
                 "lose" | "misplace" => port::Answer::Lost {
                     cause: LossCause::Disconnected,
@@ -160,6 +161,7 @@ impl Tools for Desk {
             None => port::Answer::Refused {
                 code: toolgate_model::Code::UpstreamUnavailable,
                 message: "`desk` does not answer".to_owned(),
+                error: None,
             },
         };
         Box::pin(std::future::ready(answer))

@@ -52,6 +52,7 @@ impl Tools for Desk {
                 "away" => port::Answer::Refused {
                     code: Code::UpstreamUnavailable,
                     message: "the server of `desk` is not running".to_owned(),
+                    error: None,
                 },
                 "lose" => lost(LossCause::Disconnected),
                 "slow" => self.slow(&mut dispatch).await,
@@ -64,6 +65,7 @@ impl Tools for Desk {
         Box::pin(std::future::ready(port::Answer::Refused {
             code: Code::UpstreamUnavailable,
             message: "nothing to look at".to_owned(),
+            error: None,
         }))
     }
 }

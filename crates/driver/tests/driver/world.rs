@@ -122,6 +122,7 @@ impl Act {
             Act::Refuse => Answer::Refused {
                 code: toolgate_model::Code::UpstreamUnavailable,
                 message: "not running".to_owned(),
+                error: None,
             },
             Act::Lose(cause) => Answer::Lost {
                 cause,

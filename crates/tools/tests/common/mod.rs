@@ -185,6 +185,7 @@ pub(crate) fn travel() -> Travel {
         meta: Map::new(),
         progress: None,
         cancelled: Box::pin(std::future::pending()),
+        peer: None,
     }
 }
 
@@ -204,7 +205,7 @@ pub(crate) fn travel_with_progress() -> (Travel, mpsc::UnboundedReceiver<Value>)
 pub(crate) fn shown(answer: &Answer) -> String {
     match answer {
         Answer::Answered { result, failed } => format!("answered failed={failed} {result}"),
-        Answer::Refused { code, message } => format!("refused {code}: {message}"),
+        Answer::Refused { code, message, .. } => format!("refused {code}: {message}"),
         Answer::Lost { cause, detail } => format!("lost {cause:?}: {detail}"),
     }
 }
