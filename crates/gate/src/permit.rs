@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use toolgate_execution::{Invocation, State};
 use toolgate_model::{
-    Digest, Duration, Epoch, InvocationId, PolicyVersion, Timestamp, ToolId, json,
+    AgentId, Digest, Duration, Epoch, InvocationId, PolicyVersion, TenantId, Timestamp, ToolId,
+    json,
 };
 
 use crate::peer::Peer;
@@ -31,6 +32,8 @@ pub struct Clearance {
 #[derive(Debug)]
 pub struct Permit {
     invocation: InvocationId,
+    tenant: TenantId,
+    agent: AgentId,
     attempt: u32,
     tool: ToolId,
     arguments: Digest,
@@ -65,6 +68,8 @@ impl Clearance {
         }
         Ok(Permit {
             invocation: admitted.id.clone(),
+            tenant: admitted.proposal.tenant.clone(),
+            agent: admitted.proposal.agent.clone(),
             attempt: attempt.number,
             tool: self.tool,
             arguments,
@@ -124,6 +129,11 @@ impl Dispatch {
     /// The invocation.
     pub const fn invocation(&self) -> &InvocationId {
         &self.permit.invocation
+    }
+
+    /// Whose call it is: what one principal's conversation with a server holds is nobody else's.
+    pub const fn principal(&self) -> (&TenantId, &AgentId) {
+        (&self.permit.tenant, &self.permit.agent)
     }
 
     /// The number of the attempt.
