@@ -14,6 +14,7 @@ mod evidence;
 mod history;
 mod incidents;
 mod integrity;
+mod peer;
 mod sanitize;
 mod stood_still;
 mod thaw;

@@ -100,6 +100,8 @@ pub(crate) enum Act {
     Return(Value),
     Fail(Value),
     Refuse,
+    /// Refuses with an error of the protocol, as written.
+    Object(&'static str),
     Lose(toolgate_execution::LossCause),
     Hang,
     /// Answers once the tools are released.
@@ -123,6 +125,11 @@ impl Act {
                 code: toolgate_model::Code::UpstreamUnavailable,
                 message: "not running".to_owned(),
                 error: None,
+            },
+            Act::Object(error) => Answer::Refused {
+                code: toolgate_model::Code::ToolError,
+                message: "it objects".to_owned(),
+                error: Some(serde_json::from_str(error).unwrap()),
             },
             Act::Lose(cause) => Answer::Lost {
                 cause,
