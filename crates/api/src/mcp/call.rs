@@ -53,12 +53,37 @@ pub(super) async fn call(
     progress: &Progress,
 ) -> Result<String, RpcError> {
     let wanted = Wanted::read(&asked.request.params)?;
-    let _ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
     if let Some(tool) = own::find(face.options.presence, &wanted.name) {
+        let _ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
         return tool.run(face, asked, wanted.arguments, progress).await;
     }
     let target = Target::of(face, &asked.identity, &wanted.name)?;
-    let mut call = Call::new(target.id(), wanted.arguments);
+    let call = Call::new(target.id(), wanted.arguments);
+    match carry(face, asked, call, progress).await? {
+        Carried::Said(result) => Ok(result),
+        Carried::Ended(outcome) if target.is_unknown(&outcome) => {
+            Err(unknown_tool(&wanted.name, &outcome.invocation.id))
+        }
+        Carried::Ended(outcome) => Ok(renderer(face, asked).result(&outcome)),
+    }
+}
+
+/// What became of a call on its way through the gate.
+pub(super) enum Carried {
+    /// The whole answer, as JSON text: the handle of a task.
+    Said(String),
+    /// How it ended, or stands when its caller was held long enough.
+    Ended(Outcome),
+}
+
+/// Takes a call through the gate, for every method that is one.
+pub(super) async fn carry(
+    face: &Face,
+    asked: &Asked,
+    mut call: Call,
+    progress: &Progress,
+) -> Result<Carried, RpcError> {
+    let _ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
     let given = asked.request.params.get("_meta");
     meta::fill(&mut call, given, asked.idempotency_key.clone())?;
     let watch = Watch {
@@ -68,15 +93,13 @@ pub(super) async fn call(
         peer: None,
     };
     let outcome = face.api.driver.submit(&asked.identity, call, watch).await;
-    if target.is_unknown(&outcome) {
-        return Err(unknown_tool(&wanted.name, &outcome.invocation.id));
-    }
-    if let Some(task) = tasks::handle(asked, &outcome) {
-        return Ok(task);
+    let may_be_task = asked.request.method == "tools/call";
+    if let Some(task) = tasks::handle(asked, &outcome).filter(|_| may_be_task) {
+        return Ok(Carried::Said(task));
     }
     let patience = Patience::OfCall(face.options.hold);
     let outcome = settle(face, asked, (outcome, patience), progress).await;
-    Ok(renderer(face, asked).result(&outcome))
+    Ok(Carried::Ended(outcome))
 }
 
 /// Renders outcomes for the one who asked.
