@@ -537,10 +537,38 @@ pub fn known(
     tool: &Arc<Descriptor>,
     now: Timestamp,
 ) -> bool {
-    let call = Call::new(tool.id.clone(), serde_json::json!({}));
+    let nothing = Value::Object(serde_json::Map::new());
+    opens(configuration, identity, (tool, nothing), now)
+}
+
+/// Whether this identity may be shown what these arguments of the tool lead to, such as a resource
+/// of its server: the tool is callable, and some call with them could be reached.
+pub fn reaches(
+    configuration: &Configuration,
+    identity: &Identity,
+    (tool, arguments): (&Arc<Descriptor>, Value),
+    now: Timestamp,
+) -> bool {
+    tool.lifecycle.is_callable()
+        && configuration.held(&tool.id).is_none()
+        && opens(configuration, identity, (tool, arguments), now)
+}
+
+fn opens(
+    configuration: &Configuration,
+    identity: &Identity,
+    (tool, arguments): (&Arc<Descriptor>, Value),
+    now: Timestamp,
+) -> bool {
+    let named = arguments.as_object().is_some_and(|all| !all.is_empty());
+    let call = Call::new(tool.id.clone(), arguments);
     let judged = prepare(configuration, identity, &call, now);
     let facts = facts(identity, &call, &judged, now);
-    let reach = needed(&call, &judged, tool);
+    let mut reach = needed(&call, &judged, tool);
+    if named && tool.resource.is_some() {
+        // Arguments that name no resource that a grant could name reach what any grant reaches.
+        reach.resource.get_or_insert(("", false));
+    }
     reach::visible(configuration, identity, &facts, (tool, &reach))
 }
 

@@ -37,7 +37,7 @@ mod thaw;
 pub use authenticate::{Caller, authenticate};
 pub use can::{Possibility, agent_of, ask, survey, unscoped};
 pub use configuration::{Capture, Configuration, Settings};
-pub use decide::{Judged, Looks, decide, explain, known, looks, visible};
+pub use decide::{Judged, Looks, decide, explain, known, looks, reaches, visible};
 pub use evidence::{Established, Evidence, Found, Reading, landed};
 pub use inspect::{Inspected, inspect, measures, session_of, words};
 pub use live::live;

@@ -91,15 +91,9 @@ pub(crate) fn visible(
         Profile::Admin => true,
         Profile::Scoped { grants } => grants.iter().any(|grant| grant.opens(reach)),
     };
-    // A policy's grant that fits another resource, environment or workflow can still be reached by
-    // a call that names it.
     let by_policy = || {
-        let covered = |set: &PolicySet| set.grant_coverage(facts, reach).0;
-        let coverage = configuration
-            .policies
-            .as_deref()
-            .map_or(Coverage::NotNamed, covered);
-        matches!(coverage, Coverage::Covered | Coverage::Elsewhere)
+        let opens = |set: &PolicySet| set.grant_opens(facts, reach);
+        configuration.policies.as_deref().is_some_and(opens)
     };
     scoped && role(identity, tool).is_ok() && (own || by_policy())
 }

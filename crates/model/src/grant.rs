@@ -132,15 +132,17 @@ impl Grant {
 }
 
 impl Grant {
-    /// Whether some call of this tool could be covered: on some resource, and in the environment
-    /// and workflow given, where they are known already.
+    /// Whether some call of this tool could be covered: on the resource and in the environment and
+    /// workflow given, where they are known already, else on and in some.
     pub fn opens(&self, reach: &Reach<'_>) -> bool {
         let somewhere = |globs: &[Glob], value: Option<&str>| value.is_none() || fits(globs, value);
+        let on_it = reach.resource.is_none() || resource_fits(&self.resources, reach.resource);
         let named = any(&self.tools, reach.tool)
             || reach
                 .action
                 .is_some_and(|action| any(&self.actions, action));
         named
+            && on_it
             && somewhere(&self.envs, reach.env)
             && somewhere(&self.workflows, reach.workflow)
             && self.max_risk.is_none_or(|ceiling| reach.risk <= ceiling)
@@ -150,12 +152,13 @@ impl Grant {
 impl Scope {
     /// Whether some call of this tool could be allowed (see [`Grant::opens`]).
     pub fn opens(&self, reach: &Reach<'_>) -> bool {
-        let anywhere = Reach {
-            resource: None,
-            ..*reach
+        let resources = if reach.resource.is_none() {
+            Vec::new()
+        } else {
+            self.resources.clone()
         };
         let unbound = Self {
-            resources: Vec::new(),
+            resources,
             ..self.clone()
         };
         let envs = if reach.env.is_none() {
@@ -173,7 +176,7 @@ impl Scope {
             workflows,
             ..unbound
         }
-        .allows(&anywhere)
+        .allows(reach)
     }
 
     /// Whether the credential's scope allows the call.
@@ -286,6 +289,32 @@ mod tests {
         let covers = |resources: &[&str]| grant(&["stripe.*"], resources).coverage(&claimed);
         assert_eq!(covers(&["customer:*"]), Coverage::Elsewhere);
         assert_eq!(covers(&["*"]), Coverage::Covered);
+    }
+
+    #[test]
+    fn what_is_not_known_yet_closes_nothing_and_what_is_known_does() {
+        let on = |resource: Option<&'static str>| Reach {
+            resource: resource.map(|name| (name, true)),
+            env: None,
+            ..CALL
+        };
+        let (other, mine) = (Some("order:1"), Some("customer:cust_123"));
+        let grant = grant(&["stripe.*"], &["customer:*"]);
+        let opened = |resource| grant.opens(&on(resource));
+        assert_eq!(
+            [opened(None), opened(mine), opened(other)],
+            [true, true, false]
+        );
+        let scope = Scope {
+            resources: vec![Glob::new("customer:*")],
+            envs: vec![Glob::new("prod"), Glob::new("test")],
+            ..Scope::default()
+        };
+        let opened = |resource| scope.opens(&on(resource));
+        assert_eq!(
+            [opened(None), opened(mine), opened(other)],
+            [true, true, false]
+        );
     }
 
     #[test]

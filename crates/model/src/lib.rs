@@ -45,7 +45,7 @@ pub use id::{
     TenantId, entropy_id,
 };
 pub use identity::{Agent, Credential, Identity, Operator, Permission, Role};
-pub use offer::{Method, Offer};
+pub use offer::{Announced, Method, Offer};
 pub use plain::{is_normal, resolves_to_itself};
 pub use probe::{
     Backoff, Checks, EffectCheck, EffectLook, EntityCheck, Filling, KeyPlace, Probe, Recovery,

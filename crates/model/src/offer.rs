@@ -63,6 +63,19 @@ pub struct Offer {
     pub resources: Vec<Value>,
     /// Its templates of resources, each as in `resources/templates/list`.
     pub templates: Vec<Value>,
+    /// How often its server has said that a list of it changed.
+    pub announced: Announced,
+}
+
+/// How often a server has said that a list of its changed, whatever came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// Of `notifications/tools/list_changed`.
+    pub tools: u64,
+    /// Of `notifications/prompts/list_changed`.
+    pub prompts: u64,
+    /// Of `notifications/resources/list_changed`.
+    pub resources: u64,
 }
 
 #[cfg(test)]

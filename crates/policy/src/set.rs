@@ -268,6 +268,25 @@ impl PolicySet {
         (best.0, best.1.map(|policy| policy.name.clone()))
     }
 
+    /// Whether some call that agrees with these facts could be covered by a document's grant: in
+    /// another environment or workflow, where this one does not fit.
+    pub fn grant_opens(&self, facts: &Facts<'_>, reach: &Reach<'_>) -> bool {
+        let budget = Budget {
+            steps_max: limits::STEPS_MAX,
+        };
+        let mut call = Call::new(facts, self.lookups(), budget);
+        let candidates = self.grant_index.candidates(facts.tool);
+        candidates.into_iter().any(|at| {
+            let policy = usize::try_from(at)
+                .ok()
+                .and_then(|at| self.policies.get(at));
+            let granted = policy.and_then(|policy| Some((policy, policy.grant.as_ref()?)));
+            granted.is_some_and(|(policy, grant)| {
+                grant.opens(reach) && selected(&policy.selectors, &mut call) > Coverage::NotNamed
+            })
+        })
+    }
+
     /// What the rules say about the call.
     ///
     /// # Errors
