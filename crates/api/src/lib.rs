@@ -19,6 +19,7 @@ mod host;
 mod kinds;
 mod problem;
 
+mod admission;
 mod auth;
 mod body;
 mod call;
@@ -51,6 +52,7 @@ mod serve;
 
 pub mod mcp;
 
+pub use admission::Admission;
 pub use envelope::envelope;
 pub use openapi::openapi;
 pub use serve::router;

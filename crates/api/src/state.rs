@@ -6,6 +6,8 @@ use toolgate_driver::Driver;
 use toolgate_gate::outbox::Notices;
 use toolgate_gate::port::Tasks;
 
+use crate::admission::Admission;
+
 /// Bounds on what comes in (4-interfaces, 5).
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -47,4 +49,6 @@ pub struct Api {
     pub hosts: Arc<[String]>,
     /// Origins that browsers may call from, beside the gate's own.
     pub origins: Arc<[String]>,
+    /// The ways in beside the gate's own tokens.
+    pub admission: Admission,
 }

@@ -414,7 +414,7 @@ const fn to_manage(key: &Credential) -> Permission {
 }
 
 /// What the record says of a credential: never its hash.
-fn summary(key: &Credential) -> Value {
+pub(crate) fn summary(key: &Credential) -> Value {
     let at = |instant: Option<Timestamp>| instant.map(|instant| instant.to_string());
     json!({
         "id": key.id,

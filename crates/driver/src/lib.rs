@@ -28,6 +28,7 @@ mod recover;
 mod replay;
 mod run;
 mod settle;
+mod stand_in;
 mod submit;
 mod vote;
 mod wait;

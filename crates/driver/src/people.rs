@@ -54,7 +54,7 @@ impl Driver {
         }
     }
 
-    async fn record_refusal(&self, denial: &Denial, now: Timestamp) {
+    pub(crate) async fn record_refusal(&self, denial: &Denial, now: Timestamp) {
         let Some(suppressed) = self.count_refusal(now) else {
             return;
         };

@@ -11,6 +11,7 @@
 mod agent;
 mod checks;
 mod detect;
+mod mcp;
 mod notify;
 mod reader;
 mod schema;
@@ -31,6 +32,7 @@ use toolgate_model::{Diagnostic, Duration, Severity, Span, TenantId};
 use toolgate_policy::Document;
 use toolgate_tools::Overrides;
 
+pub(crate) use mcp::{Entrance, McpSettings, OwnTools};
 pub(crate) use notify::DeclaredEndpoint;
 pub(crate) use schema::{descriptor_schema, json_schema};
 pub(crate) use show::Listing;
@@ -82,35 +84,6 @@ pub(crate) struct DeclaredAgent {
     pub(crate) spec: AgentSpec,
     /// Whose it is.
     pub(crate) tenant: TenantId,
-}
-
-/// How the MCP face behaves.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct McpSettings {
-    /// How long a call that needs approval waits before it is answered as pending.
-    pub(crate) hold: Option<Duration>,
-    /// Whether the gate's own tools are listed.
-    pub(crate) own_tools: OwnTools,
-    /// Where clients connect.
-    pub(crate) entrance: Entrance,
-}
-
-/// Where MCP clients connect. A gate has one entrance, because one of them hears of changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entrance {
-    /// At `/mcp`.
-    Http,
-    /// On the standard streams of this process.
-    Streams,
-}
-
-/// Whether the gate's own tools are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OwnTools {
-    /// They are.
-    Shown,
-    /// Only the upstreams' tools are.
-    Hidden,
 }
 
 /// The configuration file as it was read.
@@ -243,6 +216,7 @@ impl Reading<'_, '_> {
             .iter()
             .map(|endpoint| endpoint.name.clone());
         settings.channels = channels.collect();
+        self.check_anonymous(&config);
         self.store(root);
         let help = "put a TLS proxy in front, and name its host in `hosts`";
         self.reader.unavailable(root, "tls", help);
@@ -348,23 +322,6 @@ impl Reading<'_, '_> {
             depth_max,
             string_bytes_max,
             wait_ms_max,
-        }
-    }
-
-    fn mcp(&mut self, root: &mut Section) -> McpSettings {
-        let mut section = self.reader.table(root, "mcp");
-        let hold = self.reader.optional(&mut section, "hold");
-        let shown: bool = self.reader.value(&mut section, "own_tools", true);
-        self.reader.finish(section);
-        let own_tools = if shown {
-            OwnTools::Shown
-        } else {
-            OwnTools::Hidden
-        };
-        McpSettings {
-            hold,
-            own_tools,
-            entrance: Entrance::Http,
         }
     }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toolgate_api::Api;
+use toolgate_api::{Admission, Api};
 use toolgate_driver::{Driver, Ports, Recovered};
 use toolgate_gate::port::{Clock, Entropy, Tasks, Tools as _};
 use toolgate_model::{Catalogue, Duration, SourceStatus};
@@ -142,6 +142,7 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         .map_err(|error| Fault::failed(error.to_string()))?;
     home::keep_admin_token(&config.data, &driver).await?;
     declare_agents(config, &driver).await?;
+    let admission = admission(config, &driver).await?;
     let watched = reload::declare(&driver, &config.policies, &config.documents, shell).await?;
     let recovered = driver
         .recover()
@@ -161,6 +162,7 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         public_url: url.into(),
         hosts: config.hosts.clone().into(),
         origins: config.origins.clone().into(),
+        admission,
     };
     let closing = CancellationToken::new();
     let mcp = mcp_options(config, closing.clone());
@@ -365,16 +367,36 @@ async fn declare_agents(config: &Config, driver: &Driver) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The ways in beside the gate's own tokens.
+async fn admission(config: &Config, driver: &Driver) -> Result<Admission, Fault> {
+    let mut admission = Admission::default();
+    if let Some(agent) = &config.mcp.anonymous {
+        let key = driver.stand_in(agent, "anonymous").await;
+        let key = key.map_err(|error| {
+            let message = format!("nobody can come in as `{agent}` (`mcp.anonymous`): {error}");
+            Fault::new(crate::exit::Exit::Invalid, message).help("declare it as an `[[agent]]`")
+        })?;
+        admission.anonymous = Some(key);
+    }
+    Ok(admission)
+}
+
 fn mcp_options(config: &Config, closing: CancellationToken) -> toolgate_api::mcp::McpOptions {
-    use toolgate_api::mcp::{McpOptions, Presence};
+    use toolgate_api::mcp::{Links, McpOptions, Presence};
     let defaults = McpOptions::default();
+    let page_size = config.mcp.page_size.map(|size| size as usize);
     McpOptions {
         presence: match config.mcp.own_tools {
             OwnTools::Shown => Presence::Visible,
             OwnTools::Hidden => Presence::Transparent,
         },
         hold: config.mcp.hold.unwrap_or(defaults.hold),
+        page_size: page_size.unwrap_or(defaults.page_size),
+        links: if config.mcp.links {
+            Links::On
+        } else {
+            Links::Off
+        },
         closing,
-        ..defaults
     }
 }

@@ -25,13 +25,22 @@ pub(super) async fn admit(api: &Api, headers: &HeaderMap) -> Result<Identity, Bo
         .and_then(|()| check_place(api, headers))
         .map_err(|error| Box::new(refusal(&error.for_nobody())))?;
     let token = bearer(headers);
-    let identified = identify(&api.driver, token).await;
+    let identified = match &api.admission.anonymous {
+        Some(key) if !headers.contains_key(header::AUTHORIZATION) => {
+            api.driver.authenticate_as(key).await.and_then(as_agent)
+        }
+        _ => identify(&api.driver, token).await,
+    };
     identified.map_err(|denial| Box::new(challenge(token, &denial)))
 }
 
 /// The agent that a token authenticates. A person's token calls no tool.
 pub(super) async fn identify(driver: &Driver, token: Option<&str>) -> Result<Identity, Denial> {
-    match driver.authenticate(token).await? {
+    driver.authenticate(token).await.and_then(as_agent)
+}
+
+fn as_agent(caller: Caller) -> Result<Identity, Denial> {
+    match caller {
         Caller::Agent(identity) => Ok(identity),
         Caller::Person { operator, .. } => {
             let message = format!(

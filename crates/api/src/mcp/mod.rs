@@ -41,5 +41,5 @@ mod lines;
 mod stdio;
 
 pub use http::router;
-pub use options::{McpOptions, Presence};
+pub use options::{Links, McpOptions, Presence};
 pub use stdio::serve_stdio;

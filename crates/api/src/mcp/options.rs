@@ -16,9 +16,12 @@ pub struct McpOptions {
     /// How long a call that needs approval is held before it is answered as pending. Short by
     /// default: some clients give up after five seconds.
     pub hold: Duration,
-    /// How many tools a page of `tools/list` has at most. Large by default: some clients read the
+    /// How many entries a page of a list has at most. Large by default: some clients read the
     /// first page only.
     pub page_size: usize,
+    /// Whether a client that can show links is sent to the page of an approval. Off by default: the
+    /// page is the approvers', and the requester's own consent decides nothing.
+    pub links: Links,
     /// Ends every open change stream when it is cancelled: the gate is being stopped.
     pub closing: CancellationToken,
 }
@@ -33,12 +36,23 @@ pub enum Presence {
     Transparent,
 }
 
+/// Whether a call that waits for approval is answered with a link, where the client takes one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// Never.
+    #[default]
+    Off,
+    /// Where the client declared that it shows them.
+    On,
+}
+
 impl Default for McpOptions {
     fn default() -> Self {
         Self {
             presence: Presence::default(),
             hold: Duration::from_secs(2),
             page_size: 500,
+            links: Links::default(),
             closing: CancellationToken::new(),
         }
     }

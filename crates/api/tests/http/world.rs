@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use toolgate_api::{Api, Limits, router};
+use toolgate_api::{Admission, Api, Limits, router};
 use toolgate_driver::{AgentSpec, Driver, KeySpec, Ports};
 use toolgate_gate::outbox::{Outbox as _, Standing};
 use toolgate_gate::port::Store;
@@ -87,6 +87,7 @@ impl World {
             public_url: "http://127.0.0.1:8787".into(),
             hosts: Arc::new(["gate.acme.com".to_owned()]),
             origins: Arc::new(["https://console.acme.com".to_owned()]),
+            admission: Admission::default(),
         };
         let mut world = Self {
             router: router(api.clone()),

@@ -2,6 +2,7 @@
 
 use expect_test::{Expect, expect};
 use serde_json::json;
+use toolgate_api::mcp::{McpOptions, router};
 
 use crate::client::Sending;
 use crate::world::World;
@@ -87,4 +88,40 @@ async fn what_is_not_granted_is_never_a_status() {
         called.json()["error"]["message"],
         "Unknown tool: desk__lookup"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_without_a_token_is_the_agent_that_was_named_for_it() {
+    let mut world = World::new().await;
+    let agent = "billing_agent".parse().unwrap();
+    world.key = world.driver.stand_in(&agent, "anonymous").await.unwrap();
+    world.api.admission.anonymous = Some(world.key.clone());
+    world.router = router(world.api.clone(), McpOptions::default());
+    let list = || world.modern("tools/list", json!({}));
+    let answer = list().header("authorization", "").await_answer().await;
+    assert_eq!(answer.status, 200);
+    let named = answer.json()["result"]["tools"].to_string();
+    assert!(named.contains("desk__refund"), "{named}");
+    // Whoever tries a token that does not hold is nobody, and so is a person.
+    for token in ["tg_nonsense", "", world.person.as_str()] {
+        assert_eq!(
+            list().token(token).await_answer().await.status,
+            401,
+            "{token}"
+        );
+    }
+    let basic = list().header("authorization", "Basic YTpi");
+    assert_eq!(basic.await_answer().await.status, 401);
+    // A page that somebody on this machine looks at stays outside.
+    let page = list()
+        .header("authorization", "")
+        .header("origin", "http://evil.com");
+    assert_eq!(page.await_answer().await.status, 403);
+    // The way in ends with its credential, or its agent.
+    world.revoke().await;
+    // Asking for it again, as a restart does, does not bring it back.
+    let again = world.driver.stand_in(&agent, "anonymous").await.unwrap();
+    assert_eq!(again, world.key);
+    let denied = list().header("authorization", "");
+    check(denied, expect![[r#"401 {"jsonrpc":"2.0","id":null,"error":{"code":401,"message":"credential `key_1` was revoked at 2026-06-16T15:14:22.000Z","data":{"code":"credential_revoked"}}} Some("Bearer realm=\"toolgate\"")"#]]).await;
 }

@@ -12,7 +12,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use toolgate_api::mcp::{McpOptions, router};
-use toolgate_api::{Api, Limits};
+use toolgate_api::{Admission, Api, Limits};
 use toolgate_driver::{AgentSpec, Driver, KeySpec, Ports};
 use toolgate_execution::Choice;
 use toolgate_gate::port::{BoxFuture, Clock, Entropy, RecordFilter, Store, Tasks, Unavailable};
@@ -141,6 +141,7 @@ impl World {
             public_url: "http://127.0.0.1:8787".into(),
             hosts: Arc::new(["gate.acme.com".to_owned()]),
             origins: Arc::new(["https://app.acme.com".to_owned()]),
+            admission: Admission::default(),
         };
         let document = Document {
             name: "refunds".to_owned(),

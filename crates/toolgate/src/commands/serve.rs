@@ -96,6 +96,13 @@ fn welcome(gate: &Gate, config: &Config) -> String {
              put a TLS proxy in front\n",
         );
     }
+    if let Some(agent) = &config.mcp.anonymous {
+        let _written = writeln!(
+            text,
+            "  WARNING: whoever on this machine comes to /mcp without a token is `{agent}` \
+             (`mcp.anonymous`)",
+        );
+    }
     if config.agents.is_empty() {
         text.push_str(
             "\nNext: toolgate agent add my_agent --owner you@example.com --tool 'SOURCE.*'\n      \

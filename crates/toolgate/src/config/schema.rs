@@ -45,6 +45,10 @@ pub(crate) fn json_schema() -> Value {
         "mcp": object(json!({
             "hold": duration("How long a call that needs approval waits before it is pending"),
             "own_tools": {"type": "boolean", "description": "Whether the gate lists its own tools"},
+            "page_size": count("How many entries a page of a list has at most"),
+            "links": {"type": "boolean", "description":
+                "Whether a client that can show links is sent to the page of an approval"},
+            "anonymous": text("The agent that whoever comes without a token is; only on loopback"),
         })),
         "detect": detect(),
         "source": list(source()),
@@ -65,9 +69,18 @@ fn source() -> Value {
     let mut source = object(json!({
         "name": text("The first half of its tools' names"),
         "names": {"enum": ["prefixed", "bare"], "description": "How MCP clients see its tools"},
+        "era": {"enum": ["auto", "modern", "legacy"], "description": "Which era of MCP it is spoken to in"},
+        "isolation": {"enum": ["shared", "principal"], "description": "Whether principals share its session or process"},
+        "effect": {"enum": ["some", "none"], "description": "Whether its tools may leave a trace"},
+        "client": object(json!({
+            "sampling": {"type": "boolean", "description": "Whether it may sample the client's model"},
+            "elicitation": {"type": "boolean", "description": "Whether it may ask the client's user"},
+            "roots": {"type": "boolean", "description": "Whether it may see the client's roots"},
+        })),
         "timeout": duration("How long a call may take"),
         "start_timeout": duration("How long it may take to come up"),
         "tools_max": count("How many tools it may offer"),
+        "offers_max": count("How many prompts, resources and templates it may offer, of each"),
         "message_bytes": count("Bytes of one message from it"),
         "tool_changes": tool_changes(),
         "mcp": object(json!({

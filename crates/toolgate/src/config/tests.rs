@@ -130,6 +130,7 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         limits.string_bytes = 262144  # default
         limits.wait = "2m"  # default
         listen = "127.0.0.1:3"  # --listen
+        mcp.links = false  # default
         mcp.own_tools = true  # default
         origins = []  # default
         own_domains = ["acme.com"]  # etc/toolgate.toml:6
@@ -531,7 +532,7 @@ data = "d"
 store = "sqlite"
 policies = []
 own_domains = []
-public_url = "http://gate.example"
+public_url = "http://localhost:1"
 hosts = []
 origins = []
 tool_changes = "record"
@@ -541,7 +542,7 @@ approvals = { expires_in = "1h", escalate_after = "1h", escalate_to = ["owner"] 
 idempotency = { ttl = "1h", duplicate_window = "1h" }
 record = { capture = "full" }
 limits = { body_bytes = 1, json_depth = 1, string_bytes = 1, wait = "1s" }
-mcp = { hold = "1s", own_tools = false }
+mcp = { hold = "1s", own_tools = false, page_size = 1, links = true, anonymous = "a" }
 [detect]
 allow = []
 allow_domains = []
@@ -556,6 +557,11 @@ confidence_percent = 1
 [[source]]
 name = "a"
 names = "prefixed"
+era = "modern"
+isolation = "principal"
+effect = "none"
+client = { sampling = false, elicitation = false, roots = false }
+offers_max = 1
 timeout = "1s"
 start_timeout = "1s"
 tools_max = 1
@@ -679,6 +685,42 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
     read.sort();
     read.dedup();
     assert_eq!(published, read);
+}
+
+#[test]
+fn nobody_comes_in_without_a_token_from_another_machine() {
+    for (open, inside) in [
+        ("", true),
+        ("listen = \"[::1]:1\"", true),
+        (
+            "hosts = [\"localhost:1\", \"[::1]:1\", \"127.0.0.1\", \"localhost\"]",
+            true,
+        ),
+        ("public_url = \"http://127.0.0.1:1/base\"", true),
+        ("listen = \"0.0.0.0:1\"", false),
+        ("listen = \"[::]:1\"", false),
+        ("listen = \"10.0.0.1:1\"", false),
+        ("hosts = [\"gate.example\"]", false),
+        ("hosts = [\"localhost.gate.example\"]", false),
+        ("public_url = \"https://gate.example\"", false),
+        ("public_url = \"http://localhost.gate.example:1\"", false),
+    ] {
+        let text = format!("{open}\n[mcp]\nanonymous = \"a\"\n");
+        let read = resolve(&Flags::new(), &BTreeMap::new(), Some(&file(&text)));
+        assert_eq!(read.is_ok(), inside, "{open}");
+    }
+    check_with(
+        "[mcp]\nanonymous = \"a\"\n",
+        &[("TOOLGATE_LISTEN", "0.0.0.0:8787")],
+        expect![[r#"
+            error[C007]: `mcp.anonymous` lets everybody in, and the gate listens on `0.0.0.0:8787`
+             --> etc/toolgate.toml:2:13
+              |
+            2 | anonymous = "a"
+              |             ^^^
+              |
+            help: listen on loopback only, or give the agent a key: `toolgate key create AGENT`"#]],
+    );
 }
 
 #[test]
