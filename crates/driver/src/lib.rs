@@ -25,6 +25,7 @@ mod policies;
 mod proposal;
 mod reconcile;
 mod recover;
+mod rejudge;
 mod replay;
 mod run;
 mod settle;

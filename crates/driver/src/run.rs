@@ -106,6 +106,9 @@ impl Driver {
         watch: Watch,
     ) -> Outcome {
         let cancelled = futures_util::FutureExt::shared(watch.cancelled);
+        if let Some(peer) = &watch.peer {
+            peer.begin(&admitted.id);
+        }
         loop {
             let travel = Travel {
                 timeout: admitted.proposal.timeout,

@@ -107,7 +107,13 @@ impl Driver {
                 .round(identity, (&call, intent), too_long.as_ref())
                 .await
             {
-                Ok(Round::Done(outcome)) => return self.hold(*outcome, watch.wait).await,
+                Ok(Round::Done(outcome)) => {
+                    if let (Some(peer), Some(_)) = (&watch.peer, outcome.invocation.state.attempt())
+                    {
+                        peer.begin(&outcome.invocation.id);
+                    }
+                    return self.hold(*outcome, watch.wait).await;
+                }
                 Ok(Round::Run(invocation, permit, evidence)) => {
                     let wait = watch.wait;
                     let outcome = self.run_owned(*invocation, permit, evidence, watch).await;
@@ -389,7 +395,11 @@ impl Driver {
             State::UnknownEffect { .. } | State::Reconciling { .. } => {
                 asked.max(self.now().plus(SETTLE_HOLD))
             }
-            State::Executing { attempt, .. } => asked.max(attempt.lease_until),
+            // Whoever merely joins a call does not wait for what its client is asked meanwhile.
+            State::Executing { attempt, .. } => {
+                let alone = attempt.started_at.plus(outcome.invocation.proposal.timeout);
+                asked.max(attempt.lease_until.min(alone.plus(LEASE_MARGIN)))
+            }
             _ => asked,
         };
         match self.wait(&outcome.invocation.id, until).await {

@@ -12,7 +12,7 @@
 //! Must not know: transports, eras, how an answer travels.
 
 use serde_json::{Map, Value};
-use toolgate_model::{Duration, json::Raw};
+use toolgate_model::{Duration, InvocationId, json::Raw};
 
 use crate::port::BoxFuture;
 
@@ -22,6 +22,12 @@ pub const PEER_WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// The client behind a call.
 pub trait Peer: Send + Sync {
+    /// The call is taken as this invocation, or is the same call as one that runs as it. Told once,
+    /// before the tool's server is asked anything.
+    fn begin(&self, invocation: &InvocationId) {
+        let _ = invocation;
+    }
+
     /// What the client declared that it can do, as it wrote it (`ClientCapabilities` of MCP).
     /// INVARIANT: a server is never told of anything else.
     fn capabilities(&self) -> &Map<String, Value>;
@@ -87,6 +93,9 @@ pub enum Unanswered {
     /// It did not answer in time.
     #[error("the client did not answer in time")]
     Late,
+    /// Too many of its calls wait for answers already.
+    #[error("too many calls of this client wait for its answers already")]
+    Crowded,
     /// The gate refused to go on: what the call may do was judged anew, and denied.
     #[error("the call is not allowed any more: {0}")]
     Forbidden(String),
