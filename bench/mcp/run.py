@@ -123,8 +123,8 @@ def rules():
     mine = [{"rule_id": "reads", "when": f"{about} and n >= 0", "effect": "allow"},
             {"rule_id": "tools", "when": "tool == s00.tool_000 or tool == s00.tool_001", "effect": "allow"}]
     mine += [{"rule_id": f"limit-{number}", "when": f"{about} and n > {9 * 10**14 + number}", "effect": "deny"} for number in range(5)]
-    mine += [{"rule_id": f"customer-{number}", "when": f"{about} and customer == cust_{number} and region == north",
-              "unless": "customer is missing", "effect": "require_approval"} for number in range(5)]
+    mine += [{"rule_id": f"customer-{number}", "when": f"{about} and exists(customer) and customer == cust_{number} and region == south",
+              "effect": "require_approval"} for number in range(5)]
     others = [{"rule_id": f"other-{number}", "when": f"tool == s00.tool_{number:03} and limit > {number}", "effect": "require_approval"}
               for number in range(10, 50)]
     return mine + others
@@ -256,7 +256,7 @@ def main():
           f"bench/mcp/run.sh --rounds {options.rounds} --millis {options.millis} --listings {options.listings}")
     said = {}
     if options.only != "list":
-        upstream = Upstream(home, 1, 20)
+        upstream = Upstream(home, 1, 50)
         ways = list(tried([direct, transparent, governed, fastmcp, mcp_proxy], upstream))
         said["calls"] = [show_calls(ways, era, callers, options) for era in ERAS for callers in options.callers]
         probe = ["flushes", "--file", home / "flushes", "--millis", 1000]

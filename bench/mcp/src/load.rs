@@ -128,11 +128,10 @@ fn call_until(mut session: Session, tool: &str, first: u64, limit: Duration) -> 
         if started.elapsed() >= limit {
             break;
         }
+        let arguments =
+            json!({"n": number, "customer": "cust_123", "region": "north", "limit": 20});
         let asked = now();
-        let answer = session.ask(
-            "tools/call",
-            json!({"name": tool, "arguments": {"n": number}}),
-        );
+        let answer = session.ask("tools/call", json!({"name": tool, "arguments": arguments}));
         let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         match answer {
             Ok(text) if text.contains(&format!("said {number} back")) => seen.micros.push(took),
