@@ -17,6 +17,7 @@ use toolgate_gate::Caller;
 use toolgate_model::Identity;
 
 use super::changes::Changes;
+use super::client::Client;
 use super::era::{Era, MODERN, SERVER_KEY, negotiate};
 use super::in_flight::Slot;
 use super::load::Load;
@@ -52,6 +53,9 @@ pub(super) struct Asked {
     pub(super) request: Request,
     /// The `Idempotency-Key` header.
     pub(super) idempotency_key: Option<String>,
+    /// Whom the gate can ask something meanwhile; none in the modern era, where questions are
+    /// answers, and none where nobody would hear them.
+    pub(super) client: Option<Arc<Client>>,
     /// Resolves when the client gives the request up.
     pub(super) cancelled: CancellationToken,
     /// Resolves when the connection or the gate ends: nothing is waited for any more.

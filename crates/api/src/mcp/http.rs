@@ -27,6 +27,7 @@ use toolgate_gate::known;
 use toolgate_model::Identity;
 
 use super::entrance::admit;
+use super::client::Client;
 use super::era::{BATCHING, Era, LEGACY, MODERN, check_modern, is_modern};
 use super::face::{Asked, Face, Held};
 use super::headers::{self, SESSION, VERSION, single};
@@ -37,7 +38,7 @@ use super::options::McpOptions;
 use super::reply::{Accept, accepted, events, json, refusal, respond};
 use super::session::{Session, Sessions, session_id};
 use super::work::{Departure, Running, channel};
-use super::{list, param_headers};
+use super::{list, message, param_headers};
 use crate::Api;
 
 /// The MCP endpoint of this gate, at `/mcp`. It takes the driver's hook for changes.
@@ -145,7 +146,9 @@ impl Arrival {
             Incoming::Notification { method, params } => self
                 .notification(&method, &params)
                 .map_err(RpcError::for_nobody),
-            Incoming::Response => self.response().map_err(RpcError::for_nobody),
+            Incoming::Response(response) => {
+                self.response(&response).map_err(RpcError::for_nobody)
+            }
         }
     }
 
@@ -160,7 +163,9 @@ impl Arrival {
             return self.initialize(&request);
         }
         let session = self.session()?;
-        let running = self.legacy(request, session)?;
+        // Whoever takes one JSON text only can be asked nothing before the answer.
+        let client = (self.accept != Accept::Json).then(|| session.client.clone());
+        let running = self.legacy(request, session, client)?;
         Ok(respond(running, self.accept, clock).await)
     }
 
@@ -183,7 +188,12 @@ impl Arrival {
         Ok(running)
     }
 
-    fn legacy(&self, request: Request, session: Arc<Session>) -> Result<Running, RpcError> {
+    fn legacy(
+        &self,
+        request: Request,
+        session: Arc<Session>,
+        client: Option<Arc<Client>>,
+    ) -> Result<Running, RpcError> {
         let slot = session.requests.enter(&request.id)?;
         let cancelled = slot.cancelled.clone();
         let era = Era::Legacy(session.version);
@@ -191,7 +201,8 @@ impl Arrival {
             _slot: Some(slot),
             _session: Some(session),
         };
-        let asked = self.asked(request, era, (cancelled.clone(), held))?;
+        let mut asked = self.asked(request, era, (cancelled.clone(), held))?;
+        asked.client = client;
         let (outlet, running) = channel(&cancelled, Departure::IsIgnored);
         self.endpoint.face.start(asked, outlet);
         Ok(running)
@@ -208,6 +219,7 @@ impl Arrival {
             era,
             request,
             idempotency_key: headers::idempotency_key(&self.headers)?,
+            client: None,
             cancelled,
             ends: self.endpoint.face.options.closing.clone(),
             held,
@@ -237,10 +249,11 @@ impl Arrival {
             RpcError::refused(503, "the gate cannot open a session right now: try again")
         })?;
         let (key, now) = (&self.identity.credential.id, face.api.driver.now());
+        let client = Client::of(&request.params);
         let session = self
             .endpoint
             .sessions
-            .open(session_id(random), key, version, now);
+            .open(session_id(random), key, (version, client), now);
         let mut response = json(200, success(&request.id, &result));
         if let Ok(id) = HeaderValue::from_str(&session.id) {
             response.headers_mut().insert(SESSION, id);
@@ -265,13 +278,14 @@ impl Arrival {
         Ok(accepted())
     }
 
-    /// The gate asks clients nothing, so this answers nothing; the modern era forbids it.
-    fn response(&self) -> Result<Response, RpcError> {
+    /// An answer to something that the gate asked in the session; the modern era has none.
+    fn response(&self, response: &message::Response) -> Result<Response, RpcError> {
         if single(&self.headers, VERSION)? == Some(MODERN) {
             let message = "clients send requests and notifications, and never answers";
             return Err(RpcError::invalid_request(message));
         }
-        self.session().map(|_| accepted())
+        self.session()?.client.answer(response);
+        Ok(accepted())
     }
 
     fn session(&self) -> Result<Arc<Session>, RpcError> {
@@ -288,14 +302,14 @@ impl Arrival {
             match incoming(message) {
                 Ok(Incoming::Request(request)) => {
                     let id = request.id.clone();
-                    let started = self.legacy(request, session.clone());
+                    let started = self.legacy(request, session.clone(), None);
                     under_way.push(started.map_err(|error| error.answering(id)));
                 }
                 Ok(Incoming::Notification { method, params }) => {
                     self.notification(&method, &params)
                         .map_err(RpcError::for_nobody)?;
                 }
-                Ok(Incoming::Response) => {}
+                Ok(Incoming::Response(response)) => session.client.answer(&response),
                 Err(rejected) => under_way.push(Err(rejected)),
             }
         }

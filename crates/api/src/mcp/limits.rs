@@ -17,6 +17,23 @@ pub(super) const SESSION_IDLE_MAX: Duration = Duration::from_secs(30 * 60);
 /// LIMIT: requests of one session (or one stdio connection) that have not been answered yet.
 pub(super) const REQUESTS_IN_FLIGHT_MAX: usize = 256;
 
+/// LIMIT: things that the client of one session (or stdio connection) was asked and has not
+/// answered.
+pub(super) const QUESTIONS_OPEN_MAX: usize = 64;
+
+/// LIMIT: rounds of one credential that wait for the client's retry.
+pub(super) const PARKED_PER_CREDENTIAL_MAX: usize = 64;
+
+/// LIMIT: rounds of all credentials that wait for a retry; each holds a call and what it asked.
+pub(super) const PARKED_MAX: usize = 1_024;
+
+/// LIMIT: how long a client may take for an answer: people fill in forms, and an abandoned one
+/// holds its server up no longer.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// LIMIT: how long a call that is not allowed any more may take to end before its caller is told.
+pub(super) const FORBIDDEN_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// LIMIT: tool calls of one credential that have not been answered yet, over all its sessions.
 pub(super) const CALLS_PER_CREDENTIAL_MAX: usize = 1_024;
 
@@ -35,8 +52,18 @@ pub(super) const BODY_READ_MAX: Duration = Duration::from_secs(30);
 /// LIMIT: bytes of one trace context entry; the W3C asks for 8192 of a `baggage`.
 pub(super) const TRACE_BYTES_MAX: usize = 8_192;
 
-/// LIMIT: bytes of the tools on one page of `tools/list`; one tool always fits.
+/// LIMIT: bytes of the entries on one page of a list; one entry always fits.
 pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// LIMIT: bytes of what servers tell models about themselves, all together; what comes beyond that
+/// is left out whole.
+pub(super) const INSTRUCTIONS_BYTES_MAX: usize = 16 << 10;
+
+/// LIMIT: resources that one listener follows at once.
+pub(super) const RESOURCES_FOLLOWED_MAX: usize = 128;
+
+/// LIMIT: tasks that one listener follows at once.
+pub(super) const TASKS_FOLLOWED_MAX: usize = 64;
 
 /// LIMIT: notifications that wait for a slow reader of one request; more progress is dropped.
 pub(super) const NOTIFICATIONS_QUEUED_MAX: usize = 64;

@@ -7,7 +7,8 @@
 //! Must not know: methods, eras, transports. An error carries the HTTP status that fits it.
 
 use serde_json::{Map, Value, json};
-use toolgate_model::json::{self, Numbers};
+use toolgate_gate::peer::Reply;
+use toolgate_model::json::{self, Numbers, Raw};
 
 use super::limits::NAME_SHOWN_MAX;
 use crate::Limits;
@@ -24,8 +25,16 @@ pub(super) enum Incoming {
         /// The rest of it.
         params: Map<String, Value>,
     },
-    /// An answer to something that the gate never asked.
-    Response,
+    /// Answers something that the gate asked.
+    Response(Response),
+}
+
+/// An answer of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Response {
+    /// The id of the request that it answers; `null` where there is none.
+    pub(super) id: Value,
+    said: Result<Value, Value>,
 }
 
 /// A request, read as far as every method needs it.
@@ -51,6 +60,8 @@ pub(super) struct RpcError {
     pub(super) message: String,
     /// The same for machines.
     pub(super) data: Option<Box<Value>>,
+    /// The whole error as a tool's server wrote it, which goes out as it stands.
+    pub(super) verbatim: Option<Box<str>>,
 }
 
 /// An error and the request that it answers.
@@ -78,6 +89,7 @@ impl RpcError {
             code,
             message: message.into(),
             data: None,
+            verbatim: None,
         }
     }
 
@@ -130,6 +142,24 @@ impl RpcError {
         Self::new(status, status.into(), message)
     }
 
+    /// A call that an error must answer, because its method has no words of its own for one.
+    pub(super) fn of_call(code: i64, message: impl Into<String>) -> Self {
+        Self::new(200, code, message)
+    }
+
+    /// What was asked for did not come about, and no more can be said of it.
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self::new(200, Self::INTERNAL, message)
+    }
+
+    /// An error of a tool's server, in one line of JSON.
+    pub(super) fn relayed(status: u16, code: i64, text: String) -> Self {
+        Self {
+            verbatim: Some(text.into()),
+            ..Self::new(status, code, "")
+        }
+    }
+
     /// The gate broke off; the record says how far it came.
     pub(super) fn defect() -> Self {
         let message = "the gate broke off: look the call up in its record before repeating it";
@@ -154,6 +184,26 @@ impl RpcError {
     pub(super) const fn for_nobody(self) -> Rejected {
         self.answering(Value::Null)
     }
+}
+
+impl Response {
+    fn of(id: Option<Value>, said: Result<Value, Value>) -> Self {
+        let id = id.unwrap_or_default();
+        Self { id, said }
+    }
+
+    /// What it says: a result or an error object.
+    pub(super) fn reply(&self) -> Option<Reply> {
+        Some(match &self.said {
+            Ok(result) => Reply::Result(raw(result)?),
+            Err(error) => Reply::Error(raw(error)?),
+        })
+    }
+}
+
+/// The value as JSON text.
+pub(super) fn raw(value: &Value) -> Option<Raw> {
+    serde_json::value::to_raw_value(value).ok()
 }
 
 impl Rejected {
@@ -188,10 +238,12 @@ pub(super) fn incoming(message: Value) -> Result<Incoming, Rejected> {
     let method = match map.remove("method") {
         Some(Value::String(method)) => method,
         Some(_) => return Err(invalid("`method` must be a string")),
-        None if map.contains_key("result") || map.contains_key("error") => {
-            return Ok(Incoming::Response);
-        }
-        None => return Err(invalid("`method` is missing")),
+        None => match (map.remove("result"), map.remove("error")) {
+            (Some(result), None) => return Ok(Incoming::Response(Response::of(id, Ok(result)))),
+            (None, Some(error)) => return Ok(Incoming::Response(Response::of(id, Err(error)))),
+            (Some(_), Some(_)) => return Err(invalid("an answer has a `result` or an `error`")),
+            (None, None) => return Err(invalid("`method` is missing")),
+        },
     };
     let params = match map.remove("params") {
         None => Map::new(),
@@ -212,6 +264,9 @@ pub(super) fn success(id: &Value, result: &str) -> String {
 
 /// The error as the answer to a request.
 pub(super) fn failure(id: &Value, error: &RpcError) -> String {
+    if let Some(written) = &error.verbatim {
+        return format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{written}}}"#);
+    }
     let mut body = json!({"code": error.code, "message": error.message});
     if let (Some(data), Some(body)) = (&error.data, body.as_object_mut()) {
         body.insert("data".to_owned(), data.as_ref().clone());
@@ -250,7 +305,7 @@ mod tests {
         expected.assert_eq(&match message {
             Ok(Incoming::Request(request)) => format!("request {} {}", request.id, request.method),
             Ok(Incoming::Notification { method, .. }) => format!("notification {method}"),
-            Ok(Incoming::Response) => "response".to_owned(),
+            Ok(Incoming::Response(response)) => format!("response to {}", response.id),
             Err(rejected) => rejected.text(),
         });
     }
@@ -271,7 +326,17 @@ mod tests {
         );
         check(
             r#"{"jsonrpc":"2.0","id":4,"result":{}}"#,
-            expect!["response"],
+            expect!["response to 4"],
+        );
+        check(
+            r#"{"jsonrpc":"2.0","error":{"code":1,"message":"no"}}"#,
+            expect!["response to null"],
+        );
+        check(
+            r#"{"jsonrpc":"2.0","id":4,"result":{},"error":{}}"#,
+            expect![[
+                r#"{"jsonrpc":"2.0","id":4,"error":{"code":-32600,"message":"an answer has a `result` or an `error`"}}"#
+            ]],
         );
         check(
             r#"{"id":3,"method":"ping"}"#,

@@ -14,6 +14,7 @@ mod options;
 mod era;
 mod message;
 
+mod client;
 mod in_flight;
 mod load;
 mod session;

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 use toolgate_model::{Digest, KeyId, Timestamp};
 
+use super::client::Client;
 use super::in_flight::InFlight;
 use super::limits::{SESSION_IDLE_MAX, SESSIONS_PER_CREDENTIAL_MAX};
 
@@ -25,6 +26,8 @@ pub(super) struct Session {
     pub(super) version: &'static str,
     /// What is under way in it.
     pub(super) requests: Arc<InFlight>,
+    /// Whoever is at the other end of it.
+    pub(super) client: Arc<Client>,
     key: KeyId,
     used_at: AtomicI64,
     /// Ends the change stream that is open now.
@@ -71,13 +74,14 @@ impl Sessions {
         &self,
         id: String,
         key: &KeyId,
-        version: &'static str,
+        (version, client): (&'static str, Arc<Client>),
         now: Timestamp,
     ) -> Arc<Session> {
         let session = Arc::new(Session {
             id: id.clone(),
             version,
             requests: Arc::default(),
+            client,
             key: key.clone(),
             used_at: AtomicI64::new(now.as_millis()),
             stream: Mutex::default(),
@@ -138,10 +142,13 @@ fn make_room(open: &mut HashMap<String, Arc<Session>>, key: &KeyId) {
 
 #[cfg(test)]
 mod tests {
-    use super::{SESSION_IDLE_MAX, SESSIONS_PER_CREDENTIAL_MAX, Sessions, session_id};
+    use super::{Client, SESSION_IDLE_MAX, SESSIONS_PER_CREDENTIAL_MAX, Sessions, session_id};
+    use std::sync::Arc;
     use toolgate_model::{Duration, KeyId, Timestamp};
 
-    const VERSION: &str = "2025-11-25";
+    fn version() -> (&'static str, Arc<Client>) {
+        ("2025-11-25", Arc::default())
+    }
 
     fn key(seed: u8) -> KeyId {
         KeyId::mint(Timestamp::from_millis(1), [seed; 10])
@@ -154,7 +161,7 @@ mod tests {
     #[test]
     fn a_session_belongs_to_the_credential_that_opened_it() {
         let sessions = Sessions::default();
-        drop(sessions.open("mcp_a".to_owned(), &key(1), VERSION, at(0)));
+        drop(sessions.open("mcp_a".to_owned(), &key(1), version(), at(0)));
         assert!(sessions.find("mcp_a", &key(1), at(1)).is_some());
         assert!(sessions.find("mcp_a", &key(2), at(1)).is_none());
         assert!(sessions.find("mcp_b", &key(1), at(1)).is_none());
@@ -165,8 +172,8 @@ mod tests {
     fn silence_ends_a_session_unless_something_is_under_way() {
         let sessions = Sessions::default();
         let (quiet, busy) = ("mcp_quiet".to_owned(), "mcp_busy".to_owned());
-        drop(sessions.open(quiet, &key(1), VERSION, at(0)));
-        let held = sessions.open(busy, &key(1), VERSION, at(0));
+        drop(sessions.open(quiet, &key(1), version(), at(0)));
+        let held = sessions.open(busy, &key(1), version(), at(0));
         let late = at(0).plus(SESSION_IDLE_MAX).plus(Duration::from_millis(1));
         assert!(sessions.find("mcp_quiet", &key(1), late).is_none());
         assert!(sessions.find("mcp_busy", &key(1), late).is_some());
@@ -177,10 +184,10 @@ mod tests {
     fn the_longest_silent_session_makes_room() {
         let sessions = Sessions::default();
         let name = |n: usize| format!("mcp_{n}");
-        let held = sessions.open(name(0), &key(1), VERSION, at(0));
+        let held = sessions.open(name(0), &key(1), version(), at(0));
         let stream = held.begin_stream();
         for n in 1..=SESSIONS_PER_CREDENTIAL_MAX {
-            drop(sessions.open(name(n), &key(1), VERSION, at(i64::try_from(n).unwrap())));
+            drop(sessions.open(name(n), &key(1), version(), at(i64::try_from(n).unwrap())));
         }
         let now = at(1_000);
         assert!(sessions.find(&name(0), &key(1), now).is_some() && !stream.is_cancelled());
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn a_second_stream_ends_the_first_and_closing_ends_all() {
         let sessions = Sessions::default();
-        let session = sessions.open("mcp_a".to_owned(), &key(1), VERSION, at(0));
+        let session = sessions.open("mcp_a".to_owned(), &key(1), version(), at(0));
         let first = session.begin_stream();
         let second = session.begin_stream();
         assert!(first.is_cancelled() && !second.is_cancelled());

@@ -7,7 +7,7 @@
 //! Must not know: HTTP, processes.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{Either, select};
 use serde_json::{Map, Value, json};
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use toolgate_model::Identity;
 
+use super::client::Client;
 use super::entrance::{identify, unauthenticated};
 use super::era::{BATCHING, Era, check_modern, is_modern};
 use super::face::{Asked, Face, Held};
@@ -24,6 +25,7 @@ use super::limits::{BATCH_MESSAGES_MAX, LINES_QUEUED_MAX, STDIO_DRAIN_MAX};
 use super::lines::{Line, Lines};
 use super::listen::{Follower, enter};
 use super::message::{Incoming, Rejected, Request, RpcError, incoming, read, success};
+use super::message;
 use super::options::McpOptions;
 use super::work::{Departure, Outgoing, Outlet, Running, channel};
 use crate::Api;
@@ -33,10 +35,17 @@ struct Connection {
     face: Arc<Face>,
     token: String,
     requests: Arc<InFlight>,
-    /// The revision of the legacy era, once the client has begun with `initialize`.
-    version: Mutex<Option<&'static str>>,
+    /// How the legacy era is spoken, once the client has begun with `initialize`.
+    legacy: Mutex<Option<Legacy>>,
     /// Resolves when the connection or the gate ends.
     ends: CancellationToken,
+}
+
+/// What `initialize` came to.
+#[derive(Clone)]
+struct Legacy {
+    version: &'static str,
+    client: Arc<Client>,
 }
 
 /// Serves one client over two byte streams until the reader ends. Whoever `token` authenticates
@@ -63,7 +72,7 @@ where
         face,
         token,
         requests: Arc::default(),
-        version: Mutex::default(),
+        legacy: Mutex::default(),
     });
     let (outlet, messages) = Outlet::queue(LINES_QUEUED_MAX);
     let lines = Lines::new(BufReader::new(reader), bytes_max);
@@ -160,8 +169,10 @@ impl Connection {
                 self.notification(&method, &params, outlet).await;
                 Ok(())
             }
-            // The gate asks clients nothing, so this answers nothing.
-            Incoming::Response => Ok(()),
+            Incoming::Response(response) => {
+                self.respond(&response);
+                Ok(())
+            }
         }
     }
 
@@ -170,7 +181,8 @@ impl Connection {
         let modern = is_modern(&request, None);
         if request.method == "initialize" && !modern {
             let (version, result) = self.face.initialize(&request.params)?;
-            *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Some(version);
+            let client = Client::of(&request.params);
+            *self.legacy() = Some(Legacy { version, client });
             let text = success(&request.id, &result);
             let _left = outlet.say(Outgoing::Answer { status: 200, text }).await;
             return Ok(());
@@ -181,7 +193,8 @@ impl Connection {
         } else {
             self.legacy_era(&request.method)?
         };
-        let asked = self.asked(request, era, identity)?;
+        let mut asked = self.asked(request, era, identity)?;
+        asked.client = self.client().filter(|_| era != Era::Modern);
         self.face.start(asked, outlet.clone());
         Ok(())
     }
@@ -203,6 +216,7 @@ impl Connection {
             era,
             request,
             idempotency_key: None,
+            client: None,
             cancelled: slot.cancelled.clone(),
             ends: self.ends.clone(),
             held: Held {
@@ -264,7 +278,7 @@ impl Connection {
                 Ok(Incoming::Notification { method, params }) => {
                     self.notification(&method, &params, outlet).await;
                 }
-                Ok(Incoming::Response) => {}
+                Ok(Incoming::Response(response)) => self.respond(&response),
                 Err(rejected) => under_way.push(Err(rejected)),
             }
         }
@@ -305,7 +319,21 @@ impl Connection {
     }
 
     fn version(&self) -> Option<&'static str> {
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner)
+        self.legacy().as_ref().map(|legacy| legacy.version)
+    }
+
+    fn client(&self) -> Option<Arc<Client>> {
+        self.legacy().as_ref().map(|legacy| legacy.client.clone())
+    }
+
+    fn respond(&self, response: &message::Response) {
+        if let Some(client) = self.client() {
+            client.answer(response);
+        }
+    }
+
+    fn legacy(&self) -> MutexGuard<'_, Option<Legacy>> {
+        self.legacy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody reads answers any more.
