@@ -28,6 +28,7 @@ TOOLGATE = pathlib.Path(os.environ.get("TOOLGATE_BIN", ROOT / "target/debug/tool
 PROXY = pathlib.Path(os.environ.get("FAULTY_PROXY_BIN", TOOLGATE.parent / "faulty-proxy"))
 DESK = pathlib.Path(os.environ.get("REFUND_DESK_BIN", TOOLGATE.parent / "refund-desk"))
 VENV = TARGET / "e2e-venv"
+VENV_1X = TARGET / "e2e-venv-1x"
 NODE = TARGET / "e2e-node"
 
 READY_SECONDS = 60  # LIMIT: Node and Python servers start within three seconds on a slow machine.

