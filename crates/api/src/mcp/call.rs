@@ -15,15 +15,18 @@ use toolgate_execution::State;
 use toolgate_gate::{Configuration, known};
 use toolgate_model::{Call, Code, Descriptor, Digest, Duration, Identity, Timestamp, ToolId};
 
+use super::era::Era;
 use super::face::{Asked, Face};
 use super::limits::WAITING_TICK;
 use super::list::named;
 use super::listen::over;
 use super::load::Kind;
 use super::message::RpcError;
+use super::peer::{Declared, SessionPeer};
 use super::render::{Renderer, unknown_tool};
+use super::rounds::{Retry, Stand};
 use super::work::Progress;
-use super::{meta, own, tasks};
+use super::{meta, own, rounds, tasks};
 
 /// LIMIT: characters of an unknown tool's name that the record keeps.
 const UNKNOWN_NAME_MAX: usize = 64;
@@ -64,7 +67,13 @@ pub(super) async fn call(
         Carried::Ended(outcome) if target.is_unknown(&outcome) => {
             Err(unknown_tool(&wanted.name, &outcome.invocation.id))
         }
-        Carried::Ended(outcome) => Ok(renderer(face, asked).result(&outcome)),
+        Carried::Ended(outcome) => {
+            let renderer = renderer(face, asked);
+            match renderer.server_error(&outcome) {
+                Some(error) => Err(error),
+                None => Ok(renderer.result(&outcome)),
+            }
+        }
     }
 }
 
@@ -83,23 +92,45 @@ pub(super) async fn carry(
     mut call: Call,
     progress: &Progress,
 ) -> Result<Carried, RpcError> {
-    let _ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
+    let ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
     let given = asked.request.params.get("_meta");
     meta::fill(&mut call, given, asked.idempotency_key.clone())?;
-    let watch = Watch {
-        wait: Duration::default(),
-        progress: progress.sink(),
-        cancelled: Box::pin(asked.cancelled.clone().cancelled_owned()),
-        peer: None,
+    let binding = rounds::binding(asked, &call);
+    let retry = Retry::of(asked)?;
+    let is_retry = retry.is_some();
+    let declared = Declared::of(asked).filter(|_| asked.era == Era::Modern);
+    let stand = match (retry, declared) {
+        (Some(retry), _) => rounds::resume((face, asked), &call, retry, progress).await?,
+        (None, Some(declared)) => {
+            rounds::begin((face, asked), (call, declared), progress, ticket).await?
+        }
+        (None, None) => Stand::Ended(submit(face, asked, call, progress).await),
     };
-    let outcome = face.api.driver.submit(&asked.identity, call, watch).await;
+    let outcome = match stand {
+        Stand::Said(said) => return Ok(Carried::Said(said)),
+        Stand::Ended(outcome) => outcome,
+    };
     let may_be_task = asked.request.method == "tools/call";
     if let Some(task) = tasks::handle(asked, &outcome).filter(|_| may_be_task) {
         return Ok(Carried::Said(task));
     }
+    if !is_retry && let Some(link) = rounds::link(face, asked, (&binding, &outcome))? {
+        return Ok(Carried::Said(link));
+    }
     let patience = Patience::OfCall(face.options.hold);
     let outcome = settle(face, asked, (outcome, patience), progress).await;
     Ok(Carried::Ended(outcome))
+}
+
+/// Makes the call and waits for it. In a session its client may be asked things meanwhile.
+async fn submit(face: &Face, asked: &Asked, call: Call, progress: &Progress) -> Outcome {
+    let watch = Watch {
+        wait: Duration::default(),
+        progress: progress.sink(),
+        cancelled: Box::pin(asked.cancelled.clone().cancelled_owned()),
+        peer: SessionPeer::of(face, asked, progress),
+    };
+    face.api.driver.submit(&asked.identity, call, watch).await
 }
 
 /// Renders outcomes for the one who asked.
@@ -152,8 +183,10 @@ impl Patience {
         let (Self::OfCall(span) | Self::OfQuestion(span)) = self;
         let held = begin.plus(span);
         match (&outcome.invocation.state, self) {
+            // Also of a call whose client may be asked things: whoever joined it is asked nothing.
             (State::Executing { attempt, .. }, Self::OfCall(_)) => {
-                Some(attempt.lease_until.max(held))
+                let alone = attempt.started_at.plus(outcome.invocation.proposal.timeout);
+                Some(attempt.lease_until.min(alone).max(held))
             }
             (
                 State::Executing { .. } | State::PendingApproval { .. } | State::Approved { .. },
@@ -246,7 +279,7 @@ impl Target {
 
 /// What the record calls a tool that is not there: never the id of one that is. The digest keeps
 /// two names apart that have the same letters.
-fn unknown_id(configuration: &Configuration, name: &str) -> Option<ToolId> {
+pub(super) fn unknown_id(configuration: &Configuration, name: &str) -> Option<ToolId> {
     let free = |id: &ToolId| configuration.catalogue.get(id).is_none();
     let dotted = name.replacen("__", ".", 1).parse().ok().filter(free);
     dotted.or_else(|| {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use toolgate_gate::peer::Reply;
 
+use super::attention::Attention;
 use super::limits::QUESTIONS_OPEN_MAX;
 use super::message::Response;
 
@@ -21,6 +22,8 @@ use super::message::Response;
 pub(super) struct Client {
     capabilities: Map<String, Value>,
     asked: Mutex<Asked>,
+    /// What it wants to hear of.
+    pub(super) attention: Arc<Attention>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +48,7 @@ impl Client {
         Arc::new(Self {
             capabilities: declared.cloned().unwrap_or_default(),
             asked: Mutex::default(),
+            attention: Arc::default(),
         })
     }
 
@@ -117,9 +121,13 @@ mod tests {
         let (one, two) = (client.question().unwrap(), client.question().unwrap());
         assert_ne!(one.id, two.id);
         for id in [json!("1"), json!(77), json!(-1), json!(1.5)] {
-            answer(&client, json!({"jsonrpc": "2.0", "id": id, "result": {"who": "nobody"}}));
+            answer(
+                &client,
+                json!({"jsonrpc": "2.0", "id": id, "result": {"who": "nobody"}}),
+            );
         }
-        let second = json!({"jsonrpc": "2.0", "id": two.id, "error": {"code": -1, "message": "no"}});
+        let second =
+            json!({"jsonrpc": "2.0", "id": two.id, "error": {"code": -1, "message": "no"}});
         answer(&client, second.clone());
         let first = json!({"jsonrpc": "2.0", "id": one.id, "result": {"z": 1, "a": [2]}});
         answer(&client, first.clone());

@@ -23,6 +23,7 @@ pub(super) const BATCHING: &str = "2025-03-26";
 pub(super) const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 pub(super) const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 pub(super) const SERVER_KEY: &str = "io.modelcontextprotocol/serverInfo";
+pub(super) const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
 pub(super) const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// How a request is to be served.
@@ -40,6 +41,15 @@ impl Era {
         match self {
             Self::Modern => 404,
             Self::Legacy(_) => 200,
+        }
+    }
+
+    /// The HTTP status of a server's own error that is passed on.
+    pub(super) const fn error_status(self, code: i64) -> u16 {
+        match (self, code) {
+            (Self::Modern, -32_602 | -32_021) => 400,
+            (Self::Modern, -32_601) => 404,
+            (Self::Modern | Self::Legacy(_), _) => 200,
         }
     }
 }

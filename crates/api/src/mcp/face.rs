@@ -18,14 +18,17 @@ use toolgate_model::Identity;
 
 use super::changes::Changes;
 use super::client::Client;
+use super::conversations::Conversations;
 use super::era::{Era, MODERN, SERVER_KEY, negotiate};
 use super::in_flight::Slot;
 use super::load::Load;
 use super::message::{Request, RpcError, failure, success};
+use super::offers::{Kind, Offers};
 use super::options::{McpOptions, Presence};
+use super::paging::Page;
 use super::session::Session;
 use super::work::{Outgoing, Outlet, Progress};
-use super::{call, list, listen, tasks};
+use super::{attention, call, list, listen, methods, tasks};
 use crate::Api;
 
 /// What a model is told of the gate before it calls anything.
@@ -41,6 +44,7 @@ pub(super) struct Face {
     pub(super) options: McpOptions,
     pub(super) changes: Changes,
     pub(super) load: Arc<Load>,
+    pub(super) conversations: Arc<Conversations>,
 }
 
 /// One request of an authenticated agent.
@@ -70,7 +74,7 @@ pub(super) struct Held {
     /// Its place among the requests of its session.
     pub(super) _slot: Option<Slot>,
     /// The session itself, which is not forgotten meanwhile.
-    pub(super) _session: Option<Arc<Session>>,
+    pub(super) session: Option<Arc<Session>>,
 }
 
 impl Asked {
@@ -89,6 +93,7 @@ impl Face {
             options,
             changes,
             load: Arc::default(),
+            conversations: Arc::default(),
         })
     }
 
@@ -125,18 +130,22 @@ impl Face {
         let params = &asked.request.params;
         match (asked.era, asked.request.method.as_str()) {
             (_, "tools/list") => self.list(asked),
-            (_, "tools/call") => {
+            (_, "prompts/list") => methods::list(self, asked, Kind::Prompts),
+            (_, "resources/list") => methods::list(self, asked, Kind::Resources),
+            (_, "resources/templates/list") => methods::list(self, asked, Kind::Templates),
+            (_, "tools/call" | "prompts/get" | "resources/read" | "completion/complete") => {
                 let progress = Progress::of(params, outlet, &asked.cancelled);
-                let result = call::call(self, asked, &progress).await;
+                let result = self.carried(asked, &progress).await;
                 progress.end();
                 result
             }
-            (Era::Modern, "server/discover") => Ok(self.discover()),
+            (Era::Modern, "server/discover") => Ok(self.discover(&asked.identity)),
             (Era::Modern, "tasks/get") => tasks::get(self, asked).await,
             (Era::Modern, "tasks/update") => tasks::update(self, asked).await,
             (Era::Modern, "tasks/cancel") => tasks::cancel(self, asked).await,
             (Era::Modern, "subscriptions/listen") => listen::listen(self, asked, outlet).await,
             (Era::Legacy(_), "ping") => Ok("{}".to_owned()),
+            (Era::Legacy(_), "logging/setLevel") => attention::set_level(asked, params),
             (era, method) => Err(RpcError::unknown_method(
                 method,
                 era.unknown_method_status(),
@@ -144,59 +153,72 @@ impl Face {
         }
     }
 
+    /// The answer to a request that is a call.
+    async fn carried(&self, asked: &Asked, progress: &Progress) -> Result<String, RpcError> {
+        match asked.request.method.as_str() {
+            "prompts/get" => methods::get_prompt(self, asked, progress).await,
+            "resources/read" => methods::read_resource(self, asked, progress).await,
+            "completion/complete" => methods::complete(self, asked, progress).await,
+            _ => call::call(self, asked, progress).await,
+        }
+    }
+
     /// The answer to `initialize`, and the revision that was agreed on.
     pub(super) fn initialize(
         &self,
+        identity: &Identity,
         params: &Map<String, Value>,
     ) -> Result<(&'static str, String), RpcError> {
         let version = negotiate(params)?;
+        let (capabilities, instructions) = self.introduction(identity);
         let mut result = json!({
             "protocolVersion": version,
-            "capabilities": capabilities(),
+            "capabilities": capabilities,
             "serverInfo": server_info(),
         });
-        self.instruct(&mut result);
+        instruct(&mut result, instructions);
         Ok((version, result.to_string()))
     }
 
-    fn discover(&self) -> String {
+    fn discover(&self, identity: &Identity) -> String {
+        let (mut capabilities, instructions) = self.introduction(identity);
+        capabilities.insert("extensions".to_owned(), json!({tasks::EXTENSION: {}}));
         let mut result = json!({
             "resultType": "complete",
             "supportedVersions": [MODERN],
-            "capabilities": {
-                "tools": {"listChanged": true},
-                "extensions": {tasks::EXTENSION: {}},
-            },
+            "capabilities": capabilities,
             "ttlMs": 0,
             "cacheScope": "private",
             "_meta": {SERVER_KEY: server_info()},
         });
-        self.instruct(&mut result);
+        instruct(&mut result, instructions);
         result.to_string()
     }
 
-    fn instruct(&self, result: &mut Value) {
-        if let (Presence::Visible, Some(result)) = (self.options.presence, result.as_object_mut()) {
-            result.insert("instructions".to_owned(), INSTRUCTIONS.into());
-        }
+    /// What this identity is told that can be done here, for clients and for models.
+    fn introduction(&self, identity: &Identity) -> (Map<String, Value>, Option<String>) {
+        let (configuration, now) = (self.api.driver.configuration(), self.api.driver.now());
+        let offers = Offers::new(&configuration, identity, now);
+        let mut capabilities = Map::new();
+        capabilities.insert("tools".to_owned(), json!({"listChanged": true}));
+        capabilities.extend(offers.capabilities());
+        let own = (self.options.presence == Presence::Visible).then_some(INSTRUCTIONS);
+        (capabilities, offers.instructions(own))
     }
 
     fn list(&self, asked: &Asked) -> Result<String, RpcError> {
         let (configuration, now) = (self.api.driver.configuration(), self.api.driver.now());
-        let who = (&asked.identity, now);
-        let mut result = list::page(&configuration, who, &self.options, &asked.request.params)?;
-        if asked.era == Era::Modern {
-            result.insert("resultType".to_owned(), "complete".into());
-            // A policy may change at any time, and the list is this identity's own.
-            result.insert("ttlMs".to_owned(), 0.into());
-            result.insert("cacheScope".to_owned(), "private".into());
-        }
-        Ok(Value::Object(result).to_string())
+        let page = Page::of(&asked.request.params, ("tools", self.options.page_size))?;
+        let (who, presence) = ((&asked.identity, now), self.options.presence);
+        let entries = list::entries(&configuration, who, presence, &page);
+        Ok(page.filled(entries, asked.era))
     }
 }
 
-fn capabilities() -> Value {
-    json!({"tools": {"listChanged": true}})
+fn instruct(result: &mut Value, instructions: Option<String>) {
+    if let (Some(text), Some(result)) = (instructions, result.as_object_mut()) {
+        result.insert("instructions".to_owned(), text.into());
+    }
 }
 
 fn server_info() -> Value {

@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 use toolgate_gate::known;
 use toolgate_model::Identity;
 
-use super::entrance::admit;
 use super::client::Client;
+use super::entrance::admit;
 use super::era::{BATCHING, Era, LEGACY, MODERN, check_modern, is_modern};
 use super::face::{Asked, Face, Held};
 use super::headers::{self, SESSION, VERSION, single};
@@ -146,9 +146,7 @@ impl Arrival {
             Incoming::Notification { method, params } => self
                 .notification(&method, &params)
                 .map_err(RpcError::for_nobody),
-            Incoming::Response(response) => {
-                self.response(&response).map_err(RpcError::for_nobody)
-            }
+            Incoming::Response(response) => self.response(&response).map_err(RpcError::for_nobody),
         }
     }
 
@@ -199,7 +197,7 @@ impl Arrival {
         let era = Era::Legacy(session.version);
         let held = Held {
             _slot: Some(slot),
-            _session: Some(session),
+            session: Some(session),
         };
         let mut asked = self.asked(request, era, (cancelled.clone(), held))?;
         asked.client = client;
@@ -243,7 +241,7 @@ impl Arrival {
 
     fn initialize(&self, request: &Request) -> Result<Response, RpcError> {
         let face = &self.endpoint.face;
-        let (version, result) = face.initialize(&request.params)?;
+        let (version, result) = face.initialize(&self.identity, &request.params)?;
         let random = face.api.driver.random().map_err(|unavailable| {
             tracing::error!(%unavailable, "no session can be opened");
             RpcError::refused(503, "the gate cannot open a session right now: try again")

@@ -62,6 +62,9 @@ pub(super) const INSTRUCTIONS_BYTES_MAX: usize = 16 << 10;
 /// LIMIT: resources that one listener follows at once.
 pub(super) const RESOURCES_FOLLOWED_MAX: usize = 128;
 
+/// LIMIT: updates of resources that wait for a slow listener; of one resource only one waits.
+pub(super) const UPDATES_WAITING_MAX: usize = 256;
+
 /// LIMIT: tasks that one listener follows at once.
 pub(super) const TASKS_FOLLOWED_MAX: usize = 64;
 

@@ -1,66 +1,38 @@
-//! `tools/list`: what this identity may reach, page by page.
+//! `tools/list`: what this identity may reach.
 //!
 //! The code that decides calls also decides what is shown. Each entry is its server's own
 //! definition with nothing but the name replaced, so that fields nobody here knows travel on. The
-//! order is that of the tools' full names and a cursor names the last one shown, so that a page
-//! turned while the list changes neither repeats nor loses a tool that stayed.
+//! order is that of the tools' full names.
 //!
 //! Must not know: transports.
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use toolgate_gate::{Configuration, visible};
-use toolgate_model::{Catalogue, Descriptor, Identity, KeyPlace, Timestamp};
+use toolgate_model::{Catalogue, Descriptor, Identity, KeyPlace, Method, Timestamp};
 
-use super::limits::PAGE_BYTES_MAX;
-use super::message::RpcError;
-use super::options::{McpOptions, Presence};
+use super::options::Presence;
 use super::own;
-
-/// The mark at the front of our own cursors.
-const CURSOR_PREFIX: &str = "1:";
+use super::paging::{Entry, Page};
 
 /// What comes before the name of an own tool in its place among all: after every full name.
 const OWN_PLACE: char = '~';
 
-/// One entry of the list: its place in the order, and its definition.
-struct Entry {
-    place: String,
-    definition: Value,
-}
-
-/// The page that the parameters ask for, as the fields of a result.
-pub(super) fn page(
-    configuration: &Configuration,
-    (identity, now): (&Identity, Timestamp),
-    options: &McpOptions,
-    params: &Map<String, Value>,
-) -> Result<Map<String, Value>, RpcError> {
-    let after = params.get("cursor").map(read_cursor).transpose()?;
-    let shown = listed(configuration, identity, options.presence, now);
-    let entries = shown
+/// What is shown on a page and behind it, in order.
+pub(super) fn entries<'c>(
+    configuration: &'c Configuration,
+    (identity, now): (&'c Identity, Timestamp),
+    presence: Presence,
+    page: &'c Page,
+) -> impl Iterator<Item = Entry> + 'c {
+    let catalogue = &configuration.catalogue;
+    let tools = catalogue
         .iter()
-        .map(|tool| entry(tool))
-        .chain(own_entries(options.presence));
-    let mut rest = entries.filter(|entry| after.as_ref().is_none_or(|after| entry.place > *after));
-    let mut tools = Vec::new();
-    let (mut bytes, mut last) = (0, String::new());
-    let mut result = Map::new();
-    for entry in rest.by_ref() {
-        bytes += entry.definition.to_string().len();
-        let full = tools.len() >= options.page_size.max(1) || bytes > PAGE_BYTES_MAX;
-        if full && !tools.is_empty() {
-            result.insert("nextCursor".to_owned(), cursor(&last).into());
-            break;
-        }
-        last = entry.place;
-        tools.push(entry.definition);
-    }
-    result.insert("tools".to_owned(), tools.into());
-    Ok(result)
+        .filter(|tool| page.follows(tool.id.as_str()));
+    let shown = tools.filter(move |tool| is_listed(configuration, (identity, now), presence, tool));
+    let own = own_entries(presence).filter(|entry| page.follows(&entry.place));
+    shown.map(|tool| entry(tool)).chain(own)
 }
 
 /// The tools that are shown, in order.
@@ -70,11 +42,19 @@ pub(super) fn listed(
     presence: Presence,
     now: Timestamp,
 ) -> Vec<Arc<Descriptor>> {
-    let catalogue = &configuration.catalogue;
-    let tools = catalogue.iter().filter(|tool| {
-        is_named(catalogue, presence, tool) && visible(configuration, identity, tool, now)
-    });
-    tools.cloned().collect()
+    let tools = configuration.catalogue.iter();
+    let shown = tools.filter(|tool| is_listed(configuration, (identity, now), presence, tool));
+    shown.cloned().collect()
+}
+
+fn is_listed(
+    configuration: &Configuration,
+    (identity, now): (&Identity, Timestamp),
+    presence: Presence,
+    tool: &Arc<Descriptor>,
+) -> bool {
+    is_named(&configuration.catalogue, presence, tool)
+        && visible(configuration, identity, tool, now)
 }
 
 /// The tool that clients know by this name, shown or not.
@@ -100,11 +80,13 @@ pub(super) fn looks_same(before: &[Arc<Descriptor>], after: &[Arc<Descriptor>]) 
         })
 }
 
-/// Whether the tool's name leads to it: of two with one name the first has it, and nobody takes
-/// the name of an own tool.
+/// Whether the tool's name leads to it: of two with one name the first has it, nobody takes the
+/// name of an own tool, and what stands for another method is called by that one alone.
 fn is_named(catalogue: &Catalogue, presence: Presence, tool: &Descriptor) -> bool {
     let first = catalogue.by_wire_name(&tool.wire_name);
-    first.is_some_and(|first| first.id == tool.id) && own::find(presence, &tool.wire_name).is_none()
+    first.is_some_and(|first| first.id == tool.id)
+        && Method::of(&tool.id).is_none()
+        && own::find(presence, &tool.wire_name).is_none()
 }
 
 fn entry(tool: &Descriptor) -> Entry {
@@ -128,30 +110,13 @@ fn entry(tool: &Descriptor) -> Entry {
         });
     Entry {
         place: tool.id.to_string(),
-        definition: Value::Object(definition),
+        definition: Value::Object(definition).to_string(),
     }
 }
 
 fn own_entries(presence: Presence) -> impl Iterator<Item = Entry> {
     own::offered(presence).map(|tool| Entry {
         place: format!("{OWN_PLACE}{}", tool.name),
-        definition: tool.definition(),
-    })
-}
-
-fn cursor(place: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{CURSOR_PREFIX}{place}"))
-}
-
-fn read_cursor(cursor: &Value) -> Result<String, RpcError> {
-    let bytes = cursor
-        .as_str()
-        .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let place = text
-        .as_deref()
-        .and_then(|text| text.strip_prefix(CURSOR_PREFIX));
-    place.map(str::to_owned).ok_or_else(|| {
-        RpcError::invalid_params("`cursor` is not one of this gate's: begin again without one")
+        definition: tool.definition().to_string(),
     })
 }

@@ -15,21 +15,31 @@ mod era;
 mod message;
 
 mod client;
+mod attention;
 mod in_flight;
 mod load;
 mod session;
 mod work;
 
+mod naming;
+mod paging;
+
 mod changes;
 mod list;
 mod listen;
+mod offers;
+mod updates;
 
 mod call;
 mod face;
 mod meta;
+mod methods;
+mod conversations;
 mod own;
+mod peer;
 mod relay;
 mod render;
+mod rounds;
 mod tasks;
 
 mod entrance;

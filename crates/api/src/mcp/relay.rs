@@ -1,4 +1,4 @@
-//! A tool's own answer on its way to the client: the same bytes, with the gate's `_meta` in it.
+//! A server's own answer on its way to the client: the same bytes, with the gate's `_meta` in it.
 //!
 //! `{"content":[],"n":1e2}` becomes `{"_meta":{…},"content":[],"n":1e2}`: the text is spliced, not
 //! written anew, so that key order, numbers and fields nobody here knows stay as they are. Entries
@@ -12,6 +12,7 @@ use std::ops::Range;
 use serde::de::{self, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use toolgate_model::json::{self, Limits, Numbers};
 
 use super::era::Era;
 
@@ -29,29 +30,106 @@ struct Fields<'t> {
     values: Vec<(String, &'t RawValue)>,
 }
 
+/// A field that the modern era wants in a result.
+struct Wanted {
+    name: &'static str,
+    value: &'static str,
+    /// Whether it is the gate's to say, whatever the server says.
+    own: bool,
+}
+
+const COMPLETE: Wanted = Wanted {
+    name: "resultType",
+    value: r#""complete""#,
+    own: false,
+};
+
+/// What every result wants.
+const EVERY: &[Wanted] = &[COMPLETE];
+
+/// What a result wants that clients may keep. What one identity may read is for it alone.
+const KEPT: &[Wanted] = &[
+    COMPLETE,
+    Wanted {
+        name: "ttlMs",
+        value: "0",
+        own: false,
+    },
+    Wanted {
+        name: "cacheScope",
+        value: r#""private""#,
+        own: true,
+    },
+];
+
 /// The result with `meta` merged into its `_meta`, and what the era wants beside it.
 pub(super) fn merged(result: &str, meta: &Map<String, Value>, era: Era) -> Result<String, Unfit> {
-    let fields = Fields::read(result)?;
-    let merged = match fields.get("_meta") {
-        Some(given) => with_own(given, meta)?,
-        None => Value::Object(meta.clone()).to_string(),
-    };
-    let mut front = String::new();
-    if era == Era::Modern && fields.get("resultType").is_none() {
-        front.push_str(r#""resultType":"complete","#);
+    dressed(result, meta, (era, EVERY))
+}
+
+/// The same for a result that clients may keep for a while.
+pub(super) fn merged_kept(
+    result: &str,
+    meta: &Map<String, Value>,
+    era: Era,
+) -> Result<String, Unfit> {
+    dressed(result, meta, (era, KEPT))
+}
+
+/// The code of a server's error object, and the object on one line: as it was written, but for
+/// what is not the server's to say. Where its data has room for it, `own` stands in it.
+pub(super) fn error(text: &str, own: &Map<String, Value>) -> Result<(i64, String), Unfit> {
+    let unfit = |why: &str| Unfit(why.to_owned());
+    json::parse(text.as_bytes(), Limits::RESULT, Numbers::Relay)
+        .map_err(|error| Unfit(error.to_string()))?;
+    let fields = Fields::read(text)?;
+    let code = fields.get("code").and_then(|code| code.get().parse().ok());
+    let code = code.ok_or_else(|| unfit("`code` is no whole number"))?;
+    if !fields
+        .get("message")
+        .is_some_and(|message| message.get().starts_with('"'))
+    {
+        return Err(unfit("`message` is no text"));
     }
-    let spliced = match fields.get("_meta").map(|value| fields.place(value)) {
-        Some(place) => splice(result, (place, &merged), &front),
+    let edits = match fields.get("data") {
+        Some(data) if data.get().starts_with('{') => {
+            vec![(fields.place(data), with_own(data, own)?)]
+        }
+        Some(_) => Vec::new(),
         None => {
-            front.push_str(&format!(r#""_meta":{merged}"#));
-            if !fields.values.is_empty() {
-                front.push(',');
-            }
-            splice(result, (0..0, ""), &front)
+            let end = text.rfind('}').unwrap_or(text.len());
+            let data = format!(r#","data":{}"#, Value::Object(own.clone()));
+            vec![(end..end, data)]
         }
     };
-    // A message is one line on stdio and in an event; outside strings JSON means the same so.
-    Ok(spliced.replace(['\r', '\n'], " "))
+    Ok((code, spliced(text, edits)))
+}
+
+fn dressed(
+    result: &str,
+    meta: &Map<String, Value>,
+    (era, wanted): (Era, &[Wanted]),
+) -> Result<String, Unfit> {
+    let fields = Fields::read(result)?;
+    let (mut front, mut edits) = (Vec::new(), Vec::new());
+    for Wanted { name, value, own } in wanted.iter().filter(|_| era == Era::Modern) {
+        match fields.get(name) {
+            None => front.push(format!(r#""{name}":{value}"#)),
+            Some(given) if *own => edits.push((fields.place(given), (*value).to_owned())),
+            Some(_) => {}
+        }
+    }
+    match fields.get("_meta") {
+        Some(given) => edits.push((fields.place(given), with_own(given, meta)?)),
+        None => front.push(format!(r#""_meta":{}"#, Value::Object(meta.clone()))),
+    }
+    let open = result.find('{').map_or(0, |brace| brace + 1);
+    let mut first = front.join(",");
+    if !first.is_empty() && !fields.values.is_empty() {
+        first.push(',');
+    }
+    edits.push((open..open, first));
+    Ok(spliced(result, edits))
 }
 
 /// `_meta` as the tool wrote it, without what is not its to say, and with what is the gate's.
@@ -69,16 +147,18 @@ fn with_own(given: &RawValue, meta: &Map<String, Value>) -> Result<String, Unfit
     Ok(format!("{{{}}}", all.join(",")))
 }
 
-/// The text with one range replaced, and `front` as the first thing in the object.
-fn splice(text: &str, (place, with): (Range<usize>, &str), front: &str) -> String {
-    let open = text.find('{').map_or(0, |brace| brace + 1);
-    let (head, rest) = text.split_at(open);
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-    if place.is_empty() {
-        return format!("{head}{front}{rest}");
+/// The text with these ranges, none of which meet, replaced; on one line.
+fn spliced(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+    edits.sort_by_key(|(place, _)| place.start);
+    let (mut out, mut at) = (String::new(), 0);
+    for (place, with) in edits {
+        out.push_str(text.get(at..place.start).unwrap_or_default());
+        out.push_str(&with);
+        at = place.end;
     }
-    let (before, after) = (part(open, place.start), part(place.end, text.len()));
-    format!("{head}{front}{before}{with}{after}")
+    out.push_str(text.get(at..).unwrap_or_default());
+    // A message is one line on stdio and in an event; outside strings JSON means the same so.
+    out.replace(['\r', '\n'], " ")
 }
 
 impl<'t> Fields<'t> {
@@ -128,7 +208,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::merged;
+    use super::{error, merged, merged_kept};
     use crate::mcp::era::Era;
     use expect_test::{Expect, expect};
     use serde_json::{Value, json};
@@ -202,6 +282,69 @@ mod tests {
             expect![[
                 r#"{"_meta":{"a":1,"dev.toolgate/invocation-id":"inv_1"},"resultType":"complete"}"#
             ]],
+        );
+    }
+
+    #[test]
+    fn what_may_be_kept_is_kept_by_whoever_asked_alone() {
+        let Value::Object(meta) = json!({"m": 1}) else {
+            panic!()
+        };
+        let dressed = |text| merged_kept(text, &meta, Era::Modern).unwrap();
+        expect![[
+            r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","_meta":{"m":1},"contents":[ 1e2 ]}"#
+        ]]
+        .assert_eq(&dressed(r#"{"contents":[ 1e2 ]}"#));
+        expect![[
+            r#"{"resultType":"complete","_meta":{"m":1},"cacheScope": "private", "contents":[],"ttlMs":5}"#
+        ]]
+        .assert_eq(&dressed(r#"{"cacheScope": "public", "contents":[],"ttlMs":5}"#));
+        let legacy = merged_kept(r#"{"cacheScope":"public"}"#, &meta, LEGACY).unwrap();
+        assert_eq!(legacy, r#"{"_meta":{"m":1},"cacheScope":"public"}"#);
+    }
+
+    #[test]
+    fn an_error_goes_out_as_it_was_written() {
+        let Value::Object(own) = json!({"dev.toolgate/invocation-id": "inv_1"}) else {
+            panic!()
+        };
+        let check = |text: &str, expected: Expect| {
+            expected.assert_eq(&match error(text, &own) {
+                Ok((code, text)) => format!("{code} {text}"),
+                Err(unfit) => format!("unfit: {unfit}"),
+            });
+        };
+        check(
+            r#"{"data":{"z":1E5,"dev.toolgate/outcome":{"success":true},"a":[]}, "code":-32021,"message":"no"}"#,
+            expect![[
+                r#"-32021 {"data":{"z":1E5,"a":[],"dev.toolgate/invocation-id":"inv_1"}, "code":-32021,"message":"no"}"#
+            ]],
+        );
+        check(
+            r#"{"code":7,"message":"no","data":"x"}"#,
+            expect![[r#"7 {"code":7,"message":"no","data":"x"}"#]],
+        );
+        check(
+            "{\"code\":7,\n\"message\":\"no\" }",
+            expect![[
+                r#"7 {"code":7, "message":"no" ,"data":{"dev.toolgate/invocation-id":"inv_1"}}"#
+            ]],
+        );
+        check(
+            r#"{"message":"no"}"#,
+            expect!["unfit: `code` is no whole number"],
+        );
+        check(
+            r#"{"code":1.5,"message":"no"}"#,
+            expect!["unfit: `code` is no whole number"],
+        );
+        check(
+            r#"{"code":1,"message":7}"#,
+            expect!["unfit: `message` is no text"],
+        );
+        check(
+            r#"{"code":1,"message":"","data":{"a":{"b":1,"b":2}}}"#,
+            expect!["unfit: the key `b` stands twice at line 1, column 42"],
         );
     }
 

@@ -9,17 +9,27 @@
 
 use serde_json::{Map, Value, json};
 use toolgate_driver::Outcome;
-use toolgate_execution::{Frozen, State};
-use toolgate_model::{Denial, InvocationId};
+use toolgate_execution::{Frozen, Invocation, State, Status};
+use toolgate_model::{Denial, InvocationId, Method};
 
 use super::era::Era;
-use super::message::RpcError;
+use super::message::{RpcError, shown};
 use super::options::Presence;
-use super::relay::merged;
+use super::relay::{self, Unfit, merged};
 use crate::envelope;
 
-const INVOCATION_KEY: &str = "dev.toolgate/invocation-id";
+pub(super) const INVOCATION_KEY: &str = "dev.toolgate/invocation-id";
 const OUTCOME_KEY: &str = "dev.toolgate/outcome";
+
+/// The codes of errors that say what the gate decided, where a method has no words for it in its
+/// results: those of HTTP, which lie outside the range that JSON-RPC reserves. The status of HTTP
+/// is 200 all the same.
+const FORBIDDEN: i64 = 403;
+const PENDING: i64 = 202;
+
+/// Errors of a server that are about the conversation with it (a header that does not agree, a
+/// version it does not speak). Passed on, they would have the client doubt its own with the gate.
+const OF_THE_CONNECTION: [i64; 2] = [-32_020, -32_022];
 
 /// Whether clients read words as a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,29 +55,64 @@ impl Renderer<'_> {
     /// The result of a call, as JSON text.
     pub(super) fn result(&self, outcome: &Outcome) -> String {
         let meta = self.meta(outcome);
-        let answer = match &outcome.invocation.state {
-            // What live state shows is no answer of the tool, and is not passed off as one.
-            State::Succeeded { settlement } | State::Failed { settlement, .. }
-                if !settlement.reconciled =>
-            {
-                settlement.result.as_deref()
-            }
-            _ => None,
-        };
-        match answer.map(|answer| merged(answer, &meta, self.era)) {
+        match own_answer(outcome).map(|answer| merged(answer, &meta, self.era)) {
             Some(Ok(result)) => result,
-            Some(Err(unfit)) => {
-                let words = format!(
-                    "The tool answered, but its answer cannot be passed on: {unfit}. This call was executed: do not repeat it."
-                );
-                words_result((&words, Tone::Error), meta, self.era)
-            }
+            Some(Err(unfit)) => words_result((&unfit_words(&unfit), Tone::Error), meta, self.era),
             None => words_result(
                 (&self.words(outcome), tone(&outcome.invocation.state)),
                 meta,
                 self.era,
             ),
         }
+    }
+
+    /// The error that the tool's server answered with, if that is how the call ended: clients are
+    /// told what it wrote.
+    pub(super) fn server_error(&self, outcome: &Outcome) -> Option<RpcError> {
+        let State::Failed { failure, .. } = &outcome.invocation.state else {
+            return None;
+        };
+        let (code, text) = relay::error(failure.error.as_deref()?, &self.meta(outcome)).ok()?;
+        if OF_THE_CONNECTION.contains(&code) {
+            return None;
+        }
+        Some(RpcError::relayed(self.era.error_status(code), code, text))
+    }
+
+    /// The answer to a method whose results have no words of the gate's in them: what the server
+    /// answered, or an error that says why there is none.
+    pub(super) fn answer(&self, outcome: &Outcome, method: Method) -> Result<String, RpcError> {
+        if let Some(error) = self.server_error(outcome) {
+            return Err(error);
+        }
+        let data = json!({OUTCOME_KEY: self.envelope(outcome)});
+        let invocation = &outcome.invocation;
+        if let Some(withheld) = withheld(invocation) {
+            let words = format!("The result is withheld: {}", sentence(&withheld.message));
+            return Err(RpcError::of_call(FORBIDDEN, words).with(data));
+        }
+        let Some(answer) = own_answer(outcome) else {
+            let code = match invocation.status() {
+                Status::PendingApproval | Status::Approved | Status::Executing => PENDING,
+                Status::Proposed
+                | Status::Denied
+                | Status::Rejected
+                | Status::Expired
+                | Status::Cancelled => FORBIDDEN,
+                Status::UnknownEffect
+                | Status::Reconciling
+                | Status::NeedsOperator
+                | Status::Succeeded
+                | Status::Failed => return Err(RpcError::failed(self.words(outcome)).with(data)),
+            };
+            return Err(RpcError::of_call(code, self.words(outcome)).with(data));
+        };
+        let meta = self.meta(outcome);
+        let relayed = match method {
+            Method::ReadResource => relay::merged_kept(answer, &meta, self.era),
+            Method::GetPrompt | Method::Complete => merged(answer, &meta, self.era),
+        };
+        relayed.map_err(|unfit| RpcError::failed(unfit_words(&unfit)).with(data))
     }
 
     /// `_meta` of every result about an invocation.
@@ -188,10 +233,47 @@ impl Renderer<'_> {
     }
 }
 
+/// What the tool itself answered. What live state shows is no answer of the tool, and is not passed
+/// off as one.
+fn own_answer(outcome: &Outcome) -> Option<&str> {
+    match &outcome.invocation.state {
+        State::Succeeded { settlement } | State::Failed { settlement, .. }
+            if !settlement.reconciled =>
+        {
+            settlement.result.as_deref()
+        }
+        _ => None,
+    }
+}
+
+/// Why the tool's answer is not handed on, where rules about results say so.
+fn withheld(invocation: &Invocation) -> Option<&Denial> {
+    let inspection = invocation.settlement()?.inspection.as_ref()?;
+    inspection.withheld.as_ref()
+}
+
+fn unfit_words(unfit: &Unfit) -> String {
+    format!(
+        "The tool answered, but its answer cannot be passed on: {unfit}. This call was executed: do not repeat it."
+    )
+}
+
+/// A prompt that does not exist and one that is hidden are the same, like tools.
+pub(super) fn unknown_prompt(name: &str, invocation: &InvocationId) -> RpcError {
+    RpcError::invalid_params(format!("Unknown prompt: {}", shown(name)))
+        .with(json!({"invocation_id": invocation}))
+}
+
+/// A resource that does not exist and one that is hidden are the same, like tools.
+pub(super) fn unknown_resource(uri: &str, invocation: &InvocationId) -> RpcError {
+    RpcError::invalid_params(format!("Resource not found: {}", shown(uri)))
+        .with(json!({"uri": uri, "invocation_id": invocation}))
+}
+
 /// A tool that does not exist and one that is hidden are the same to whoever asks; the record
 /// knows which it was, under the invocation's id.
 pub(super) fn unknown_tool(name: &str, invocation: &InvocationId) -> RpcError {
-    RpcError::invalid_params(format!("Unknown tool: {}", super::message::shown(name)))
+    RpcError::invalid_params(format!("Unknown tool: {}", shown(name)))
         .with(json!({"invocation_id": invocation}))
 }
 

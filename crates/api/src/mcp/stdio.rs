@@ -24,8 +24,8 @@ use super::in_flight::InFlight;
 use super::limits::{BATCH_MESSAGES_MAX, LINES_QUEUED_MAX, STDIO_DRAIN_MAX};
 use super::lines::{Line, Lines};
 use super::listen::{Follower, enter};
-use super::message::{Incoming, Rejected, Request, RpcError, incoming, read, success};
 use super::message;
+use super::message::{Incoming, Rejected, Request, RpcError, incoming, read, success};
 use super::options::McpOptions;
 use super::work::{Departure, Outgoing, Outlet, Running, channel};
 use crate::Api;
@@ -180,7 +180,7 @@ impl Connection {
         let identity = self.identity().await?;
         let modern = is_modern(&request, None);
         if request.method == "initialize" && !modern {
-            let (version, result) = self.face.initialize(&request.params)?;
+            let (version, result) = self.face.initialize(&identity, &request.params)?;
             let client = Client::of(&request.params);
             *self.legacy() = Some(Legacy { version, client });
             let text = success(&request.id, &result);
@@ -221,7 +221,7 @@ impl Connection {
             ends: self.ends.clone(),
             held: Held {
                 _slot: Some(slot),
-                _session: None,
+                session: None,
             },
         })
     }
