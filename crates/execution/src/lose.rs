@@ -67,6 +67,31 @@ pub(crate) fn in_doubt(
         .output(Output::Answer)
 }
 
+impl Invocation {
+    /// Whether its caller gave it up after it was sent, and nobody has heard of it since.
+    pub fn is_given_up(&self) -> bool {
+        match &self.state {
+            State::UnknownEffect { cause, .. }
+            | State::Reconciling { cause, .. }
+            | State::NeedsOperator { cause, .. } => *cause == LossCause::Cancelled,
+            State::Failed { failure, .. } => failure.message == only_reads(LossCause::Cancelled),
+            State::Proposed
+            | State::Denied { .. }
+            | State::PendingApproval { .. }
+            | State::Approved { .. }
+            | State::Executing { .. }
+            | State::Succeeded { .. }
+            | State::Rejected { .. }
+            | State::Expired { .. }
+            | State::Cancelled { .. } => false,
+        }
+    }
+}
+
+fn only_reads(cause: LossCause) -> String {
+    format!("the tool only reads, and {}", cause.as_str())
+}
+
 fn again(
     invocation: &Invocation,
     now: Timestamp,
@@ -82,7 +107,7 @@ fn again(
     {
         return admitted(invocation, now, (lease_until, None), grounds.clone());
     }
-    let message = format!("the tool only reads, and {}", loss.cause.as_str());
+    let message = only_reads(loss.cause);
     let failure = Failure {
         code: Code::UpstreamUnavailable,
         message,

@@ -1,4 +1,5 @@
-//! Approval pauses as tasks, for clients of the modern era that declare the extension.
+//! Approval pauses and what servers make tasks of, as tasks, for clients of the modern era that
+//! declare the extension.
 //!
 //! ```text
 //! tools/call  → {"resultType":"task","taskId":"inv_…","status":"working",…}
@@ -9,20 +10,23 @@
 //! restarts, and only its own agent finds it, while it still reaches the tool. It works as long as
 //! something may still come of it, also where a person must say what happened, because a task that
 //! has ended never changes. A denial is a completed task with an error result: `failed` is for
-//! errors of the protocol.
+//! errors of the protocol. The id that a server gave its own task stays in the gate.
 //!
 //! Must not know: transports, how approvals are decided.
 
 use serde_json::{Map, Value, json};
 use toolgate_driver::{Failed, Outcome};
 use toolgate_execution::{Invocation, Status};
+use toolgate_gate::peer::Unanswered;
 use toolgate_model::Duration;
 
 use super::call::renderer;
+use super::conversations::Conversation;
 use super::era::{CAPABILITIES_KEY, Era};
 use super::face::{Asked, Face};
 use super::message::{RpcError, shown};
 use super::own;
+use super::rounds::{forbidden, requests};
 
 /// The extension's name.
 pub(super) const EXTENSION: &str = "io.modelcontextprotocol/tasks";
@@ -34,13 +38,30 @@ const POLL_PERSON: Duration = Duration::from_secs(5);
 /// How long a client should leave a task alone that runs.
 const POLL_RUN: Duration = Duration::from_secs(1);
 
+/// Bounds of what a server may ask for instead.
+const POLL_MILLIS_MIN: u64 = 100;
+const POLL_MILLIS_MAX: u64 = 5_000;
+
 /// Whether the client of this request takes a task for an answer.
 pub(super) fn declared(asked: &Asked) -> bool {
     let meta = asked.request.params.get("_meta");
     let capabilities = meta.and_then(|meta| meta.get(CAPABILITIES_KEY));
-    let extensions = capabilities.and_then(|all| all.get("extensions"));
+    let capabilities = capabilities.and_then(Value::as_object);
+    asked.era == Era::Modern && capabilities.is_some_and(declares)
+}
+
+/// Whether these capabilities of a client have the extension among them.
+pub(super) fn declares(capabilities: &Map<String, Value>) -> bool {
+    let extensions = capabilities.get("extensions");
     let tasks = extensions.and_then(|extensions| extensions.get(EXTENSION));
-    asked.era == Era::Modern && tasks.is_some_and(Value::is_object)
+    tasks.is_some_and(Value::is_object)
+}
+
+/// Takes the extension out of what a client declared.
+pub(super) fn undeclare(capabilities: &mut Map<String, Value>) {
+    if let Some(Value::Object(extensions)) = capabilities.get_mut("extensions") {
+        extensions.remove(EXTENSION);
+    }
 }
 
 /// Refuses whoever did not declare the extension.
@@ -61,51 +82,114 @@ pub(super) fn handle(asked: &Asked, outcome: &Outcome) -> Option<String> {
         Status::PendingApproval | Status::Approved
     );
     (waits && declared(asked)).then(|| {
-        let mut task = described(&outcome.invocation);
+        let mut task = described(&outcome.invocation, None);
         task.insert("resultType".to_owned(), "task".into());
         Value::Object(task).to_string()
     })
 }
 
-/// `tasks/get`: how it stands, with the call's own result once there is one.
-pub(super) async fn get(face: &Face, asked: &Asked) -> Result<String, RpcError> {
-    let invocation = find(face, asked).await?;
-    let mut task = described(&invocation);
-    task.insert("resultType".to_owned(), "complete".into());
-    if state(invocation.status()) == "completed" {
-        let outcome = Outcome {
-            invocation,
-            evidence: Vec::new(),
-            replayed: true,
-            duplicate_of: None,
-        };
-        let result = renderer(face, asked).result(&outcome);
-        let result: Box<serde_json::value::RawValue> =
-            serde_json::from_str(&result).map_err(|_| RpcError::defect())?;
-        // The tool's own text goes out as it came: numbers keep their digits, keys their order.
-        let text = Value::Object(task).to_string();
-        let open = text.strip_suffix('}').ok_or_else(RpcError::defect)?;
-        return Ok(format!("{open},\"result\":{}}}", result.get()));
-    }
+/// The handle of a call that its server made a task of.
+pub(super) async fn begun(
+    face: &Face,
+    asked: &Asked,
+    conversation: &Conversation,
+) -> Result<String, RpcError> {
+    let id = conversation.invocation().ok_or_else(RpcError::defect)?;
+    let found = face.api.driver.invocation(&asked.caller(), &id).await;
+    let invocation = found.map_err(|failed| {
+        tracing::error!(%failed, "a call that became a task could not be read");
+        RpcError::defect()
+    })?;
+    let mut task = described(&invocation, Some(conversation));
+    task.insert("resultType".to_owned(), "task".into());
     Ok(Value::Object(task).to_string())
 }
 
-/// `tasks/update`: nothing is ever asked of the client's user, so whatever is sent is ignored.
+/// `tasks/get`: how it stands, with what is asked, or the call's own result or error.
+pub(super) async fn get(face: &Face, asked: &Asked) -> Result<String, RpcError> {
+    let invocation = find(face, asked).await?;
+    let talking = face.conversations.of(&invocation.id);
+    let mut task = described(&invocation, talking.as_deref());
+    task.insert("resultType".to_owned(), "complete".into());
+    let more = match task.get("status").and_then(Value::as_str) {
+        Some("input_required") => {
+            let asks = talking.map(|talking| talking.asked()).unwrap_or_default();
+            Some(("inputRequests", requests(&asks)))
+        }
+        Some("completed") => Some(ended(face, asked, invocation, &mut task)),
+        _ => None,
+    };
+    let text = Value::Object(task).to_string();
+    let Some((name, more)) = more else {
+        return Ok(text);
+    };
+    // The tool's own text goes out as it came: numbers keep their digits, keys their order.
+    let open = text.strip_suffix('}').ok_or_else(RpcError::defect)?;
+    Ok(format!("{open},\"{name}\":{more}}}"))
+}
+
+/// The result of a call that has ended, or the error that its server answered with: that one is
+/// all that `failed` is for.
+fn ended(
+    face: &Face,
+    asked: &Asked,
+    invocation: Invocation,
+    task: &mut Map<String, Value>,
+) -> (&'static str, String) {
+    let outcome = Outcome {
+        invocation,
+        evidence: Vec::new(),
+        replayed: true,
+        duplicate_of: None,
+    };
+    let renderer = renderer(face, asked);
+    match renderer.server_error(&outcome) {
+        Some(error) => {
+            task.insert("status".to_owned(), "failed".into());
+            ("error", error.object())
+        }
+        None => ("result", renderer.result(&outcome)),
+    }
+}
+
+/// `tasks/update`: hands over what the client answers, if the call may still go on. What nothing
+/// asked for is ignored.
 pub(super) async fn update(face: &Face, asked: &Asked) -> Result<String, RpcError> {
-    find(face, asked).await?;
+    let invocation = find(face, asked).await?;
+    let answers = match asked.request.params.get("inputResponses") {
+        Some(Value::Object(answers)) => answers,
+        _ => {
+            let message = "`inputResponses` must be an object";
+            return Err(RpcError::invalid_params(message));
+        }
+    };
+    let talking = face.conversations.of(&invocation.id);
+    if let Some(conversation) = talking.filter(|talking| talking.task().is_some()) {
+        match forbidden(&face.api.driver, &conversation).await? {
+            None => conversation.reply(answers),
+            Some(denial) => {
+                conversation.refuse(Unanswered::Forbidden(denial.message));
+                conversation.given_up.cancel();
+            }
+        }
+    }
     Ok(acknowledged())
 }
 
-/// `tasks/cancel`: withdraws a call that still waits. What runs already is not stopped.
+/// `tasks/cancel`: withdraws a call that still waits. One that runs is told that nobody wants it any
+/// more, which is an intent: what becomes of it the record says.
 pub(super) async fn cancel(face: &Face, asked: &Asked) -> Result<String, RpcError> {
     let invocation = find(face, asked).await?;
+    if let Some(conversation) = face.conversations.of(&invocation.id) {
+        conversation.given_up.cancel();
+    }
     let cancelled = face
         .api
         .driver
         .cancel(&asked.caller(), &invocation.id)
         .await;
     match cancelled {
-        // An intent is all that it is: what cannot be withdrawn any more goes on.
+        // What cannot be withdrawn any more goes on.
         Ok(_) | Err(Failed::Refused(_)) => Ok(acknowledged()),
         Err(other) => {
             tracing::error!(%other, "a task could not be cancelled");
@@ -127,16 +211,19 @@ async fn find(face: &Face, asked: &Asked) -> Result<Invocation, RpcError> {
     found.map_err(|_| nothing())
 }
 
-/// What every shape of a task says.
-fn described(invocation: &Invocation) -> Map<String, Value> {
-    let status = invocation.status();
-    let poll = match status {
+/// What every shape of a task says. `talking`: what is heard of it while it runs.
+fn described(invocation: &Invocation, talking: Option<&Conversation>) -> Map<String, Value> {
+    let running = invocation.status() == Status::Executing;
+    let server = talking
+        .filter(|_| running)
+        .and_then(|talking| talking.task().map(|task| (talking, task)));
+    let poll = match invocation.status() {
         Status::PendingApproval | Status::NeedsOperator => POLL_PERSON,
         _ => POLL_RUN,
     };
-    let task = json!({
+    let mut task = json!({
         "taskId": invocation.id,
-        "status": state(status),
+        "status": state(invocation),
         "statusMessage": message(invocation),
         "createdAt": invocation.created_at,
         "lastUpdatedAt": invocation.updated_at,
@@ -144,12 +231,27 @@ fn described(invocation: &Invocation) -> Map<String, Value> {
         "ttlMs": null,
         "pollIntervalMs": poll.as_millis(),
     });
+    if let Some((talking, said)) = server {
+        if !talking.asked().is_empty() {
+            task["status"] = "input_required".into();
+        }
+        if let Some(words) = said.get("statusMessage").and_then(Value::as_str) {
+            task["statusMessage"] = shown(words).into();
+        }
+        if let Some(millis) = said.get("pollIntervalMs").and_then(Value::as_u64) {
+            task["pollIntervalMs"] = millis.clamp(POLL_MILLIS_MIN, POLL_MILLIS_MAX).into();
+        }
+    }
     task.as_object().cloned().unwrap_or_default()
 }
 
-/// INVARIANT: only what never changes again is `completed` or `cancelled`.
-const fn state(status: Status) -> &'static str {
-    match status {
+/// INVARIANT: only what never changes again is `completed` or `cancelled`, but for a call whose
+/// client cancelled it: it hears no more of it, also where people find out later what happened.
+fn state(invocation: &Invocation) -> &'static str {
+    if invocation.is_given_up() {
+        return "cancelled";
+    }
+    match invocation.status() {
         Status::Proposed
         | Status::PendingApproval
         | Status::Approved
@@ -167,6 +269,9 @@ const fn state(status: Status) -> &'static str {
 }
 
 fn message(invocation: &Invocation) -> String {
+    if invocation.is_given_up() && invocation.status() != Status::Failed {
+        return "cancelled after it was sent; whether it took effect is not known yet".to_owned();
+    }
     match (invocation.state.frozen(), invocation.status()) {
         (Some(frozen), Status::PendingApproval) => format!(
             "waiting for approval {} until {}",

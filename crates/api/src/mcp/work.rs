@@ -109,7 +109,7 @@ impl Outlet {
     }
 
     /// Says something that may be lost where the listener is slow.
-    fn mention(&self, text: String) {
+    pub(super) fn mention(&self, text: String) {
         // A full queue or a listener who left: progress is a courtesy.
         let _lost = self.sender.try_send(Outgoing::Notification(text));
     }
@@ -161,13 +161,25 @@ impl Progress {
         );
     }
 
+    /// Where the request speaks.
+    pub(super) const fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// Says something else before the answer.
+    pub(super) fn aside(&self, text: String) {
+        if self.last().is_some() && !self.cancelled.is_cancelled() {
+            self.outlet.mention(text);
+        }
+    }
+
     /// Nothing is said after the answer.
     pub(super) fn end(&self) {
         *self.last() = None;
     }
 
     /// Passes on what a tool says, if it is further than before.
-    fn relay(&self, params: Value) {
+    pub(super) fn relay(&self, params: Value) {
         let Value::Object(params) = params else {
             return;
         };
