@@ -99,6 +99,8 @@ def sources(upstream, extra=""):
 def gate(name, upstream, tool, config, policy):
     """A gate with a policy in front of all servers, and an agent that may use every tool."""
     made = Gate(config, {"bench.json": policy}, name="bench-mcp").opened()
+    # A source that comes up moves the configuration on, and what people change is refused meanwhile.
+    wait_for("every source to be up", lambda: all(source["health"] == "up" for source in made.cli("source", "ls")["items"]))
     token = made.agent("bench", "--tool", "*")
     made.wait_tools(token, *(f"{source}.tool_000" for source in upstream.names))
     return Way(name, made.port, "/mcp", tool, made.process, token)
