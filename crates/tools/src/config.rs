@@ -29,8 +29,75 @@ pub struct SourceConfig {
     pub kind: SourceKind,
     /// How its tools are named towards MCP clients.
     pub wire_names: WireNames,
+    /// Which era of MCP it is spoken to in.
+    pub era: EraChoice,
+    /// Who shares a conversation with it.
+    pub isolation: Isolation,
+    /// Whether a call of its tools may leave a trace, where nothing else is said of a tool.
+    pub effect: Effect,
+    /// What its server may ask of the client behind a call.
+    pub client: ClientScope,
     /// Its bounds.
     pub limits: SourceLimits,
+}
+
+impl SourceConfig {
+    /// A source of which nothing else is said.
+    pub fn new(name: impl Into<String>, kind: SourceKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            wire_names: WireNames::default(),
+            era: EraChoice::default(),
+            isolation: Isolation::default(),
+            effect: Effect::Some,
+            client: ClientScope::default(),
+            limits: SourceLimits::default(),
+        }
+    }
+}
+
+/// Which era of MCP a server is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EraChoice {
+    /// Whichever a probe shows.
+    #[default]
+    Auto,
+    /// 2026-07-28; a server that does not speak it is down.
+    Modern,
+    /// 2025-11-25 and older; the server is not probed.
+    Legacy,
+}
+
+/// Who shares a conversation with a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// All principals.
+    #[default]
+    Shared,
+    /// Nobody: each principal has a session or a process of its own.
+    Principal,
+}
+
+/// What the server of a source may ask of the client behind a call, if that client can do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientScope {
+    /// A sample of the client's model: a way to put words into it.
+    pub sampling: bool,
+    /// A form for the client's user to fill in, or a page to open.
+    pub elicitation: bool,
+    /// The roots of the client's workspace.
+    pub roots: bool,
+}
+
+impl Default for ClientScope {
+    fn default() -> Self {
+        Self {
+            sampling: true,
+            elicitation: true,
+            roots: true,
+        }
+    }
 }
 
 /// How a source is reached.
@@ -77,6 +144,9 @@ pub struct SourceLimits {
     pub message_bytes_max: usize,
     /// How many tools it may offer; further ones are unavailable.
     pub tools_max: usize,
+    /// How many prompts, resources and templates of resources it may offer, of each; further
+    /// ones are left out of lists.
+    pub offers_max: usize,
     /// Bytes of one tool's description.
     pub description_bytes_max: usize,
     /// Bytes of one tool's whole definition, its schemas among it.
@@ -92,6 +162,7 @@ impl Default for SourceLimits {
             message_bytes_max: toolgate_model::json::Limits::RESULT.bytes_max,
             // LIMIT: 4-interfaces, 5.
             tools_max: 1_000,
+            offers_max: 1_000,
             description_bytes_max: 16 << 10,
             // LIMIT: the largest tool measured of a real server has 30 kB; generated ones from
             // large API documents reach 800 kB and are of no use to any model.
@@ -257,21 +328,18 @@ pub(crate) fn header_problem(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Secret, SourceConfig, SourceKind, SourceLimits, WireNames, source_problems};
+    use super::{Secret, SourceConfig, SourceKind, WireNames, source_problems};
     use expect_test::{Expect, expect};
     use std::collections::BTreeMap;
 
     fn stdio(name: &str, command: &[&str]) -> SourceConfig {
-        SourceConfig {
-            name: name.to_owned(),
-            kind: SourceKind::Stdio {
-                command: command.iter().map(|part| (*part).to_owned()).collect(),
-                env: BTreeMap::new(),
-                cwd: None,
-            },
-            wire_names: WireNames::Prefixed,
-            limits: SourceLimits::default(),
-        }
+        let command = command.iter().map(|part| (*part).to_owned()).collect();
+        let kind = SourceKind::Stdio {
+            command,
+            env: BTreeMap::new(),
+            cwd: None,
+        };
+        SourceConfig::new(name, kind)
     }
 
     fn http(name: &str, url: &str, headers: &[&str]) -> SourceConfig {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use toolgate_model::{
-    Descriptor, Effect, Lifecycle, RiskScore, ToolId,
+    Descriptor, Effect, Lifecycle, Method, RiskScore, ToolId,
     json::{self, Limits, Numbers, Raw},
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) version: Option<&'a str>,
     /// The headers that each request to it carries; none where it is not spoken to over HTTP.
     pub(crate) headers: Option<&'a BTreeMap<String, Secret>>,
+    /// Whether its tools may leave a trace, where nothing else is said of one.
+    pub(crate) effect: Effect,
 }
 
 /// A tool with the name that its source calls it by.
@@ -123,9 +125,16 @@ fn one(origin: Origin<'_>, raw: &Raw, overrides: &Overrides) -> Result<Offered, 
     let name = name_of(&definition)?;
     within_text(origin, &definition)?;
     let id = names::tool_id(origin.source, name)?;
+    if let Some(method) = Method::of(&id) {
+        let method = method.as_str();
+        return Err(format!(
+            "its name is that of the method `{method}`, whose calls could not be told from its own"
+        ));
+    }
     let stated = overrides.get(&id).cloned().unwrap_or_default();
     let offered_name = name.to_owned();
-    let descriptor = descriptor(origin, definition, id, stated)?;
+    let wire = tools_wire_name(origin, &id, &stated)?;
+    let descriptor = descriptor(origin, definition, (id, wire), stated)?;
     Ok(Offered {
         name: offered_name,
         descriptor,
@@ -166,15 +175,13 @@ fn within_text(origin: Origin<'_>, definition: &Value) -> Result<(), String> {
 /// How the gate's own tools begin (4-interfaces, 4): nobody else's may pass for one.
 const OWN_PREFIX: &str = "toolgate_";
 
-fn descriptor(
+fn tools_wire_name(
     origin: Origin<'_>,
-    definition: Value,
-    id: ToolId,
-    stated: ToolOverride,
-) -> Result<Descriptor, String> {
-    let wire = stated
-        .wire_name
-        .unwrap_or_else(|| names::wire_name(origin.wire_names, &id));
+    id: &ToolId,
+    stated: &ToolOverride,
+) -> Result<String, String> {
+    let named = || names::wire_name(origin.wire_names, id);
+    let wire = stated.wire_name.clone().unwrap_or_else(named);
     if !is_wire_name(&wire) {
         return Err(format!(
             "its `wire_name` `{wire}` is not 1 to {WIRE_NAME_CHARS_MAX} letters, digits, `_`, `-`"
@@ -185,6 +192,16 @@ fn descriptor(
             "its wire name `{wire}` begins like the gate's own tools; give it a `wire_name`"
         ));
     }
+    Ok(wire)
+}
+
+/// The descriptor of what has this definition, id and wire name.
+pub(crate) fn descriptor(
+    origin: Origin<'_>,
+    definition: Value,
+    (id, wire): (ToolId, String),
+    stated: ToolOverride,
+) -> Result<Descriptor, String> {
     let schema = definition.get("inputSchema").cloned().unwrap_or_default();
     let place = key_place::stated(&stated.checks);
     if let Some(place) = place {
@@ -213,7 +230,7 @@ fn descriptor(
         risk_reason: rating.reason,
         resource: stated.resource,
         // Annotations are claims: only an operator states that a call leaves no trace.
-        effect: stated.effect.unwrap_or(Effect::Some),
+        effect: stated.effect.unwrap_or(origin.effect),
         timeout: stated.timeout.unwrap_or(origin.limits.call_timeout),
         lifecycle: stated.lifecycle.unwrap_or(Lifecycle::Active),
         attributes: stated.attributes,
@@ -300,6 +317,7 @@ mod tests {
         wire_names: WireNames::Prefixed,
         limits: SourceLimits {
             tools_max: 6,
+            offers_max: 6,
             definition_bytes_max: 1_000,
             description_bytes_max: 100,
             start_timeout: toolgate_model::Duration::from_secs(1),
@@ -308,6 +326,7 @@ mod tests {
         },
         version: Some("2.1"),
         headers: None,
+        effect: Effect::Some,
     };
 
     fn line(tool: &Offered) -> String {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use toolgate_model::json::Raw;
 
+use crate::declared::Declared;
 use crate::exchange::Exchange;
 use crate::message::{RpcError, raw};
 
@@ -26,6 +27,7 @@ const LEGACY: [&str; 4] = [LEGACY_NEWEST, "2025-06-18", "2025-03-26", "2024-11-0
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
+const LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
 const SERVER_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// How a server is spoken to.
@@ -53,19 +55,23 @@ impl Era {
                 .entry("_meta")
                 .or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(meta) = meta {
-                self.stamp(meta);
+                self.stamp(meta, &Declared::default());
             }
         }
         raw(&params)
     }
 
-    /// Adds what the era wants to a `_meta`, over whatever a caller may have put there. No
-    /// capability is declared: the gate serves no sampling, roots or elicitation upstream.
-    pub(crate) fn stamp(self, meta: &mut Map<String, Value>) {
+    /// Adds what the era wants to a `_meta`, over whatever a caller may have put there: what the
+    /// client behind this very request declared, and nothing else.
+    pub(crate) fn stamp(self, meta: &mut Map<String, Value>, declared: &Declared) {
         if self == Self::Modern {
+            let capabilities = declared.capabilities().clone();
             meta.insert(VERSION_KEY.to_owned(), MODERN.into());
-            meta.insert(CAPABILITIES_KEY.to_owned(), json!({}));
+            meta.insert(CAPABILITIES_KEY.to_owned(), capabilities.into());
             meta.insert(CLIENT_KEY.to_owned(), client_info());
+            if let Some(level) = declared.level() {
+                meta.insert(LEVEL_KEY.to_owned(), level.name().into());
+            }
         }
     }
 }
@@ -77,8 +83,35 @@ pub(crate) struct Server {
     pub(crate) era: Era,
     /// Its version, where it gives one.
     pub(crate) version: Option<String>,
-    /// Whether it says that it tells when its tools change.
-    pub(crate) tells_changes: bool,
+    /// What it declared that it can do.
+    pub(crate) capabilities: Map<String, Value>,
+    /// What it tells models about itself.
+    pub(crate) instructions: Option<String>,
+}
+
+impl Server {
+    /// A server that has not said anything yet, to be spoken to in this era.
+    pub(crate) fn unknown(era: Era) -> Self {
+        Self {
+            era,
+            version: None,
+            capabilities: Map::new(),
+            instructions: None,
+        }
+    }
+
+    /// Whether it declared this capability at all.
+    pub(crate) fn can(&self, capability: &str) -> bool {
+        self.capabilities
+            .get(capability)
+            .is_some_and(Value::is_object)
+    }
+
+    /// Whether it declared this of a capability: `resources`, `subscribe`.
+    pub(crate) fn states(&self, capability: &str, what: &str) -> bool {
+        let stated = self.capabilities.get(capability);
+        stated.and_then(|stated| stated.get(what)) == Some(&Value::Bool(true))
+    }
 }
 
 /// What a probe showed.
@@ -97,7 +130,9 @@ pub(crate) enum Probed {
 struct Discovered {
     supported_versions: Vec<String>,
     #[serde(default)]
-    capabilities: Capabilities,
+    capabilities: Map<String, Value>,
+    #[serde(default)]
+    instructions: Value,
     #[serde(rename = "_meta", default)]
     meta: Map<String, Value>,
 }
@@ -107,21 +142,11 @@ struct Discovered {
 struct Initialized {
     protocol_version: String,
     #[serde(default)]
-    capabilities: Capabilities,
+    capabilities: Map<String, Value>,
+    #[serde(default)]
+    instructions: Value,
     #[serde(default)]
     server_info: Value,
-}
-
-#[derive(Default, Deserialize)]
-struct Capabilities {
-    #[serde(default)]
-    tools: Value,
-}
-
-impl Capabilities {
-    fn tells_changes(&self) -> bool {
-        self.tools.get("listChanged") == Some(&Value::Bool(true))
-    }
 }
 
 /// Reads the answer to `server/discover`.
@@ -132,7 +157,8 @@ pub(crate) fn probed(exchange: &Exchange) -> Probed {
                 Probed::Modern(Server {
                     era: Era::Modern,
                     version: version(found.meta.get(SERVER_KEY)),
-                    tells_changes: found.capabilities.tells_changes(),
+                    capabilities: found.capabilities,
+                    instructions: found.instructions.as_str().map(str::to_owned),
                 })
             }
             Ok(_) | Err(_) => Probed::Legacy,
@@ -179,11 +205,11 @@ pub(crate) fn is_modern_after_all(exchange: &Exchange) -> bool {
     matches!(exchange, Exchange::Error { error, .. } if error.code == RpcError::UNSUPPORTED_VERSION)
 }
 
-/// The parameters of `initialize`.
-pub(crate) fn initialize_params() -> Raw {
+/// The parameters of `initialize`, which fix for a whole session what its client can do.
+pub(crate) fn initialize_params(declared: &Declared) -> Raw {
     raw(&json!({
         "protocolVersion": LEGACY_NEWEST,
-        "capabilities": {},
+        "capabilities": declared.capabilities(),
         "clientInfo": client_info(),
     }))
 }
@@ -223,7 +249,8 @@ pub(crate) fn initialized(exchange: &Exchange) -> Result<Server, String> {
     Ok(Server {
         era: Era::Legacy(agreed),
         version: version(Some(&found.server_info)),
-        tells_changes: found.capabilities.tells_changes(),
+        capabilities: found.capabilities,
+        instructions: found.instructions.as_str().map(str::to_owned),
     })
 }
 
@@ -273,7 +300,7 @@ mod tests {
                 r#""result":{"supportedVersions":["2030-01-01","2026-07-28"],"capabilities":{"tools":{"listChanged":true}},"_meta":{"io.modelcontextprotocol/serverInfo":{"version":"1.2"}}}"#,
             ),
             expect![[
-                r#"Modern(Server { era: Modern, version: Some("1.2"), tells_changes: true })"#
+                r#"Modern(Server { era: Modern, version: Some("1.2"), capabilities: {"tools": Object {"listChanged": Bool(true)}}, instructions: None })"#
             ]],
         );
         check(
@@ -329,13 +356,13 @@ mod tests {
         check(
             r#""result":{"protocolVersion":"2025-03-26","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"version":"1"}}"#,
             expect![[
-                r#"Ok(Server { era: Legacy("2025-03-26"), version: Some("1"), tells_changes: true })"#
+                r#"Ok(Server { era: Legacy("2025-03-26"), version: Some("1"), capabilities: {"tools": Object {"listChanged": Bool(true)}}, instructions: None })"#
             ]],
         );
         check(
             r#""result":{"protocolVersion":"2024-11-05"}"#,
             expect![[
-                r#"Ok(Server { era: Legacy("2024-11-05"), version: None, tells_changes: false })"#
+                r#"Ok(Server { era: Legacy("2024-11-05"), version: None, capabilities: {}, instructions: None })"#
             ]],
         );
         check(

@@ -7,12 +7,16 @@
 //!
 //! Must not know: how it is sent.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use toolgate_gate::Look;
+use toolgate_gate::peer::Peer;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{BoxFuture, ProgressSink};
 use toolgate_model::{Duration, ToolId};
 
+use crate::caller::Principal;
 use crate::era;
 
 /// One thing to ask of a tool, once.
@@ -57,6 +61,25 @@ impl Errand {
     pub(crate) const fn progress(&self) -> Option<&ProgressSink> {
         match self {
             Self::Call(dispatch) => dispatch.progress(),
+            Self::Look(_) => None,
+        }
+    }
+
+    /// The client behind the call, while it is there.
+    pub(crate) const fn peer(&self) -> Option<&Arc<dyn Peer>> {
+        match self {
+            Self::Call(dispatch) => dispatch.peer(),
+            Self::Look(_) => None,
+        }
+    }
+
+    /// Whose call it is; a look is the gate's own.
+    pub(crate) fn principal(&self) -> Option<Principal> {
+        match self {
+            Self::Call(dispatch) => {
+                let (tenant, agent) = dispatch.principal();
+                Some(Principal(tenant.clone(), agent.clone()))
+            }
             Self::Look(_) => None,
         }
     }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use toolgate_gate::port::{BoxFuture, ProgressSink};
 use toolgate_model::json::Raw;
 
+use crate::caller::Caller;
 use crate::era::Era;
 use crate::message::{Reply, RpcError, excerpt};
 
@@ -81,6 +82,8 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(String, String)>,
     /// Where progress goes. Its token is the request's number.
     pub(crate) progress: Option<ProgressSink>,
+    /// Who is behind it; none for what asks nothing of a tool, such as a list.
+    pub(crate) caller: Option<Arc<Caller>>,
     /// Whether it has gone out.
     pub(crate) ticket: Ticket,
 }
@@ -122,6 +125,9 @@ pub(crate) trait Link: Send + Sync {
 
     /// Sends a notification; nobody learns whether it arrived.
     fn notify(&self, method: &'static str, params: Raw) -> BoxFuture<'_, ()>;
+
+    /// Sends our answer to a request of the server's own; nobody learns whether it arrived.
+    fn respond(&self, text: String);
 
     /// Takes note of what was agreed with the server.
     fn agree(&self, era: Era);

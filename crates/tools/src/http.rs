@@ -2,10 +2,12 @@
 //! of events.
 //!
 //! Nothing here is ever sent twice: no redirect is followed, no request is retried, and no idle
-//! connection is trusted for long. A connection that cannot be made ends the link, and so does a
+//! connection is trusted for long. A stream that breaks may be listened to again ([`stream`]). A connection that cannot be made ends the link, and so does a
 //! legacy session that the server has forgotten; its owner then opens another.
 //!
 //! Must not know: tools, or when to connect again.
+
+mod stream;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -15,7 +17,7 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
 use reqwest::{Client, Method, Response, StatusCode, Url};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::BoxFuture;
 use toolgate_model::{Duration, json::Raw};
@@ -23,10 +25,11 @@ use toolgate_model::{Duration, json::Raw};
 use crate::config::Secret;
 use crate::era::Era;
 use crate::exchange::{Exchange, Link, Request};
+use crate::follow::News;
 use crate::message::{self, RpcError, excerpt};
 use crate::ports::Ports;
-use crate::sse::Events;
 use crate::switchboard::Switchboard;
+use stream::Stream;
 
 /// How long it may take to connect.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -81,7 +84,7 @@ impl HttpLink {
         source: &str,
         endpoint: &Endpoint,
         ports: &Ports,
-        changed: Arc<Notify>,
+        news: Arc<News>,
     ) -> Result<Self, String> {
         let url: Url = endpoint
             .url
@@ -93,7 +96,7 @@ impl HttpLink {
             client: client(&url)?,
             headers: headers(endpoint)?,
             url,
-            board: Switchboard::new(source, changed),
+            board: Switchboard::new(source, news),
             era: Mutex::default(),
             session: Mutex::default(),
             asides: Semaphore::new(ASIDES_MAX),
@@ -157,6 +160,17 @@ impl Link for HttpLink {
     fn notify(&self, method: &'static str, params: Raw) -> BoxFuture<'_, ()> {
         let text = message::notification(method, &params);
         Box::pin(Arc::clone(&self.0).aside(Method::POST, text))
+    }
+
+    fn respond(&self, text: String) {
+        let shared = Arc::clone(&self.0);
+        let work = async move {
+            // A client's answer waits for its turn: without it the server would wait for ever.
+            if let Ok(_turn) = shared.asides.acquire().await {
+                Arc::clone(&shared).aside(Method::POST, text).await;
+            }
+        };
+        self.0.ports.tasks.spawn("mcp http answer", Box::pin(work));
     }
 
     fn agree(&self, era: Era) {
@@ -262,7 +276,10 @@ impl Shared {
             *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
         }
         match response.status() {
-            StatusCode::OK => self.receive(response, bytes_max).await,
+            StatusCode::OK => {
+                let stream = (Some(request.id), bytes_max);
+                self.receive(response, stream).await
+            }
             _ => self.refused(response).await,
         }
     }
@@ -295,18 +312,18 @@ impl Shared {
         Exchange::Broken(why)
     }
 
-    async fn receive(self: &Arc<Self>, response: Response, bytes_max: usize) -> Exchange {
+    async fn receive(self: &Arc<Self>, response: Response, stream: Stream) -> Exchange {
         match content_type(&response).as_str() {
-            "application/json" => self.receive_json(response).await,
-            "text/event-stream" => self.receive_events(response, bytes_max).await,
+            "application/json" => self.receive_json(response, stream.0).await,
+            "text/event-stream" => self.receive_events(response, stream).await,
             other => Exchange::Malformed(format!("its content type is `{}`", excerpt(other, 60))),
         }
     }
 
-    async fn receive_json(self: &Arc<Self>, response: Response) -> Exchange {
+    async fn receive_json(self: &Arc<Self>, response: Response, of: Option<u64>) -> Exchange {
         match body(response, self.message_bytes_max).await {
             Ok(text) => {
-                self.feed(&text);
+                self.feed(&text, of);
                 let shown = excerpt(&String::from_utf8_lossy(&text), 80);
                 Exchange::Malformed(format!("`{shown}` is no answer to the request"))
             }
@@ -318,33 +335,8 @@ impl Shared {
         }
     }
 
-    async fn receive_events(
-        self: &Arc<Self>,
-        mut response: Response,
-        bytes_max: usize,
-    ) -> Exchange {
-        let mut events = Events::new(self.message_bytes_max);
-        let mut bytes = 0usize;
-        loop {
-            let chunk = match response.chunk().await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => {
-                    return Exchange::Broken("its stream ended without an answer".to_owned());
-                }
-                Err(error) => return Exchange::Broken(words(&error)),
-            };
-            bytes = bytes.saturating_add(chunk.len());
-            match events.push(&chunk) {
-                Ok(whole) if bytes <= bytes_max => whole.iter().for_each(|text| self.feed(text)),
-                Ok(_) | Err(_) => {
-                    return Exchange::Malformed("its stream is longer than allowed".to_owned());
-                }
-            }
-        }
-    }
-
-    fn feed(self: &Arc<Self>, text: &[u8]) {
-        match self.board.feed(text) {
+    fn feed(self: &Arc<Self>, text: &[u8], of: Option<u64>) {
+        match self.board.feed(text, of) {
             Ok(answers) if self.session().is_some() || self.era() != Some(Era::Modern) => {
                 answers
                     .into_iter()
@@ -381,17 +373,6 @@ impl Shared {
                 status,
                 body: target.unwrap_or_else(|| String::from_utf8_lossy(&text).into_owned()),
             },
-        }
-    }
-
-    /// The stream of a legacy server's own notifications, if it offers one.
-    async fn listen_legacy(self: &Arc<Self>) -> Exchange {
-        match self.prepare(Method::GET).send().await {
-            Ok(response) if response.status() == StatusCode::OK => {
-                self.receive_events(response, usize::MAX).await
-            }
-            Ok(response) => self.refused(response).await,
-            Err(error) => self.unsent(&error),
         }
     }
 

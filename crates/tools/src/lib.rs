@@ -13,15 +13,27 @@
 mod config;
 mod ports;
 
+mod breaker;
 mod source;
 mod sources;
+mod subscribe;
+mod tend;
 
 mod errand;
 mod key_place;
+mod patience;
+mod pool;
+mod rounds;
 mod session;
+mod task;
 mod verdict;
+mod wording;
 
+mod caller;
+mod declared;
+mod dial;
 mod exchange;
+mod follow;
 mod http;
 mod lines;
 mod message;
@@ -32,16 +44,19 @@ mod switchboard;
 mod describe;
 mod era;
 mod lexicon;
+mod methods;
 mod mirror;
 mod names;
 mod normalise;
+mod offers;
+mod pages;
 mod risk;
 mod room;
 mod verify;
 
 pub use config::{
-    Overrides, Secret, SourceConfig, SourceKind, SourceLimits, SourceProblem, ToolOverride,
-    WireNames, source_problems,
+    ClientScope, EraChoice, Isolation, Overrides, Secret, SourceConfig, SourceKind, SourceLimits,
+    SourceProblem, ToolOverride, WireNames, source_problems,
 };
 pub use describe::UnavailableTool;
 pub use key_place::key_place_problem;

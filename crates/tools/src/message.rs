@@ -13,6 +13,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use toolgate_model::json::{self, Limits, Numbers, Raw};
 
+use crate::caller::Question;
+
 /// One message of a server, read as far as the gate needs it.
 #[derive(Debug)]
 pub(crate) enum Inbound {
@@ -23,13 +25,8 @@ pub(crate) enum Inbound {
         /// What it says.
         reply: Reply,
     },
-    /// A request of the server's own: its id as written, and its method.
-    Request {
-        /// The id, to be echoed.
-        id: Raw,
-        /// What it wants.
-        method: String,
-    },
+    /// A request of the server's own.
+    Request(Question),
     /// A notification.
     Notification {
         /// What it is about.
@@ -63,6 +60,9 @@ pub(crate) struct RpcError {
     /// What goes along.
     #[serde(default)]
     pub(crate) data: Option<Raw>,
+    /// The whole error, as written; none where it was not written by a server.
+    #[serde(skip)]
+    pub(crate) written: Option<Raw>,
 }
 
 impl RpcError {
@@ -70,8 +70,22 @@ impl RpcError {
     pub(crate) const INVALID_PARAMS: i64 = -32_602;
     /// No such method.
     pub(crate) const METHOD_NOT_FOUND: i64 = -32_601;
+    /// It could not be done, for whatever reason.
+    pub(crate) const INTERNAL: i64 = -32_603;
     /// The server speaks other versions; `data.supported` names them.
     pub(crate) const UNSUPPORTED_VERSION: i64 = -32_022;
+
+    /// Reads an error object and keeps it as written.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn read(text: &RawValue) -> Result<Self, serde_json::Error> {
+        let read: Self = serde_json::from_str(text.get())?;
+        Ok(Self {
+            written: Some(text.to_owned()),
+            ..read
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -124,10 +138,11 @@ fn read_one(text: &[u8]) -> Inbound {
         return Inbound::Garbage("no `jsonrpc` of \"2.0\"".to_owned());
     }
     match (lens.method, lens.id) {
-        (Some(method), Some(id)) => Inbound::Request {
+        (Some(method), Some(id)) => Inbound::Request(Question {
             id: id.to_owned(),
             method: method.into_owned(),
-        },
+            params: lens.params.map_or_else(empty, ToOwned::to_owned),
+        }),
         (Some(method), None) => Inbound::Notification {
             method: method.into_owned(),
             params: lens.params.map(ToOwned::to_owned),
@@ -145,7 +160,7 @@ fn read_one(text: &[u8]) -> Inbound {
 fn reply(result: Option<&RawValue>, error: Option<&RawValue>) -> Reply {
     match (result, error) {
         (Some(result), None) => Reply::Result(result.to_owned()),
-        (None, Some(error)) => match serde_json::from_str::<RpcError>(error.get()) {
+        (None, Some(error)) => match RpcError::read(error) {
             Ok(error) => Reply::Error(error),
             Err(why) => Reply::Malformed(format!("its error is none: {why}")),
         },
@@ -157,7 +172,7 @@ fn reply(result: Option<&RawValue>, error: Option<&RawValue>) -> Reply {
 /// Reads the error of an HTTP answer whose id may be `null`: it was refused before it was read.
 pub(crate) fn read_error(text: &[u8]) -> Option<RpcError> {
     let lens: Lens<'_> = serde_json::from_slice(text).ok()?;
-    serde_json::from_str(lens.error?.get()).ok()
+    RpcError::read(lens.error?).ok()
 }
 
 /// The text of a request.
@@ -180,15 +195,30 @@ pub(crate) fn notification(method: &str, params: &Raw) -> String {
     })
 }
 
-/// The text of our answer to a request of the server's own: `ping` is answered, and nothing else
-/// is served, since no capability was declared.
-pub(crate) fn answer(id: &Raw, method: &str) -> String {
-    let body = if method == "ping" {
-        r#""result":{}"#
-    } else {
-        r#""error":{"code":-32601,"message":"method not found"}"#
-    };
-    format!(r#"{{"jsonrpc":"2.0","id":{},{body}}}"#, id.get())
+/// The text of our answer to a request of the server's own.
+pub(crate) fn result(id: &Raw, result: &Raw) -> String {
+    answer(id, "result", result)
+}
+
+/// The text of our refusal of a request of the server's own, whose error is given as written.
+pub(crate) fn error(id: &Raw, error: &Raw) -> String {
+    answer(id, "error", error)
+}
+
+/// The text of our refusal of a request of the server's own.
+pub(crate) fn refusal(id: &Raw, code: i64, message: &str) -> String {
+    let written = raw(&serde_json::json!({"code": code, "message": message}));
+    error(id, &written)
+}
+
+fn answer(id: &Raw, name: &str, body: &Raw) -> String {
+    let (id, body) = (id.get(), body.get());
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"{name}":{body}}}"#)
+}
+
+/// An object without members.
+pub(crate) fn empty() -> Raw {
+    raw(&serde_json::json!({}))
 }
 
 #[derive(Serialize)]
@@ -236,7 +266,7 @@ pub(crate) fn excerpt(text: &str, chars_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{answer, excerpt, read, read_error};
+    use super::{empty, excerpt, read, read_error, refusal, result};
     use expect_test::{Expect, expect};
 
     fn check(text: &str, expected: Expect) {
@@ -319,7 +349,7 @@ mod tests {
         check(
             r#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","method":"ping","id":"p"},3]"#,
             expect![[
-                r#"[Notification { method: "a", params: None }, Request { id: RawValue("p"), method: "ping" }, Garbage("invalid type: integer `3`, expected struct Lens at line 1 column 1")]"#
+                r#"[Notification { method: "a", params: None }, Request(Question { id: RawValue("p"), method: "ping", params: RawValue({}) }), Garbage("invalid type: integer `3`, expected struct Lens at line 1 column 1")]"#
             ]],
         );
         let long = format!("[{}0]", "0,".repeat(100));
@@ -330,16 +360,23 @@ mod tests {
     }
 
     #[test]
-    fn only_ping_is_served() {
+    fn an_answer_echoes_the_id_as_written() {
         let id = serde_json::value::to_raw_value("a\"b").unwrap();
         assert_eq!(
-            answer(&id, "ping"),
+            result(&id, &empty()),
             r#"{"jsonrpc":"2.0","id":"a\"b","result":{}}"#
         );
         assert_eq!(
-            answer(&id, "sampling/createMessage"),
+            refusal(&id, -32_601, "method not found"),
             r#"{"jsonrpc":"2.0","id":"a\"b","error":{"code":-32601,"message":"method not found"}}"#
         );
+    }
+
+    #[test]
+    fn an_error_is_kept_as_written() {
+        let text = br#"{"jsonrpc":"2.0","id":1,"error":{"message":"no", "code":-1,"x":1e2}}"#;
+        let written = read_error(text).unwrap().written.unwrap();
+        assert_eq!(written.get(), r#"{"message":"no", "code":-1,"x":1e2}"#);
     }
 
     #[test]

@@ -29,6 +29,15 @@ pub(crate) fn method(era: Era, method: &str) -> Vec<(String, String)> {
     ]
 }
 
+/// The headers of a request that names something: a prompt, the URI of a resource, a task.
+pub(crate) fn named(era: Era, method: &str, name: Option<&str>) -> Vec<(String, String)> {
+    let mut headers = self::method(era, method);
+    if era == Era::Modern {
+        headers.extend(name.map(|name| ("mcp-name".to_owned(), encoded(name))));
+    }
+    headers
+}
+
 /// The headers of a call.
 pub(crate) fn call(
     era: Era,
@@ -36,12 +45,9 @@ pub(crate) fn call(
     schema: Option<&Value>,
     arguments: &Value,
 ) -> Vec<(String, String)> {
-    let mut headers = method(era, "tools/call");
-    if era == Era::Modern {
-        headers.push(("mcp-name".to_owned(), encoded(name)));
-        if let Some(schema) = schema {
-            parameters(schema, arguments, DEPTH_MAX, &mut headers);
-        }
+    let mut headers = named(era, "tools/call", Some(name));
+    if let Some(schema) = schema.filter(|_| era == Era::Modern) {
+        parameters(schema, arguments, DEPTH_MAX, &mut headers);
     }
     headers
 }
@@ -92,7 +98,7 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::call;
+    use super::{call, named};
     use crate::era::Era;
     use expect_test::{Expect, expect};
     use serde_json::{Value, json};
@@ -158,7 +164,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_request_names_is_mirrored() {
+        let name = |name| named(Era::Modern, "resources/read", name).pop().unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(name(Some("file:///a b")), pair("mcp-name", "file:///a b"));
+        assert_eq!(
+            name(Some("file:///ä")),
+            pair("mcp-name", "=?base64?ZmlsZTovLy/DpA==?=")
+        );
+        assert_eq!(name(None), pair("mcp-method", "resources/read"));
+    }
+
+    #[test]
     fn a_legacy_server_gets_none() {
+        assert!(named(Era::Legacy("2025-11-25"), "prompts/get", Some("x")).is_empty());
         assert!(call(Era::Legacy("2025-11-25"), "x", None, &json!({})).is_empty());
     }
 }

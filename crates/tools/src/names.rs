@@ -52,6 +52,14 @@ pub(crate) fn wire_name(style: WireNames, id: &ToolId) -> String {
     format!("{kept}_{}", mark(id.as_str()))
 }
 
+/// The wire name of a method that is called like a tool. The slash in it is in no tool's.
+pub(crate) fn method_wire_name(style: WireNames, id: &ToolId) -> String {
+    match style {
+        WireNames::Prefixed => format!("{}__{}", id.source(), id.operation()),
+        WireNames::Bare => id.operation().to_owned(),
+    }
+}
+
 /// Whether MCP clients accept this as a tool's name.
 pub(crate) fn is_wire_name(name: &str) -> bool {
     (1..=WIRE_NAME_CHARS_MAX).contains(&name.len()) && name.chars().all(is_wire_char)

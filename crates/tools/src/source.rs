@@ -1,7 +1,7 @@
 //! One source of tools, kept connected.
 //!
-//! Its supervision connects, lists the tools, listens for changes and lists again; when the
-//! connection ends it starts over, first at once and then ever more slowly. While the source is
+//! Its supervision connects, takes over what the server lists, and stays with the conversation
+//! ([`crate::tend`]); when the connection ends it starts over, first at once and then ever more slowly. While the source is
 //! down its tools stay known and its calls are refused before anything is sent.
 //!
 //! Must not know: other sources.
@@ -9,19 +9,26 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, watch};
+use futures_util::future::join;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
-use toolgate_gate::port::{Answer, BoxFuture};
-use toolgate_model::{Duration, SourceHealth, SourceStatus, Timestamp, ToolId};
+use toolgate_gate::port::{Answer, BoxFuture, Following, ResourceSink};
+use toolgate_model::{Duration, Method, SourceHealth, SourceStatus, Timestamp, ToolId};
 
+use crate::breaker::Breaker;
 use crate::config::{Overrides, SourceConfig, SourceKind};
 use crate::describe::{self, Offered, Origin, UnavailableTool};
+use crate::dial::dial;
+use crate::era::Server;
 use crate::errand::Errand;
-use crate::exchange::{Exchange, Link};
-use crate::http::{Endpoint, HttpLink};
+use crate::exchange::Link;
+use crate::follow::News;
+use crate::methods;
+use crate::offers::{self, Shop};
+use crate::pool::Pool;
 use crate::ports::Ports;
-use crate::session::{Listing, OpenError, Opening, Session};
-use crate::stdio::{Program, StdioLink};
+use crate::session::{OpenError, Opening, Session, Terms};
+use crate::tend::Listed;
 use crate::verdict;
 use crate::verify::Standing;
 
@@ -32,12 +39,6 @@ const BACKOFF_LAST: Duration = Duration::from_secs(60);
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// How long a call waits for a source that is just starting.
 const READY_WAIT: Duration = Duration::from_secs(5);
-/// How often the tools are listed unasked: it also shows whether the server still answers.
-const RELIST_EVERY: Duration = Duration::from_secs(300);
-/// LIMIT: a server that changes its tools all the time is listed this often at most.
-const RELIST_GAP: Duration = Duration::from_secs(1);
-/// How long until a broken stream of notifications is opened again.
-const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 /// LIMIT: calls of one source that are under way at once.
 const CALLS_MAX: usize = 256;
 
@@ -45,11 +46,13 @@ const CALLS_MAX: usize = 256;
 pub(crate) struct Source {
     pub(crate) config: SourceConfig,
     overrides: Overrides,
-    ports: Ports,
+    pub(crate) ports: Ports,
     phase: watch::Sender<Phase>,
     offer: Mutex<Arc<Offer>>,
     calls: Semaphore,
-    changed: Arc<Notify>,
+    pub(crate) breaker: Breaker,
+    pub(crate) news: Arc<News>,
+    pool: Arc<Pool>,
 }
 
 /// Where a source stands.
@@ -75,8 +78,12 @@ impl Phase {
 /// What a source last offered.
 #[derive(Default, PartialEq)]
 pub(crate) struct Offer {
+    /// Its tools, and after them the methods that are called like tools.
     pub(crate) tools: Vec<Offered>,
     pub(crate) unavailable: Vec<UnavailableTool>,
+    /// Prompts, resources and what else is no tool.
+    pub(crate) besides: Arc<toolgate_model::Offer>,
+    notes: Vec<String>,
     positions: BTreeMap<ToolId, usize>,
 }
 
@@ -84,6 +91,12 @@ impl Offer {
     /// Whether nothing was ever said.
     fn is_empty(&self) -> bool {
         self.tools.is_empty() && self.unavailable.is_empty()
+    }
+
+    /// How many tools its server listed that can be called.
+    fn listed(&self) -> usize {
+        let listed = |tool: &&Offered| Method::of(&tool.descriptor.id).is_none();
+        self.tools.iter().filter(listed).count()
     }
 }
 
@@ -94,9 +107,12 @@ impl Source {
     pub(crate) fn new(config: SourceConfig, overrides: &Overrides, ports: Ports) -> Self {
         let own = |(id, _): &(&ToolId, _)| id.source() == config.name;
         let overrides = overrides.iter().filter(own);
+        let news = Arc::default();
         Self {
+            pool: Pool::new(&config, &ports, &news),
             overrides: overrides.map(|(id, o)| (id.clone(), o.clone())).collect(),
             config,
+            breaker: Breaker::new(Arc::clone(&ports.clock)),
             ports,
             phase: watch::Sender::new(Phase {
                 health: SourceHealth::Starting,
@@ -105,7 +121,7 @@ impl Source {
             }),
             offer: Mutex::default(),
             calls: Semaphore::new(CALLS_MAX),
-            changed: Arc::new(Notify::new()),
+            news,
         }
     }
 
@@ -113,6 +129,7 @@ impl Source {
     pub(crate) fn status(&self) -> SourceStatus {
         let phase = self.phase.borrow().clone();
         let offer = self.offer();
+        let open = self.breaker.open_in_words();
         SourceStatus {
             name: self.config.name.clone(),
             kind: match self.config.kind {
@@ -120,9 +137,15 @@ impl Source {
                 SourceKind::Http { .. } => "mcp-http",
             }
             .to_owned(),
-            health: phase.health,
-            detail: phase.detail.or_else(|| in_words(&offer.unavailable)),
-            tools: offer.tools.len(),
+            health: match phase.health {
+                SourceHealth::Up if open.is_some() => SourceHealth::Down,
+                health => health,
+            },
+            detail: open
+                .or(phase.detail)
+                .or_else(|| in_words(&offer.unavailable))
+                .or_else(|| offer.notes.first().cloned()),
+            tools: offer.listed(),
         }
     }
 
@@ -153,6 +176,15 @@ impl Source {
         self.enter(SourceHealth::Down, Some(reason), None);
     }
 
+    /// Has `told` called with each update of this resource; none where its server, as far as is
+    /// known, has none to tell.
+    pub(crate) fn follow(&self, uri: &str, told: ResourceSink) -> Option<Following> {
+        let offer = self.offer();
+        let resources = offer.besides.capabilities.get("resources")?;
+        let tells = resources.get("subscribe") == Some(&true.into());
+        tells.then(|| self.news.follow(uri, told)).flatten()
+    }
+
     /// Sends one errand, once.
     pub(crate) async fn send(&self, mut errand: Errand) -> Answer {
         let deadline = self.ports.clock.now().plus(errand.timeout());
@@ -164,9 +196,38 @@ impl Source {
         let Ok(_turn) = self.calls.try_acquire() else {
             return verdict::unavailable(&format!("{CALLS_MAX} calls are under way already"));
         };
-        let mut cancelled = errand.take_cancelled();
-        match self.ready(&mut cancelled, deadline).await {
-            Ok(session) => session.call(tool, errand, (deadline, cancelled)).await,
+        if let Err(why) = self.breaker.admit() {
+            return verdict::unavailable(&why);
+        }
+        let cancelled = errand.take_cancelled();
+        let answer = self.carry(tool, errand, (deadline, cancelled)).await;
+        self.breaker.note(&answer);
+        answer
+    }
+
+    /// Whether calls are under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.calls.available_permits() < CALLS_MAX
+    }
+
+    async fn carry(
+        &self,
+        tool: &Offered,
+        errand: Errand,
+        (deadline, mut cancelled): (Timestamp, BoxFuture<'static, ()>),
+    ) -> Answer {
+        let first = match self.ready(&mut cancelled, deadline).await {
+            Ok(first) => first,
+            Err(why) => return verdict::unavailable(&why),
+        };
+        let Some(needed) = self.pool.needed(&first, &errand) else {
+            return first.call(tool, errand, (deadline, cancelled)).await;
+        };
+        match self.pool.pick(needed, (deadline, &mut cancelled)).await {
+            Ok(held) => {
+                let session = &held.session;
+                session.call(tool, errand, (deadline, cancelled)).await
+            }
             Err(why) => verdict::unavailable(&why),
         }
     }
@@ -197,12 +258,13 @@ impl Source {
     /// Keeps the source connected until `stop`.
     pub(crate) async fn supervise(self: Arc<Self>, stop: CancellationToken, on_offer: OnOffer) {
         let mut failures = 0u32;
-        let mut opening = Opening::Probe;
+        let mut opening = Opening::from(self.config.era);
         while !stop.is_cancelled() {
             let began = self.ports.clock.now();
             match self.open(opening, &stop).await {
-                Ok((session, listing)) => {
-                    self.take(&session, &listing, &on_offer);
+                Ok((session, listed)) => {
+                    self.breaker.close();
+                    self.take(&session, &listed, &on_offer);
                     let ending = self.tend(&session, &stop, &on_offer).await;
                     let lived = self.ports.clock.now().since(began);
                     failures = if lived >= STABLE_AFTER {
@@ -211,7 +273,13 @@ impl Source {
                         failures + 1
                     };
                     self.mourn(ending, failures == 1);
-                    session.link.close().await;
+                    let others = async {
+                        if stop.is_cancelled() {
+                            self.pool.close().await;
+                        }
+                    };
+                    // Each takes its time to leave, and no longer than the others.
+                    join(session.link.close(), others).await;
                 }
                 Err(error) => {
                     failures += 1;
@@ -229,6 +297,7 @@ impl Source {
                 () = self.ports.sleep(backoff(failures, self.chance())) => {}
             }
         }
+        self.pool.close().await;
         self.disable("the gate is stopping".to_owned());
     }
 
@@ -237,8 +306,9 @@ impl Source {
         &self,
         opening: Opening,
         stop: &CancellationToken,
-    ) -> Result<(Arc<Session>, Listing), OpenError> {
-        let link = self.link().map_err(OpenError::plain)?;
+    ) -> Result<(Arc<Session>, Listed), OpenError> {
+        let dialled = dial(&self.config, &self.ports, &self.news);
+        let link = dialled.map_err(OpenError::plain)?;
         let limit = self.config.limits.start_timeout;
         let opened = tokio::select! {
             biased;
@@ -260,122 +330,74 @@ impl Source {
         &self,
         link: &Arc<dyn Link>,
         opening: Opening,
-    ) -> Result<(Arc<Session>, Listing), OpenError> {
-        let limits = self.config.limits;
+    ) -> Result<(Arc<Session>, Listed), OpenError> {
         let link = Arc::clone(link);
-        let session = Session::open(link, opening, &self.ports, limits.message_bytes_max).await?;
-        let listing = session.list(limits.tools_max).await;
-        let listing = listing.map_err(|error| OpenError::plain(error.reason))?;
-        Ok((Arc::new(session), listing))
+        let terms = Terms::of(&self.config);
+        let session = Session::open(link, opening, &self.ports, terms).await?;
+        let listed = self.list(&session).await;
+        let listed = listed.map_err(|error| OpenError::plain(error.reason))?;
+        Ok((Arc::new(session), listed))
     }
 
-    fn link(&self) -> Result<Arc<dyn Link>, String> {
-        let message_bytes_max = self.config.limits.message_bytes_max;
-        let (name, changed) = (&self.config.name, Arc::clone(&self.changed));
-        match self.config.kind.clone() {
-            SourceKind::Stdio { command, env, cwd } => {
-                let program = Program {
-                    command,
-                    env,
-                    cwd,
-                    message_bytes_max,
-                };
-                Ok(Arc::new(StdioLink::start(
-                    name,
-                    &program,
-                    &self.ports,
-                    changed,
-                )?))
-            }
-            SourceKind::Http {
-                url,
-                bearer,
-                headers,
-            } => {
-                let endpoint = Endpoint {
-                    url,
-                    bearer,
-                    headers,
-                    message_bytes_max,
-                };
-                Ok(Arc::new(HttpLink::new(
-                    name,
-                    &endpoint,
-                    &self.ports,
-                    changed,
-                )?))
-            }
+    /// Takes over what the server lists, and tells whoever wants to know if it is something else.
+    pub(crate) fn take(&self, session: &Arc<Session>, listed: &Listed, on_offer: &OnOffer) {
+        let offer = Arc::new(self.described(&session.server, listed));
+        let changed = {
+            let mut held = self.offer.lock().unwrap_or_else(PoisonError::into_inner);
+            let changed = **held != *offer;
+            *held = Arc::clone(&offer);
+            changed
+        };
+        if changed {
+            on_offer();
+        }
+        self.enter(SourceHealth::Up, listed.tools.note.clone(), Some(session));
+        if !changed {
+            // It may be up for the first time, and offer nothing.
+            on_offer();
         }
     }
 
-    /// Stays with a conversation until it ends; gives the reason.
-    async fn tend(
-        &self,
-        session: &Arc<Session>,
-        stop: &CancellationToken,
-        on_offer: &OnOffer,
-    ) -> String {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => "the gate is stopping".to_owned(),
-            reason = session.link.ended() => with_observations(reason, session.link.as_ref()),
-            reason = self.relist(session, on_offer) => reason,
-            () = self.listen(session) => "it cannot be listened to".to_owned(),
-        }
-    }
-
-    /// Lists the tools again whenever they changed and now and then; ends with the reason once
-    /// nothing can be sent any more.
-    async fn relist(&self, session: &Arc<Session>, on_offer: &OnOffer) -> String {
-        loop {
-            tokio::select! {
-                () = self.changed.notified() => {}
-                () = self.ports.sleep(RELIST_EVERY) => {}
-            }
-            match session.list(self.config.limits.tools_max).await {
-                Ok(listing) => self.take(session, &listing, on_offer),
-                Err(error) if error.unreachable => return error.reason,
-                Err(error) => {
-                    // A server that is busy with a long call is no dead one: its tools stay.
-                    self.enter(SourceHealth::Up, Some(error.reason), Some(session));
-                }
-            }
-            self.ports.sleep(RELIST_GAP).await;
-        }
-    }
-
-    /// Listens for changes for ever; what may have been missed in between is listed again.
-    async fn listen(&self, session: &Session) {
-        loop {
-            match session.listen().await {
-                Exchange::Result(_) | Exchange::Broken(_) | Exchange::NotSent(_) => {}
-                refused @ (Exchange::Error { .. }
-                | Exchange::Status { .. }
-                | Exchange::Malformed(_)) => {
-                    let why = refused.in_words();
-                    tracing::debug!(source = self.config.name, why, "it tells no changes");
-                    return std::future::pending().await;
-                }
-            }
-            self.ports.sleep(LISTEN_AGAIN).await;
-            self.changed.notify_one();
-        }
-    }
-
-    /// Describes what the server lists, and tells whoever wants to know if it is something else.
-    fn take(&self, session: &Arc<Session>, listing: &Listing, on_offer: &OnOffer) {
+    fn described(&self, server: &Server, listed: &Listed) -> Offer {
         let origin = Origin {
             source: &self.config.name,
             wire_names: self.config.wire_names,
             limits: self.config.limits,
-            version: session.server.version.as_deref(),
+            version: server.version.as_deref(),
             headers: match &self.config.kind {
                 SourceKind::Http { headers, .. } => Some(headers),
                 SourceKind::Stdio { .. } => None,
             },
+            effect: self.config.effect,
         };
-        let (tools, unavailable) = describe::describe(origin, &listing.tools, &self.overrides);
-        for left_out in &unavailable {
+        let overrides = &self.overrides;
+        let (mut tools, mut unavailable) =
+            describe::describe(origin, &listed.tools.items, overrides);
+        let own = methods::describe(origin, methods::declared(server), overrides);
+        tools.extend(own.0);
+        unavailable.extend(own.1);
+        let before = self.offer();
+        let shop = Shop {
+            wire_names: self.config.wire_names,
+            limits: self.config.limits,
+            server,
+            announced: listed.announced,
+            before: &before.besides,
+        };
+        let (besides, notes) = offers::offer(shop, &listed.shelves);
+        self.complain(&unavailable, &notes);
+        let ids = tools.iter().map(|tool| tool.descriptor.id.clone());
+        Offer {
+            positions: ids.zip(0..).collect(),
+            tools,
+            unavailable,
+            besides: Arc::new(besides),
+            notes,
+        }
+    }
+
+    fn complain(&self, unavailable: &[UnavailableTool], notes: &[String]) {
+        for left_out in unavailable {
             let UnavailableTool {
                 source,
                 tool,
@@ -383,25 +405,8 @@ impl Source {
             } = left_out;
             tracing::warn!(source, tool, reason, "a tool is unavailable");
         }
-        let ids = tools.iter().map(|tool| tool.descriptor.id.clone());
-        let offer = Arc::new(Offer {
-            positions: ids.zip(0..).collect(),
-            tools,
-            unavailable,
-        });
-        let changed = {
-            let mut held = self.offer.lock().unwrap_or_else(PoisonError::into_inner);
-            let changed = **held != *offer;
-            *held = offer;
-            changed
-        };
-        if changed {
-            on_offer();
-        }
-        self.enter(SourceHealth::Up, listing.note.clone(), Some(session));
-        if !changed {
-            // It may be up for the first time, and offer nothing.
-            on_offer();
+        for note in notes {
+            tracing::warn!(source = self.config.name, note, "not all is offered");
         }
     }
 
@@ -417,7 +422,12 @@ impl Source {
         self.enter(health, Some(reason), None);
     }
 
-    fn enter(&self, health: SourceHealth, detail: Option<String>, session: Option<&Arc<Session>>) {
+    pub(crate) fn enter(
+        &self,
+        health: SourceHealth,
+        detail: Option<String>,
+        session: Option<&Arc<Session>>,
+    ) {
         let session = session.map(Arc::clone);
         self.phase.send_replace(Phase {
             health,
@@ -434,7 +444,7 @@ impl Source {
     }
 }
 
-fn with_observations(reason: String, link: &dyn Link) -> String {
+pub(crate) fn with_observations(reason: String, link: &dyn Link) -> String {
     match link.observations() {
         seen if seen.is_empty() || reason.contains(&seen) => reason,
         seen => format!("{reason}; {seen}"),

@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use toolgate_gate::Look;
 use toolgate_gate::permit::Dispatch;
-use toolgate_gate::port::{Answer, BoxFuture, Tools};
+use toolgate_gate::port::{Answer, BoxFuture, Following, ResourceSink, Tools};
 use toolgate_model::{
-    Catalogue, Denial, Descriptor, Duration, HttpRequest, Recognition, SourceStatus, ToolId,
+    Catalogue, Denial, Descriptor, Duration, HttpRequest, Offer, Recognition, SourceStatus, ToolId,
 };
 
 use crate::config::{Overrides, SourceConfig, source_problems};
@@ -39,6 +39,8 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(12);
 struct Known {
     /// The tools.
     tools: Vec<Descriptor>,
+    /// What there is besides tools, by source.
+    offers: BTreeMap<String, Arc<Offer>>,
     /// What is wrong with what their descriptors state.
     faults: Faults,
     /// What shares a name with another source's tool.
@@ -106,17 +108,30 @@ impl Sources {
         let (tools, clashes) = describe::distinct(all);
         known.clashes = clashes;
         let faults = verify::faults(&tools, &self.standing());
-        if known.tools == tools && known.faults == faults {
+        let besides = self.besides();
+        if known.tools == tools && known.faults == faults && known.offers == besides {
             return;
         }
         for (tool, fault) in told_anew(&known.faults, &faults) {
             tracing::warn!(%tool, fault, "a tool is unavailable: its descriptor does not fit");
         }
-        let catalogue = Catalogue::new(tools.iter().cloned()).with_faults(faults.clone());
+        let catalogue = Catalogue::new(tools.iter().cloned())
+            .with_faults(faults.clone())
+            .with_offers(besides.clone());
         let catalogue = Arc::new(catalogue);
-        (known.tools, known.faults) = (tools, faults);
+        (known.tools, known.faults, known.offers) = (tools, faults, besides);
         self.catalogue.store(Arc::clone(&catalogue));
         (self.on_change)(catalogue);
+    }
+
+    /// What the sources offer besides tools; those that never came up offer nothing.
+    fn besides(&self) -> BTreeMap<String, Arc<Offer>> {
+        let of = |source: &Arc<Source>| {
+            let besides = Arc::clone(&source.offer().besides);
+            let said = *besides != Offer::default();
+            said.then(|| (source.config.name.clone(), besides))
+        };
+        self.sources.iter().filter_map(of).collect()
     }
 
     fn standing(&self) -> BTreeMap<String, Standing> {
@@ -153,13 +168,14 @@ impl Sources {
 }
 
 impl Sources {
-    fn send(&self, errand: Errand) -> BoxFuture<'_, Answer> {
-        let name = errand.tool().source();
-        let known = self
-            .sources
+    fn named(&self, name: &str) -> Option<&Arc<Source>> {
+        self.sources
             .iter()
-            .find(|source| source.config.name == name);
-        match known {
+            .find(|source| source.config.name == name)
+    }
+
+    fn send(&self, errand: Errand) -> BoxFuture<'_, Answer> {
+        match self.named(errand.tool().source()) {
             Some(source) => Box::pin(source.send(errand)),
             None => {
                 let answer = verdict::unavailable("no such source is configured");
@@ -224,6 +240,10 @@ impl Tools for Sources {
 
     fn call(&self, dispatch: Dispatch) -> BoxFuture<'_, Answer> {
         self.send(Errand::Call(dispatch))
+    }
+
+    fn follow(&self, source: &str, uri: &str, told: ResourceSink) -> Option<Following> {
+        self.named(source)?.follow(uri, told)
     }
 
     fn look(&self, look: Look) -> BoxFuture<'_, Answer> {

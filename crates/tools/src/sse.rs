@@ -1,7 +1,8 @@
 //! Server-sent events: bytes in, the data of whole events out. Pure and bounded.
 //!
 //! `event: message\ndata: {"a":1}\n\n` gives `{"a":1}`. Chunks may end anywhere, also inside a
-//! line ending or a character.
+//! line ending or a character. What an event says of its place in the stream (`id`) and of when to
+//! come again (`retry`) is kept, also of one without data.
 //!
 //! Must not know: HTTP, or what the data says.
 
@@ -14,7 +15,14 @@ pub(crate) struct Events {
     foreign: bool,
     after_return: bool,
     bytes_max: usize,
+    id: Option<Vec<u8>>,
+    last_id: Option<Vec<u8>>,
+    retry: Option<u64>,
+    seen: u64,
 }
+
+/// LIMIT: an id travels back in a header.
+const ID_BYTES_MAX: usize = 1 << 10;
 
 /// An event or a line is longer than the limit.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +38,33 @@ impl Events {
             foreign: false,
             after_return: false,
             bytes_max,
+            id: None,
+            last_id: None,
+            retry: None,
+            seen: 0,
         }
+    }
+
+    /// The id of the last whole event, if it has one.
+    pub(crate) fn last_id(&self) -> Option<&[u8]> {
+        self.last_id.as_deref().filter(|id| !id.is_empty())
+    }
+
+    /// After how many milliseconds the server wants to be asked again.
+    pub(crate) const fn retry(&self) -> Option<u64> {
+        self.retry
+    }
+
+    /// How many events were whole, those without data too.
+    pub(crate) const fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// The stream broke off: what was begun is forgotten.
+    pub(crate) fn cut(&mut self) {
+        (self.line, self.data) = (Vec::new(), Vec::new());
+        (self.has_data, self.foreign, self.after_return) = (false, false, false);
+        self.id = None;
     }
 
     /// Takes a chunk and gives the data of each event that it completes.
@@ -73,6 +107,13 @@ impl Events {
                 self.data.extend_from_slice(value);
             }
             b"event" => self.foreign = value != b"message" && !value.is_empty(),
+            b"id" if !value.contains(&0) && value.len() <= ID_BYTES_MAX => {
+                self.id = Some(value.to_vec());
+            }
+            b"retry" => {
+                let text = std::str::from_utf8(value).ok();
+                self.retry = text.and_then(|text| text.parse().ok()).or(self.retry);
+            }
             _ => {}
         }
         None
@@ -80,6 +121,10 @@ impl Events {
 
     /// An event without data (a priming one, a comment) and one of another type are nothing.
     fn end_event(&mut self) -> Option<Vec<u8>> {
+        self.seen = self.seen.saturating_add(1);
+        if let Some(id) = self.id.take() {
+            self.last_id = Some(id);
+        }
         let data = std::mem::take(&mut self.data);
         let whole = self.has_data && !self.foreign && !data.is_empty();
         (self.has_data, self.foreign) = (false, false);
@@ -124,6 +169,33 @@ mod tests {
             expect![[r#"["y"]"#]],
         );
         check("data: half", expect!["[]"]);
+    }
+
+    #[test]
+    fn an_event_says_where_the_stream_is_and_when_to_come_again() {
+        let mut events = Events::new(64);
+        let place = |events: &Events| {
+            let id = events.last_id().map(String::from_utf8_lossy);
+            format!("{} {:?}", id.unwrap_or_default(), events.retry())
+        };
+        for (text, expected) in [
+            ("data: a\n\n", " None"),
+            ("id: 7\ndata:\n\n", "7 None"),
+            // Half an event moves nothing.
+            ("id: 8\ndata: x\n", "7 None"),
+            ("\n", "8 None"),
+            ("retry: 500\n\n", "8 Some(500)"),
+            ("retry: soon\nid: 9\u{0}\n\n", "8 Some(500)"),
+            ("id\n\n", " Some(500)"),
+        ] {
+            events.push(text.as_bytes()).unwrap();
+            assert_eq!(place(&events), expected, "{text:?}");
+        }
+        events.push(b"id: 10\ndata: begun").unwrap();
+        events.cut();
+        let whole = events.push(b"data: anew\n\n").unwrap();
+        assert_eq!(whole, [b"anew"]);
+        assert_eq!(place(&events), " Some(500)");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::BoxFuture;
 use toolgate_model::{Duration, json::Raw};
@@ -22,6 +22,7 @@ use toolgate_model::{Duration, json::Raw};
 use crate::config::Secret;
 use crate::era::Era;
 use crate::exchange::{Exchange, Link, Request, Ticket};
+use crate::follow::News;
 use crate::lines::{Line, Lines};
 use crate::message::{self, excerpt};
 use crate::ports::Ports;
@@ -107,7 +108,7 @@ impl StdioLink {
         source: &str,
         program: &Program,
         ports: &Ports,
-        changed: Arc<Notify>,
+        news: Arc<News>,
     ) -> Result<Self, String> {
         let mut child = spawn(program, ports)?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
@@ -118,7 +119,7 @@ impl StdioLink {
         let shared = Arc::new(Shared {
             source: source.to_owned(),
             ports: ports.clone(),
-            board: Switchboard::new(source, changed),
+            board: Switchboard::new(source, news),
             era: OnceLock::new(),
             stderr_tail: Mutex::default(),
             closing: CancellationToken::new(),
@@ -206,6 +207,16 @@ impl Link for StdioLink {
     fn notify(&self, method: &'static str, params: Raw) -> BoxFuture<'_, ()> {
         self.tell(method, &params);
         Box::pin(std::future::ready(()))
+    }
+
+    fn respond(&self, text: String) {
+        let slip = Slip {
+            line: text,
+            request: None,
+        };
+        if let Err(why) = self.enqueue(slip) {
+            tracing::debug!(source = self.shared.source, why, "not answered");
+        }
     }
 
     fn agree(&self, era: Era) {
@@ -383,7 +394,7 @@ async fn read(
         let fed = match line {
             Line::Whole(text) if text.trim_ascii().is_empty() => Ok(Vec::new()),
             // A message is whole once its braces close; half of one never is.
-            Line::Whole(text) | Line::Half(text) => shared.board.feed(&text),
+            Line::Whole(text) | Line::Half(text) => shared.board.feed(&text, None),
             Line::TooLong => shared.board.overlong(bytes_max).map(|()| Vec::new()),
         };
         match fed {

@@ -11,12 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use toolgate_gate::port::ProgressSink;
 use toolgate_model::json::Raw;
 
+use crate::caller::{Caller, Question, Unput};
 use crate::exchange::{Exchange, Request};
-use crate::message::{self, Inbound, excerpt};
+use crate::follow::News;
+use crate::message::{self, Inbound, RpcError, excerpt};
 
 /// LIMIT: a server that reports more than this about one call reports noise.
 const PROGRESS_MAX: u32 = 10_000;
@@ -32,8 +34,8 @@ const EXCERPT_CHARS: usize = 120;
 pub(crate) struct Switchboard {
     source: String,
     waiting: Mutex<HashMap<u64, Waiting>>,
-    /// Raised when the server says that its tools changed.
-    pub(crate) changed: Arc<Notify>,
+    /// Where goes what the server tells unasked.
+    news: Arc<News>,
     garbage: AtomicU64,
     garbage_run: AtomicU64,
     stray: AtomicU64,
@@ -46,6 +48,7 @@ struct Waiting {
     lasting: bool,
     progress: Option<ProgressSink>,
     progressed: u32,
+    caller: Option<Arc<Caller>>,
 }
 
 /// A place on the board; leaving it forgets the answer.
@@ -68,11 +71,11 @@ pub(crate) struct OnlyGarbage;
 
 impl Switchboard {
     /// The board of one connection to `source`.
-    pub(crate) fn new(source: &str, changed: Arc<Notify>) -> Self {
+    pub(crate) fn new(source: &str, news: Arc<News>) -> Self {
         Self {
             source: source.to_owned(),
             waiting: Mutex::default(),
-            changed,
+            news,
             garbage: AtomicU64::default(),
             garbage_run: AtomicU64::default(),
             stray: AtomicU64::default(),
@@ -88,6 +91,7 @@ impl Switchboard {
             lasting: request.method == "subscriptions/listen",
             progress: request.progress.clone(),
             progressed: 0,
+            caller: request.caller.clone(),
         };
         self.lock().insert(request.id, waiting);
         Seat {
@@ -97,11 +101,16 @@ impl Switchboard {
         }
     }
 
-    /// Takes what the server sent and gives back what is to be answered.
+    /// Takes what the server sent and gives back what is to be answered at once. `stream` is the
+    /// request whose own stream it came on, where there is such a thing.
     ///
     /// # Errors
     /// [`OnlyGarbage`] once too much in a row was none of the protocol.
-    pub(crate) fn feed(&self, text: &[u8]) -> Result<Vec<String>, OnlyGarbage> {
+    pub(crate) fn feed(
+        &self,
+        text: &[u8],
+        stream: Option<u64>,
+    ) -> Result<Vec<String>, OnlyGarbage> {
         let mut answers = Vec::new();
         for inbound in message::read(text) {
             match inbound {
@@ -110,8 +119,8 @@ impl Switchboard {
                     continue;
                 }
                 Inbound::Reply { id, reply } => self.settle(id, reply.into()),
-                Inbound::Request { id, method } => answers.push(message::answer(&id, &method)),
-                Inbound::Notification { method, params } => self.notice(&method, params),
+                Inbound::Request(question) => answers.extend(self.question(question, stream)),
+                Inbound::Notification { method, params } => self.notice(&method, params, stream),
             }
             self.garbage_run.store(0, Ordering::Relaxed);
         }
@@ -182,10 +191,58 @@ impl Switchboard {
         }
     }
 
-    fn notice(&self, method: &str, params: Option<Raw>) {
+    /// A request of the server's own; gives back its answer where no call takes it.
+    fn question(&self, question: Question, stream: Option<u64>) -> Option<String> {
+        let id = question.id.clone();
+        if question.method == "ping" {
+            return Some(message::result(&id, &message::empty()));
+        }
+        let put = match self.caller(stream) {
+            Some(caller) => caller.ask(question),
+            None => Err(Unput::Undeclared),
+        };
+        let (code, why) = match put.err()? {
+            Unput::Undeclared => (RpcError::METHOD_NOT_FOUND, "method not found"),
+            Unput::Unreadable => (RpcError::INVALID_PARAMS, "the parameters cannot be read"),
+            Unput::TooMany => (RpcError::INTERNAL, "too many requests in one call"),
+        };
+        Some(message::refusal(&id, code, why))
+    }
+
+    /// Whose call something of the server's own belongs to. Where its stream does not say so, it
+    /// is the newest call of the only principal who has any under way.
+    ///
+    /// INVARIANT: with calls of two principals under way, it is nobody's.
+    fn caller(&self, stream: Option<u64>) -> Option<Arc<Caller>> {
+        let waiting = self.lock();
+        if let Some(one) = stream.and_then(|id| waiting.get(&id))
+            && !one.lasting
+        {
+            return one.caller.clone();
+        }
+        let callers = || {
+            waiting
+                .iter()
+                .filter_map(|(id, one)| Some((id, one.caller.as_ref()?)))
+        };
+        let (_, any) = callers().next()?;
+        if callers().any(|(_, other)| other.principal != any.principal) {
+            return None;
+        }
+        let newest = callers().filter(|(_, one)| one.has_peer());
+        let (_, caller) = newest.max_by_key(|(id, _)| **id)?;
+        Some(Arc::clone(caller))
+    }
+
+    fn notice(&self, method: &str, params: Option<Raw>, stream: Option<u64>) {
         match method {
-            "notifications/tools/list_changed" => self.changed.notify_one(),
             "notifications/progress" => self.progress(params),
+            "notifications/message" | "notifications/elicitation/complete" => {
+                if let (Some(caller), Some(params)) = (self.caller(stream), params) {
+                    caller.tell(method, &params);
+                }
+            }
+            _ if self.news.heard(method, params.as_ref()) => {}
             _ => tracing::debug!(
                 source = self.source,
                 method,
@@ -224,12 +281,12 @@ impl Switchboard {
 mod tests {
     use super::{GARBAGE_RUN_MAX, OnlyGarbage, PROGRESS_MAX, Switchboard};
     use crate::exchange::{Exchange, Request, Ticket};
+    use crate::follow::News;
     use crate::message::raw;
     use std::sync::{Arc, Mutex};
-    use tokio::sync::Notify;
 
     fn board() -> Switchboard {
-        Switchboard::new("x", Arc::new(Notify::new()))
+        Switchboard::new("x", Arc::default())
     }
 
     fn request(id: u64, seen: Option<Arc<Mutex<Vec<String>>>>) -> Request {
@@ -238,6 +295,7 @@ mod tests {
             method: "tools/call",
             params: raw(&serde_json::json!({})),
             headers: Vec::new(),
+            caller: None,
             progress: seen.map(|seen| -> toolgate_gate::port::ProgressSink {
                 Arc::new(move |params| seen.lock().unwrap().push(params.to_string()))
             }),
@@ -262,7 +320,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":2,"result":{"for":"two"}}"#,
             r#"{"jsonrpc":"2.0","id":2,"result":{"for":"two, again"}}"#,
         ] {
-            assert_eq!(board.feed(line.as_bytes()), Ok(vec![]));
+            assert_eq!(board.feed(line.as_bytes(), None), Ok(vec![]));
         }
         assert!(one.reply.try_recv().is_err());
         assert_eq!(result(two.reply.try_recv().unwrap()), r#"{"for":"two"}"#);
@@ -287,14 +345,14 @@ mod tests {
             )
         };
         for token in ["1", "2", "3", "\"1\"", "null"] {
-            assert!(board.feed(line(token).as_bytes()).is_ok());
+            assert!(board.feed(line(token).as_bytes(), None).is_ok());
         }
         assert_eq!(
             *seen.lock().unwrap(),
             [r#"{"progressToken":1,"progress":0.10}"#]
         );
         for _ in 0..PROGRESS_MAX + 10 {
-            assert!(board.feed(line("1").as_bytes()).is_ok());
+            assert!(board.feed(line("1").as_bytes(), None).is_ok());
         }
         assert_eq!(seen.lock().unwrap().len(), PROGRESS_MAX as usize);
     }
@@ -303,13 +361,17 @@ mod tests {
     fn a_server_may_litter_now_and_then_but_not_only() {
         let board = board();
         for _ in 0..GARBAGE_RUN_MAX - 1 {
-            assert!(board.feed(b"DEBUG starting").is_ok());
+            assert!(board.feed(b"DEBUG starting", None).is_ok());
         }
-        assert!(board.feed(br#"{"jsonrpc":"2.0","method":"x"}"#).is_ok());
+        assert!(
+            board
+                .feed(br#"{"jsonrpc":"2.0","method":"x"}"#, None)
+                .is_ok()
+        );
         for _ in 0..GARBAGE_RUN_MAX - 1 {
-            assert!(board.feed(b"DEBUG going on").is_ok());
+            assert!(board.feed(b"DEBUG going on", None).is_ok());
         }
-        assert_eq!(board.feed(b"DEBUG on and on"), Err(OnlyGarbage));
+        assert_eq!(board.feed(b"DEBUG on and on", None), Err(OnlyGarbage));
         assert_eq!(
             board.litter_in_words(),
             "1999 lines on its output were not MCP, the first `DEBUG starting`"
@@ -337,18 +399,19 @@ mod tests {
     #[test]
     fn a_request_of_the_servers_own_is_answered() {
         let line = br#"{"jsonrpc":"2.0","id":"q","method":"ping"}"#;
-        let answers = board().feed(line).unwrap();
+        let answers = board().feed(line, None).unwrap();
         assert_eq!(answers, [r#"{"jsonrpc":"2.0","id":"q","result":{}}"#]);
     }
 
     #[test]
     fn a_change_of_tools_is_noticed() {
-        let board = board();
+        let news = Arc::new(News::default());
+        let board = Switchboard::new("x", Arc::clone(&news));
         let line = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
-        assert!(board.feed(line).is_ok());
+        assert!(board.feed(line, None).is_ok());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        runtime.block_on(board.changed.notified());
+        runtime.block_on(news.changed.notified());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! *Definite* are a result, invalid parameters, an unknown tool, a refusal by HTTP status, and
 //! whatever was never sent. All else is *nobody can know*: an error after the effect landed looks
-//! just like one before.
+//! just like one before. Where there is no effect, an error is an answer like any other.
 //!
 //! Must not know: how the exchange came about.
 
@@ -10,45 +10,88 @@ use serde::Deserialize;
 use serde_json::Value;
 use toolgate_execution::LossCause;
 use toolgate_gate::port::Answer;
-use toolgate_model::{Code, json::Raw};
+use toolgate_model::{Code, Effect, Method, json::Raw};
 
 use crate::era::Era;
 use crate::exchange::Exchange;
 use crate::message::{self, RpcError, excerpt};
+
+/// What was asked, as far as it decides what an answer means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// How the server is spoken to.
+    pub(crate) era: Era,
+    /// The method that the tool stands for; none: `tools/call`.
+    pub(crate) method: Option<Method>,
+    /// Whether it may leave a trace.
+    pub(crate) effect: Effect,
+    /// How long a result may be.
+    pub(crate) result_bytes_max: usize,
+}
+
+/// What a server said to a call.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// Its last word.
+    Last(Answer),
+    /// It wants to know more before it goes on: the result that says so.
+    Wants(Raw),
+    /// It goes on by itself, as a task: the result that says so.
+    Task(Raw),
+}
 
 /// Statuses of HTTP that do not say whether the request was processed, though they begin with 4.
 const AMBIGUOUS_STATUSES: [u16; 4] = [408, 409, 425, 429];
 
 /// LIMIT: what a caller is shown of an upstream's own words.
 const MESSAGE_CHARS_MAX: usize = 500;
+/// LIMIT: an error object that travels on; it is kept with the record.
+const ERROR_BYTES_MAX: usize = 64 << 10;
 
-/// What an exchange of `tools/call` means.
-pub(crate) fn answer(exchange: Exchange, era: Era, result_bytes_max: usize) -> Answer {
+/// Errors by which a server says that it did not do what it was asked: invalid parameters, unknown
+/// methods, tools and resources, and what the protocol reserves for a request that lacks something
+/// (headers, capabilities, a version, a page that the user has to visit first).
+const DEFINITE_ERRORS: [i64; 7] = [
+    RpcError::INVALID_PARAMS,
+    RpcError::METHOD_NOT_FOUND,
+    -32_002,
+    -32_020,
+    -32_021,
+    RpcError::UNSUPPORTED_VERSION,
+    -32_042,
+];
+
+/// What an exchange means.
+pub(crate) fn word(exchange: Exchange, asked: &Asked) -> Word {
     match exchange {
-        Exchange::Result(result) => answered(result, era, result_bytes_max),
+        Exchange::Result(result) => result_word(result, asked),
+        other => Word::Last(failure(other, asked.effect)),
+    }
+}
+
+/// What an exchange means that had no result.
+fn failure(exchange: Exchange, effect: Effect) -> Answer {
+    let words = exchange.in_words();
+    match exchange {
         Exchange::Error { ref error, status } if is_definite_error(error, status) => {
-            let shown = excerpt(&error.message, MESSAGE_CHARS_MAX);
-            refused(
-                Code::ToolError,
-                format!("the tool's server refused the call: {shown}"),
-            )
+            refused_with(excerpt(&error.message, MESSAGE_CHARS_MAX), error)
         }
-        Exchange::Status { status, .. } | Exchange::Error { status, .. }
-            if is_definite_status(status) =>
+        Exchange::Error { ref error, status }
+            if is_definite_status(status) || effect == Effect::None =>
         {
-            let words = exchange.in_words();
-            refused(
-                Code::ToolError,
-                format!("the tool's server refused the call: {words}"),
-            )
+            refused_with(words, error)
         }
-        Exchange::Error { .. } | Exchange::Status { .. } => lost(
-            LossCause::Ambiguous,
-            format!("it answered with {}", exchange.in_words()),
+        Exchange::Status { status, .. } if is_definite_status(status) => refused(
+            Code::ToolError,
+            format!("the tool's server refused the call: {words}"),
         ),
+        Exchange::Error { .. } | Exchange::Status { .. } => {
+            lost(LossCause::Ambiguous, format!("it answered with {words}"))
+        }
         Exchange::Malformed(why) => invalid(&why),
         Exchange::NotSent(why) => unavailable(&why),
         Exchange::Broken(why) => lost(LossCause::Disconnected, why),
+        Exchange::Result(_) => invalid("a result where none was expected"),
     }
 }
 
@@ -73,8 +116,26 @@ const fn refused(code: Code, message: String) -> Answer {
     }
 }
 
+/// The tool's server refused, by an error of the protocol that travels on as it wrote it.
+fn refused_with(words: String, error: &RpcError) -> Answer {
+    let readable = |raw: &&Raw| message::value(raw, ERROR_BYTES_MAX).is_ok();
+    Answer::Refused {
+        code: Code::ToolError,
+        message: format!("the tool's server refused the call: {words}"),
+        error: error.written.as_ref().filter(readable).cloned(),
+    }
+}
+
+/// The tool wants to know something before it goes on, and will not: nothing is under way.
+pub(crate) fn unanswered(why: &str) -> Answer {
+    refused(
+        Code::ToolError,
+        format!("the tool asked for input that its caller did not give: {why}"),
+    )
+}
+
 /// The answer breaks the protocol, and the effect may have landed all the same.
-fn invalid(why: &str) -> Answer {
+pub(crate) fn invalid(why: &str) -> Answer {
     lost(
         LossCause::Ambiguous,
         format!(
@@ -85,8 +146,7 @@ fn invalid(why: &str) -> Answer {
 }
 
 fn is_definite_error(error: &RpcError, status: u16) -> bool {
-    let codes = [RpcError::INVALID_PARAMS, RpcError::METHOD_NOT_FOUND];
-    codes.contains(&error.code) && (status < 300 || is_definite_status(status))
+    DEFINITE_ERRORS.contains(&error.code) && (status < 300 || is_definite_status(status))
 }
 
 fn is_definite_status(status: u16) -> bool {
@@ -101,35 +161,70 @@ struct Lens {
     #[serde(default)]
     content: Option<Value>,
     #[serde(default)]
+    contents: Option<Value>,
+    #[serde(default)]
+    messages: Option<Value>,
+    #[serde(default)]
+    completion: Option<Value>,
+    #[serde(default)]
     result_type: Value,
 }
 
 /// Judges a result by its few fixed fields; all else travels on as it stands.
-fn answered(result: Raw, era: Era, bytes_max: usize) -> Answer {
-    let lens = message::value(&result, bytes_max).and_then(|value| {
-        // A list would pass for a struct by position.
-        if !value.is_object() {
-            return Err("its result is no object".to_owned());
-        }
-        Lens::deserialize(value).map_err(|error| error.to_string())
-    });
-    let lens = match lens {
+fn result_word(result: Raw, asked: &Asked) -> Word {
+    let lens = match lens(&result, asked.result_bytes_max) {
         Ok(lens) => lens,
-        Err(why) => return invalid(&why),
+        Err(why) => return Word::Last(invalid(&why)),
     };
-    let failed = match lens.is_error {
-        Value::Null | Value::Bool(false) => false,
-        Value::Bool(true) => true,
+    // A legacy server knows no such field: there it is one of its own, and travels on.
+    match lens
+        .result_type
+        .as_str()
+        .filter(|_| asked.era == Era::Modern)
+    {
+        Some("input_required") => return Word::Wants(result),
+        Some("task") => return Word::Task(result),
+        _ => {}
+    }
+    Word::Last(last(result, &lens, asked))
+}
+
+/// What the result means that a task ended with: it asks for nothing any more.
+pub(crate) fn task_result(result: Raw, asked: &Asked) -> Answer {
+    match lens(&result, asked.result_bytes_max) {
+        Ok(lens) => last(result, &lens, asked),
+        Err(why) => invalid(&why),
+    }
+}
+
+/// What the error means that a task ended with.
+pub(crate) fn task_error(error: RpcError, asked: &Asked) -> Answer {
+    failure(Exchange::Error { error, status: 200 }, asked.effect)
+}
+
+fn lens(result: &Raw, bytes_max: usize) -> Result<Lens, String> {
+    let value = message::value(result, bytes_max)?;
+    // A list would pass for a struct by position.
+    if !value.is_object() {
+        return Err("its result is no object".to_owned());
+    }
+    Lens::deserialize(value).map_err(|error| error.to_string())
+}
+
+fn last(result: Raw, lens: &Lens, asked: &Asked) -> Answer {
+    let failed = match (&lens.is_error, asked.method) {
+        // Only tools say by a field that they failed.
+        (_, Some(_)) | (Value::Null | Value::Bool(false), None) => false,
+        (Value::Bool(true), None) => true,
         _ => return invalid("`isError` is neither true nor false"),
     };
-    if !matches!(lens.content, None | Some(Value::Array(_))) {
-        return invalid("`content` is no list");
+    if let Some(why) = misshapen(lens, asked.method) {
+        return invalid(why);
     }
-    match lens.result_type {
+    match &lens.result_type {
         Value::Null => {}
         Value::String(kind) if kind == "complete" => {}
-        // A legacy server knows no such field: there it is one of its own, and travels on.
-        _ if era != Era::Modern => {}
+        _ if asked.era != Era::Modern => {}
         other => {
             let shown = excerpt(&other.to_string(), 40);
             return invalid(&format!(
@@ -140,28 +235,75 @@ fn answered(result: Raw, era: Era, bytes_max: usize) -> Answer {
     Answer::Answered { result, failed }
 }
 
+/// What is wrong with the one field that a result must have.
+fn misshapen(lens: &Lens, method: Option<Method>) -> Option<&'static str> {
+    let is_list = |value: &Option<Value>| matches!(value, Some(Value::Array(_)));
+    match method {
+        None => {
+            let fits = lens.content.is_none() || is_list(&lens.content);
+            (!fits).then_some("`content` is no list")
+        }
+        Some(Method::ReadResource) => (!is_list(&lens.contents)).then_some("`contents` is no list"),
+        Some(Method::GetPrompt) => (!is_list(&lens.messages)).then_some("`messages` is no list"),
+        Some(Method::Complete) => {
+            let values = lens.completion.as_ref().and_then(|it| it.get("values"));
+            (!matches!(values, Some(Value::Array(_))))
+                .then_some("`completion` has no list of values")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::answer;
+    use super::{Asked, Word, word};
     use crate::era::Era;
     use crate::exchange::Exchange;
     use crate::message::{Inbound, read};
     use expect_test::{Expect, expect};
     use toolgate_gate::port::Answer;
+    use toolgate_model::{Effect, Method};
+
+    const TOOL: Asked = Asked {
+        era: Era::Modern,
+        method: None,
+        effect: Effect::Some,
+        result_bytes_max: 4_096,
+    };
+
+    fn said(exchange: Exchange, asked: &Asked) -> String {
+        match word(exchange, asked) {
+            Word::Last(answer) => shown(answer),
+            Word::Wants(result) => format!("wants {result}"),
+            Word::Task(result) => format!("task {result}"),
+        }
+    }
 
     fn shown(answer: Answer) -> String {
         match answer {
             Answer::Answered { result, failed } => format!("answered failed={failed} {result}"),
-            Answer::Refused { code, message, .. } => format!("refused {code}: {message}"),
+            Answer::Refused {
+                code,
+                message,
+                error: None,
+            } => format!("refused {code}: {message}"),
+            Answer::Refused {
+                code,
+                message,
+                error: Some(error),
+            } => format!("refused {code}: {message} = {error}"),
             Answer::Lost { cause, detail } => format!("lost {cause:?}: {detail}"),
         }
     }
 
     fn check(reply: &str, expected: Expect) {
-        check_at(200, Era::Modern, reply, expected);
+        check_as(TOOL, 200, reply, expected);
     }
 
     fn check_at(http: u16, era: Era, reply: &str, expected: Expect) {
+        check_as(Asked { era, ..TOOL }, http, reply, expected);
+    }
+
+    fn check_as(asked: Asked, http: u16, reply: &str, expected: Expect) {
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,{reply}}}"#);
         let exchange = match read(text.as_bytes()).remove(0) {
             Inbound::Reply { reply, .. } => match Exchange::from(reply) {
@@ -173,7 +315,7 @@ mod tests {
             },
             other => panic!("{other:?}"),
         };
-        expected.assert_eq(&shown(answer(exchange, era, 4_096)));
+        expected.assert_eq(&said(exchange, &asked));
     }
 
     #[test]
@@ -228,15 +370,11 @@ mod tests {
         );
         check(
             r#""result":{"resultType":"input_required","inputRequests":{}}"#,
-            expect![[
-                r#"lost Ambiguous: invalid_result: its answer breaks the protocol: `resultType` is "input_required", for which the gate did not ask"#
-            ]],
+            expect![[r#"wants {"resultType":"input_required","inputRequests":{}}"#]],
         );
         check(
             r#""result":{"resultType":"task","taskId":"t"}"#,
-            expect![[
-                r#"lost Ambiguous: invalid_result: its answer breaks the protocol: `resultType` is "task", for which the gate did not ask"#
-            ]],
+            expect![[r#"task {"resultType":"task","taskId":"t"}"#]],
         );
         check_at(
             200,
@@ -266,14 +404,108 @@ mod tests {
     }
 
     #[test]
-    fn only_two_errors_are_definite() {
+    fn a_method_has_its_own_result() {
+        let check = |method: Method, result: &str, expected: Expect| {
+            let asked = Asked {
+                method: Some(method),
+                ..TOOL
+            };
+            check_as(asked, 200, &format!(r#""result":{result}"#), expected);
+        };
+        check(
+            Method::ReadResource,
+            r#"{"contents":[],"isError":true}"#,
+            expect![[r#"answered failed=false {"contents":[],"isError":true}"#]],
+        );
+        check(
+            Method::ReadResource,
+            r#"{"content":[]}"#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: `contents` is no list"
+            ],
+        );
+        check(
+            Method::GetPrompt,
+            r#"{"messages":{}}"#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: `messages` is no list"
+            ],
+        );
+        check(
+            Method::GetPrompt,
+            r#"{"messages":[],"resultType":"input_required"}"#,
+            expect![[r#"wants {"messages":[],"resultType":"input_required"}"#]],
+        );
+        check(
+            Method::Complete,
+            r#"{"completion":{"values":["a"]}}"#,
+            expect![[r#"answered failed=false {"completion":{"values":["a"]}}"#]],
+        );
+        check(
+            Method::Complete,
+            r#"{"completion":[]}"#,
+            expect![
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: `completion` has no list of values"
+            ],
+        );
+    }
+
+    #[test]
+    fn without_an_effect_an_error_is_an_answer() {
+        let read = Asked {
+            effect: Effect::None,
+            ..TOOL
+        };
+        let error = r#""error":{"code":-32603,"message":"boom","data":{"z":1e2}}"#;
+        check_as(
+            read,
+            500,
+            error,
+            expect![[
+                r#"refused tool_error: the tool's server refused the call: error -32603: boom = {"code":-32603,"message":"boom","data":{"z":1e2}}"#
+            ]],
+        );
+        check(
+            error,
+            expect!["lost Ambiguous: it answered with error -32603: boom"],
+        );
+    }
+
+    #[test]
+    fn an_error_that_cannot_be_read_safely_does_not_travel_on() {
+        check(
+            r#""error":{"code":-32602,"message":"no","data":{"a":1,"a":2}}"#,
+            expect!["refused tool_error: the tool's server refused the call: no"],
+        );
+    }
+
+    #[test]
+    fn few_errors_are_definite() {
+        for code in [-32_002, -32_020, -32_021, -32_022, -32_042] {
+            let error = format!(r#"{{"code":{code},"message":"no"}}"#);
+            let exchange = crate::message::RpcError::read(
+                &serde_json::value::RawValue::from_string(error.clone()).unwrap(),
+            );
+            let exchange = Exchange::Error {
+                error: exchange.unwrap(),
+                status: 200,
+            };
+            assert_eq!(
+                said(exchange, &TOOL),
+                format!("refused tool_error: the tool's server refused the call: no = {error}")
+            );
+        }
         check(
             r#""error":{"code":-32602,"message":"unknown tool: x"}"#,
-            expect!["refused tool_error: the tool's server refused the call: unknown tool: x"],
+            expect![[
+                r#"refused tool_error: the tool's server refused the call: unknown tool: x = {"code":-32602,"message":"unknown tool: x"}"#
+            ]],
         );
         check(
             r#""error":{"code":-32601,"message":"no tools"}"#,
-            expect!["refused tool_error: the tool's server refused the call: no tools"],
+            expect![[
+                r#"refused tool_error: the tool's server refused the call: no tools = {"code":-32601,"message":"no tools"}"#
+            ]],
         );
         check(
             r#""error":{"code":-32603,"message":"internal"}"#,
@@ -296,7 +528,9 @@ mod tests {
             400,
             Era::Modern,
             invalid,
-            expect!["refused tool_error: the tool's server refused the call: bad"],
+            expect![[
+                r#"refused tool_error: the tool's server refused the call: bad = {"code":-32602,"message":"bad"}"#
+            ]],
         );
         check_at(
             500,
@@ -313,8 +547,10 @@ mod tests {
         check_at(
             400,
             Era::Modern,
-            r#""error":{"code":-32020,"message":"header"}"#,
-            expect!["refused tool_error: the tool's server refused the call: error -32020: header"],
+            r#""error":{"code":-32000,"message":"header"}"#,
+            expect![[
+                r#"refused tool_error: the tool's server refused the call: error -32000: header = {"code":-32000,"message":"header"}"#
+            ]],
         );
     }
 
@@ -327,7 +563,7 @@ mod tests {
             .into_iter()
             .map(|status| {
                 let body = String::new();
-                shown(answer(Exchange::Status { status, body }, Era::Modern, 99))
+                said(Exchange::Status { status, body }, &TOOL)
             })
             .collect();
         expect![[r#"
@@ -356,10 +592,7 @@ mod tests {
             Exchange::Broken("it exited with status 1".to_owned()),
             Exchange::Malformed("neither a result nor an error".to_owned()),
         ];
-        let lines: Vec<String> = far
-            .into_iter()
-            .map(|e| shown(answer(e, Era::Modern, 99)))
-            .collect();
+        let lines: Vec<String> = far.into_iter().map(|e| said(e, &TOOL)).collect();
         expect![[r#"
             refused upstream_unavailable: the tool's server cannot be reached, and nothing was sent: connection refused
             lost Disconnected: it exited with status 1

@@ -204,6 +204,7 @@ mod tests {
             limits: SourceLimits::default(),
             version: None,
             headers: None,
+            effect: Effect::Some,
         };
         let definition = raw(&json!({"name": name, "inputSchema": schema}));
         let (mut tools, _) = describe(origin, &[definition], &Overrides::from([(id, stated)]));

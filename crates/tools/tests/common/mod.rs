@@ -20,9 +20,7 @@ use toolgate_model::{
     Agent, Call, Catalogue, Credential, Decision, Digest, Duration, Effect, Epoch, InvocationId,
     KeyId, Mode, Profile, Role, SourceHealth, Timestamp, Token, TokenKind, ToolId,
 };
-use toolgate_tools::{
-    Overrides, Ports, SourceConfig, SourceKind, SourceLimits, Sources, WireNames,
-};
+use toolgate_tools::{Overrides, Ports, SourceConfig, SourceKind, SourceLimits, Sources};
 
 /// A clock that stands still until it is moved.
 #[derive(Default)]
@@ -226,13 +224,11 @@ pub(crate) fn faulty(name: &str, arguments: &[&str]) -> SourceConfig {
 
 pub(crate) fn source(name: &str, kind: SourceKind) -> SourceConfig {
     SourceConfig {
-        name: name.to_owned(),
-        kind,
-        wire_names: WireNames::Prefixed,
         limits: SourceLimits {
             message_bytes_max: 256 << 10,
             ..SourceLimits::default()
         },
+        ..SourceConfig::new(name, kind)
     }
 }
 

@@ -1,0 +1,319 @@
+//! The conversations with one source: everybody's, and those that are somebody's own.
+//!
+//! A legacy server is told once, at the start of a session, what its client can do. So a call whose
+//! client can fill in forms goes through a session of its own principal, opened when it is first
+//! needed and closed when it idles. All calls without such a client share the first one. With
+//! `isolation = "principal"` every principal has its own session, over stdio its own process.
+//!
+//! INVARIANT: a conversation whose server may ask its client something belongs to one principal.
+//!
+//! Must not know: what a call says.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use toolgate_gate::port::BoxFuture;
+use toolgate_model::{Duration, Timestamp};
+
+use crate::caller::Principal;
+use crate::config::{Isolation, SourceConfig};
+use crate::declared::Declared;
+use crate::dial::dial;
+use crate::era::Era;
+use crate::errand::Errand;
+use crate::follow::News;
+use crate::ports::Ports;
+use crate::session::{Opening, Session, Terms};
+
+/// LIMIT: conversations beside everybody's; over stdio each is a process.
+const BRANCHES_MAX: usize = 16;
+/// How long one is kept that nobody uses.
+const IDLE_MAX: Duration = Duration::from_secs(300);
+/// How long until one that is in use all the time is looked at again.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Whose conversation it is, and what its server was told of the client.
+type Key = (Principal, String);
+
+/// All conversations with one source but the first.
+pub(crate) struct Pool {
+    config: SourceConfig,
+    ports: Ports,
+    news: Arc<News>,
+    branches: Mutex<BTreeMap<Key, Arc<Branch>>>,
+    stop: CancellationToken,
+    running: TaskTracker,
+}
+
+/// One conversation of one principal.
+struct Branch {
+    session: OnceCell<Arc<Session>>,
+    users: AtomicUsize,
+    /// When it was last used, in milliseconds.
+    used: AtomicI64,
+    closed: CancellationToken,
+    /// Whether somebody sees to its end.
+    kept: AtomicBool,
+}
+
+/// A conversation that is not closed for idling while this is held.
+pub(crate) struct Held {
+    pub(crate) session: Arc<Session>,
+    _turn: Turn,
+}
+
+/// A conversation that an errand needs.
+pub(crate) struct Needed {
+    key: Key,
+    era: Era,
+    declared: Declared,
+}
+
+/// That somebody uses a branch.
+struct Turn {
+    branch: Arc<Branch>,
+    ports: Ports,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let now = self.ports.clock.now().as_millis();
+        self.branch.used.store(now, Ordering::Release);
+        self.branch.users.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Branch {
+    fn is_used(&self) -> bool {
+        self.users.load(Ordering::Acquire) > 0
+    }
+
+    fn idle_until(&self) -> Timestamp {
+        Timestamp::from_millis(self.used.load(Ordering::Acquire)).plus(IDLE_MAX)
+    }
+
+    fn is_over(&self) -> bool {
+        let ended = self.session.get().is_some_and(|it| it.link.is_ended());
+        ended || self.closed.is_cancelled()
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(config: &SourceConfig, ports: &Ports, news: &Arc<News>) -> Arc<Self> {
+        Arc::new(Self {
+            config: config.clone(),
+            ports: ports.clone(),
+            news: Arc::clone(news),
+            branches: Mutex::default(),
+            stop: CancellationToken::new(),
+            running: TaskTracker::new(),
+        })
+    }
+
+    /// The conversation of its own that an errand needs; none where the first one will do.
+    pub(crate) fn needed(&self, first: &Session, errand: &Errand) -> Option<Needed> {
+        let declared = self.declared(first, errand);
+        let capabilities = declared.capabilities();
+        let own = self.config.isolation == Isolation::Principal || !capabilities.is_empty();
+        let principal = errand.principal().filter(|_| own)?;
+        let text = Value::Object(capabilities.clone()).to_string();
+        Some(Needed {
+            key: (principal, text),
+            era: first.server.era,
+            declared,
+        })
+    }
+
+    /// Such a conversation, opened where need be.
+    ///
+    /// # Errors
+    /// Why there is none, in words; nothing of the errand was sent.
+    pub(crate) async fn pick(
+        self: &Arc<Self>,
+        needed: Needed,
+        (deadline, cancelled): (Timestamp, &mut BoxFuture<'static, ()>),
+    ) -> Result<Held, String> {
+        let Needed { key, era, declared } = needed;
+        let turn = self.turn(&key)?;
+        let opened = {
+            let opening = turn
+                .branch
+                .session
+                .get_or_try_init(|| self.open(era, declared));
+            tokio::select! {
+                biased;
+                opened = opening => opened.cloned(),
+                () = cancelled => Err("the caller gave up".to_owned()),
+                () = self.ports.clock.sleep_until(deadline) => {
+                    Err("it was not ready in time".to_owned())
+                }
+            }
+        };
+        match opened {
+            Ok(session) => {
+                self.keep(&key, &turn.branch);
+                let _turn = turn;
+                Ok(Held { session, _turn })
+            }
+            Err(why) => {
+                self.forget_unopened(&key, turn);
+                Err(why)
+            }
+        }
+    }
+
+    /// Closes all of them and waits until they are.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// What a server has to be told at the start of a conversation for this errand.
+    fn declared(&self, first: &Session, errand: &Errand) -> Declared {
+        match (first.server.era, errand.peer()) {
+            (Era::Legacy(_), Some(peer)) => {
+                Declared::of(peer.as_ref(), self.config.client).for_legacy()
+            }
+            // A modern server is told with each request.
+            (Era::Modern, _) | (_, None) => Declared::default(),
+        }
+    }
+
+    /// Takes a turn at a branch, made where there is none. Where there is no room, the one that
+    /// idled longest is closed.
+    fn turn(&self, key: &Key) -> Result<Turn, String> {
+        if self.stop.is_cancelled() {
+            return Err("the gate is stopping".to_owned());
+        }
+        let mut branches = self.lock();
+        branches.retain(|_, branch| !branch.is_over());
+        if !branches.contains_key(key) && branches.len() >= BRANCHES_MAX {
+            let idle = branches.iter().filter(|(_, branch)| !branch.is_used());
+            let oldest = idle.min_by_key(|(_, branch)| branch.idle_until());
+            let oldest = oldest.map(|(key, _)| key.clone()).ok_or_else(|| {
+                format!("{BRANCHES_MAX} agents have conversations with it under way already")
+            })?;
+            if let Some(branch) = branches.remove(&oldest) {
+                branch.closed.cancel();
+            }
+        }
+        let now = self.ports.clock.now().as_millis();
+        let branch = branches.entry(key.clone()).or_insert_with(|| {
+            Arc::new(Branch {
+                session: OnceCell::new(),
+                users: AtomicUsize::new(0),
+                used: AtomicI64::new(now),
+                closed: CancellationToken::new(),
+                kept: AtomicBool::new(false),
+            })
+        });
+        branch.users.fetch_add(1, Ordering::AcqRel);
+        Ok(Turn {
+            branch: Arc::clone(branch),
+            ports: self.ports.clone(),
+        })
+    }
+
+    async fn open(&self, era: Era, declared: Declared) -> Result<Arc<Session>, String> {
+        let link = dial(&self.config, &self.ports, &self.news)?;
+        let opening = match era {
+            Era::Modern => Opening::OnlyProbe,
+            Era::Legacy(_) => Opening::OnlyHandshake,
+        };
+        let terms = Terms {
+            declared,
+            ..Terms::of(&self.config)
+        };
+        let limit = self.config.limits.start_timeout;
+        let open = Session::open(Arc::clone(&link), opening, &self.ports, terms);
+        let why = match self.ports.within(limit, open).await {
+            Some(Ok(session)) => return Ok(Arc::new(session)),
+            Some(Err(error)) => error.reason,
+            None => format!("it was not ready within {limit}"),
+        };
+        link.close().await;
+        Err(why)
+    }
+
+    /// Has a branch closed once it ends, idles, or is closed. A second time changes nothing.
+    fn keep(self: &Arc<Self>, key: &Key, branch: &Arc<Branch>) {
+        let Some(session) = branch.session.get().map(Arc::clone) else {
+            return;
+        };
+        if branch.kept.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let pool = Arc::downgrade(self);
+        let (key, branch) = (key.clone(), Arc::clone(branch));
+        let (ports, stop) = (self.ports.clone(), self.stop.clone());
+        let work = self.running.track_future(async move {
+            tend(&pool, &key, &branch, (&session, &ports, &stop)).await;
+            session.link.close().await;
+        });
+        self.ports.tasks.spawn("mcp conversation", Box::pin(work));
+    }
+
+    /// Takes a branch out that idles, unless somebody has just begun to use it again.
+    fn retire(&self, key: &Key, branch: &Arc<Branch>) -> bool {
+        let mut branches = self.lock();
+        if branch.is_used() || self.ports.clock.now() < branch.idle_until() {
+            return false;
+        }
+        if branches
+            .get(key)
+            .is_some_and(|held| Arc::ptr_eq(held, branch))
+        {
+            branches.remove(key);
+        }
+        true
+    }
+
+    /// A branch that could not be opened leaves its place to others.
+    fn forget_unopened(&self, key: &Key, turn: Turn) {
+        let branch = Arc::clone(&turn.branch);
+        drop(turn);
+        let mut branches = self.lock();
+        let unopened = branch.session.get().is_none() && !branch.is_used();
+        let same = branches
+            .get(key)
+            .is_some_and(|held| Arc::ptr_eq(held, &branch));
+        if unopened && same {
+            branches.remove(key);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, Arc<Branch>>> {
+        self.branches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Resolves once a branch is to be closed.
+async fn tend(
+    pool: &Weak<Pool>,
+    key: &Key,
+    branch: &Arc<Branch>,
+    (session, ports, stop): (&Session, &Ports, &CancellationToken),
+) {
+    loop {
+        // Looked at again at the earliest when it could have idled for long enough.
+        let next = branch.idle_until().max(ports.clock.now().plus(AGAIN));
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = branch.closed.cancelled() => return,
+            _ = session.link.ended() => return,
+            () = ports.clock.sleep_until(next) => {}
+        }
+        match pool.upgrade() {
+            Some(pool) if pool.retire(key, branch) => return,
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
