@@ -175,6 +175,18 @@ impl RpcError {
         }
     }
 
+    /// The error object, as JSON text.
+    pub(super) fn object(&self) -> String {
+        if let Some(written) = &self.verbatim {
+            return written.to_string();
+        }
+        let mut body = json!({"code": self.code, "message": self.message});
+        if let (Some(data), Some(body)) = (&self.data, body.as_object_mut()) {
+            body.insert("data".to_owned(), data.as_ref().clone());
+        }
+        body.to_string()
+    }
+
     /// The error as the answer to a request.
     pub(super) const fn answering(self, id: Value) -> Rejected {
         Rejected { id, error: self }
@@ -264,14 +276,10 @@ pub(super) fn success(id: &Value, result: &str) -> String {
 
 /// The error as the answer to a request.
 pub(super) fn failure(id: &Value, error: &RpcError) -> String {
-    if let Some(written) = &error.verbatim {
-        return format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{written}}}"#);
-    }
-    let mut body = json!({"code": error.code, "message": error.message});
-    if let (Some(data), Some(body)) = (&error.data, body.as_object_mut()) {
-        body.insert("data".to_owned(), data.as_ref().clone());
-    }
-    json!({"jsonrpc": "2.0", "id": id, "error": body}).to_string()
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#,
+        error.object()
+    )
 }
 
 /// A message that wants no answer.

@@ -14,8 +14,8 @@ mod options;
 mod era;
 mod message;
 
-mod client;
 mod attention;
+mod client;
 mod in_flight;
 mod load;
 mod session;
@@ -31,10 +31,10 @@ mod offers;
 mod updates;
 
 mod call;
+mod conversations;
 mod face;
 mod meta;
 mod methods;
-mod conversations;
 mod own;
 mod peer;
 mod relay;
