@@ -13,8 +13,11 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use toolgate_gate::pin::ToolChanges;
-use toolgate_model::Duration;
-use toolgate_tools::{Secret, SourceConfig, SourceKind, SourceLimits, WireNames, source_problems};
+use toolgate_model::{Duration, Effect};
+use toolgate_tools::{
+    ClientScope, EraChoice, Isolation, Secret, SourceConfig, SourceKind, SourceLimits, WireNames,
+    source_problems,
+};
 
 use super::Reading;
 use super::reader::{Problem, Section};
@@ -30,6 +33,14 @@ pub(crate) struct Source {
     pub(crate) transport: Transport,
     /// How its tools are named towards MCP clients.
     pub(crate) wire_names: WireNames,
+    /// Which era of MCP it is spoken to in.
+    pub(crate) era: EraChoice,
+    /// Who shares a conversation with it.
+    pub(crate) isolation: Isolation,
+    /// Whether a call of its tools may leave a trace, where nothing else is said of a tool.
+    pub(crate) effect: Effect,
+    /// What its server may ask of the client behind a call.
+    pub(crate) client: ClientScope,
     /// Its bounds.
     pub(crate) limits: SourceLimits,
     /// What happens to its tools when they change, where it differs from the gate's own setting.
@@ -71,6 +82,10 @@ impl Source {
             name: name.to_owned(),
             transport,
             wire_names: WireNames::default(),
+            era: EraChoice::default(),
+            isolation: Isolation::default(),
+            effect: Effect::Some,
+            client: ClientScope::default(),
             limits: SourceLimits::default(),
             tool_changes: None,
         }
@@ -123,10 +138,32 @@ impl Source {
             name: self.name.clone(),
             kind,
             wire_names: self.wire_names,
+            era: self.era,
+            isolation: self.isolation,
+            effect: self.effect,
+            client: self.client,
             limits: self.limits,
         })
     }
 }
+
+/// The words that a key can hold and what each stands for; the first is meant where nobody wrote
+/// the key.
+type Words<T> = ((&'static str, T), &'static [(&'static str, T)]);
+
+const NAMES: Words<WireNames> = (
+    ("prefixed", WireNames::Prefixed),
+    &[("bare", WireNames::Bare)],
+);
+const ERAS: Words<EraChoice> = (
+    ("auto", EraChoice::Auto),
+    &[("modern", EraChoice::Modern), ("legacy", EraChoice::Legacy)],
+);
+const ISOLATIONS: Words<Isolation> = (
+    ("shared", Isolation::Shared),
+    &[("principal", Isolation::Principal)],
+);
+const EFFECTS: Words<Effect> = (("some", Effect::Some), &[("none", Effect::None)]);
 
 impl Reading<'_, '_> {
     /// All sources.
@@ -170,7 +207,11 @@ impl Reading<'_, '_> {
 
     fn source(&mut self, mut section: Section) -> Option<Source> {
         let name: Option<String> = self.reader.required(&mut section, "name");
-        let wire_names = self.wire_names(&mut section);
+        let wire_names = self.choice(&mut section, "names", &NAMES);
+        let era = self.choice(&mut section, "era", &ERAS);
+        let isolation = self.choice(&mut section, "isolation", &ISOLATIONS);
+        let effect = self.choice(&mut section, "effect", &EFFECTS);
+        let client = self.client(&mut section);
         let limits = self.source_limits(&mut section);
         let tool_changes = self.reader.optional(&mut section, "tool_changes");
         let transport = self.transport(&mut section);
@@ -183,26 +224,55 @@ impl Reading<'_, '_> {
             name: name?,
             transport: transport?,
             wire_names,
+            era,
+            isolation,
+            effect,
+            client,
             limits,
             tool_changes,
         })
     }
 
-    fn wire_names(&mut self, section: &mut Section) -> WireNames {
-        let Some(node) = section.take("names") else {
-            return WireNames::Prefixed;
+    /// What one of these words stands for; the first of them where nobody wrote the key.
+    fn choice<T: Copy + 'static>(
+        &mut self,
+        section: &mut Section,
+        key: &'static str,
+        words: &Words<T>,
+    ) -> T {
+        let ((_, default), others) = words;
+        let all = || [&words.0].into_iter().chain(*others);
+        let Some(node) = section.take(key) else {
+            return *default;
         };
-        let path = format!("{}names", section.path);
-        let (names, word) = match &node.value {
-            Value::Text(text) if text == "prefixed" => (WireNames::Prefixed, "prefixed"),
-            Value::Text(text) if text == "bare" => (WireNames::Bare, "bare"),
-            _ => {
-                self.reader.misfit(&path, &node, "\"prefixed\" or \"bare\"");
-                return WireNames::Prefixed;
-            }
+        let path = format!("{}{key}", section.path);
+        let written = match &node.value {
+            Value::Text(text) => all().find(|(word, _)| word == text),
+            _ => None,
         };
-        self.reader.note(path, word.into(), node.origin);
-        names
+        let Some((word, chosen)) = written else {
+            let quoted: Vec<String> = all().map(|(word, _)| format!("{word:?}")).collect();
+            self.reader.misfit(&path, &node, &quoted.join(" or "));
+            return *default;
+        };
+        self.reader.note(path, (*word).into(), node.origin);
+        *chosen
+    }
+
+    fn client(&mut self, section: &mut Section) -> ClientScope {
+        let mut client = self.reader.table(section, "client");
+        let default = ClientScope::default();
+        let mut allowed = |key, default| {
+            let found = self.reader.optional(&mut client, key);
+            found.unwrap_or(default)
+        };
+        let scope = ClientScope {
+            sampling: allowed("sampling", default.sampling),
+            elicitation: allowed("elicitation", default.elicitation),
+            roots: allowed("roots", default.roots),
+        };
+        self.reader.finish(client);
+        scope
     }
 
     fn source_limits(&mut self, section: &mut Section) -> SourceLimits {
@@ -217,6 +287,7 @@ impl Reading<'_, '_> {
             ),
             call_timeout: span(reader.optional(section, "timeout"), defaults.call_timeout),
             tools_max: count(reader.optional(section, "tools_max"), defaults.tools_max),
+            offers_max: count(reader.optional(section, "offers_max"), defaults.offers_max),
             message_bytes_max: count(
                 reader.optional(section, "message_bytes"),
                 defaults.message_bytes_max,
