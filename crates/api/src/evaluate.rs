@@ -126,7 +126,11 @@ impl Trial {
         let key = configuration.credential(id);
         let key = key.filter(|key| key.subject == agent.id && key.tenant == agent.tenant);
         let credential = key.cloned().ok_or_else(|| Problem::not_found("key", id))?;
-        Ok(Identity { agent, credential })
+        Ok(Identity {
+            agent,
+            credential,
+            user: None,
+        })
     }
 
     /// What step 1 of the gate would say: whether agent and credential stand at all.

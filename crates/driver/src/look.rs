@@ -37,6 +37,8 @@ impl Driver {
         let identity: Result<Identity, _> = configuration.standing(&invocation.proposal.key, now);
         match identity {
             Ok(identity) => {
+                let user = invocation.proposal.user.clone();
+                let identity = identity.acting_for(user.map(std::sync::Arc::new));
                 let looks = looks(configuration, &identity, &call, now);
                 self.evidence(looks).await
             }

@@ -9,7 +9,7 @@ use serde_json::json;
 use toolgate_execution::{Choice, Invocation, Voter};
 use toolgate_gate::{Caller, authenticate, port::Commit};
 use toolgate_model::{
-    ApprovalId, Denial, Digest, InvocationId, KeyId, Permission, TenantId, Timestamp,
+    ApprovalId, Denial, Digest, InvocationId, KeyId, Permission, TenantId, Timestamp, User,
 };
 
 use crate::driver::{Driver, lock};
@@ -219,13 +219,16 @@ pub(crate) fn fits(field: &str, text: &str) -> Result<(), Failed> {
     Err(Failed::Invalid(message))
 }
 
-/// Whether this caller may see an invocation: its own agent, or a person of its tenant who may
-/// look at all.
+/// Whether this caller may see an invocation: its own agent acting for the same user, or a person
+/// of its tenant who may look at all.
 fn sees(caller: &Caller, invocation: &Invocation) -> bool {
     let proposal = &invocation.proposal;
     match caller {
         Caller::Agent(identity) => {
-            identity.agent.id == proposal.agent && identity.agent.tenant == proposal.tenant
+            let user = |user: &User| user.id.clone();
+            identity.agent.id == proposal.agent
+                && identity.agent.tenant == proposal.tenant
+                && identity.user.as_deref().map(user) == proposal.user.as_ref().map(user)
         }
         Caller::Person { operator, .. } => {
             operator.tenant == proposal.tenant && operator.role.may(Permission::View)

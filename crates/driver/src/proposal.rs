@@ -23,7 +23,7 @@ pub(crate) fn proposal(
         owner: agent.owner.clone(),
         key: identity.credential.id.clone(),
         chain: Vec::new(),
-        user: None,
+        user: identity.user.as_deref().cloned(),
         tool: call.tool.clone(),
         version: descriptor.map_or_else(String::new, |tool| tool.version.clone()),
         descriptor: descriptor.map(|tool| tool.digest()),

@@ -143,7 +143,7 @@ impl Driver {
         let (configuration, now) = (self.configuration(), self.now());
         let standing = configuration.standing(&identity.credential.id, now);
         let identity = match standing.and_then(|who| too_long.cloned().map_or(Ok(who), Err)) {
-            Ok(standing) => standing,
+            Ok(standing) => standing.acting_for(identity.user.clone()),
             Err(denial) => {
                 let judged = refused(denial, call, now);
                 let proposal = proposal(identity, call, &judged, self.salt()?);
@@ -507,10 +507,14 @@ pub(crate) fn claim_key(configuration: &Configuration, proposal: &Proposal) -> O
         let session = proposal.session.as_deref().unwrap_or_default();
         format!("\u{1}{session}\u{1}{}", proposal.fingerprint)
     };
-    let key = match &proposal.idempotency_key {
-        Some(key) => key.clone(),
-        None if guarded => own(),
-        None => return None,
+    let key = match (&proposal.idempotency_key, &proposal.user) {
+        // Two people behind one agent may well choose the same key.
+        (Some(key), Some(user)) => format!("\u{2}{}\u{2}{key}", user.id),
+        // Nor does anybody get there by writing such a key by hand: no name of a user is empty.
+        (Some(key), None) if key.starts_with('\u{2}') => format!("\u{2}\u{2}{key}"),
+        (Some(key), None) => key.clone(),
+        (None, _) if guarded => own(),
+        (None, _) => return None,
     };
     Some(ClaimKey {
         tenant: proposal.tenant.clone(),

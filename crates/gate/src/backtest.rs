@@ -321,6 +321,7 @@ impl<'c> Backtest<'c> {
             Some(credential) => Identity {
                 agent: agent.clone(),
                 credential: credential.clone(),
+                user: None,
             },
         });
         let found = (caller.clone(), identity.clone());

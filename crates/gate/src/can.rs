@@ -132,6 +132,7 @@ pub fn unscoped(agent: &Arc<Agent>, now: Timestamp) -> Identity {
     Identity {
         agent: agent.clone(),
         credential: Arc::new(credential),
+        user: None,
     }
 }
 

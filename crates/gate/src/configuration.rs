@@ -264,6 +264,7 @@ impl Configuration {
         Ok(Identity {
             agent: agent.clone(),
             credential: credential.clone(),
+            user: None,
         })
     }
 

@@ -500,7 +500,7 @@ fn facts<'c>(
         project: agent.project.as_deref(),
         env: judged.env.as_deref(),
         workflow: judged.workflow.as_deref(),
-        user: None,
+        user: identity.user.as_deref(),
         chain: &[],
         resource: judged.resource.as_ref(),
         trigger: call.trigger.as_ref(),

@@ -33,6 +33,7 @@ mod reach;
 mod sanitize;
 mod snapshot;
 mod thaw;
+pub mod trust;
 
 pub use authenticate::{Caller, authenticate};
 pub use can::{Possibility, agent_of, ask, survey, unscoped};

@@ -34,6 +34,7 @@ pub struct Permit {
     invocation: InvocationId,
     tenant: TenantId,
     agent: AgentId,
+    user: Option<AgentId>,
     attempt: u32,
     tool: ToolId,
     arguments: Digest,
@@ -70,6 +71,7 @@ impl Clearance {
             invocation: admitted.id.clone(),
             tenant: admitted.proposal.tenant.clone(),
             agent: admitted.proposal.agent.clone(),
+            user: admitted.proposal.user.as_ref().map(|user| user.id.clone()),
             attempt: attempt.number,
             tool: self.tool,
             arguments,
@@ -134,6 +136,11 @@ impl Dispatch {
     /// Whose call it is: what one principal's conversation with a server holds is nobody else's.
     pub const fn principal(&self) -> (&TenantId, &AgentId) {
         (&self.permit.tenant, &self.permit.agent)
+    }
+
+    /// The verified person whom the agent acts for.
+    pub const fn user(&self) -> Option<&AgentId> {
+        self.permit.user.as_ref()
     }
 
     /// The number of the attempt.

@@ -68,7 +68,7 @@ impl<'q> Question<'q> {
             invocation: self.invocation,
             tenant: &identity.agent.tenant,
             agent: &identity.agent.id,
-            user: None,
+            user: identity.user.as_ref().map(|user| &user.id),
             session,
             tool: &self.call.tool,
             resource,

@@ -120,12 +120,17 @@ fn field(snapshot: &Value, name: &str) -> Value {
 
 /// What a caller's idempotency key must always come with (3-execution, 2).
 pub fn fingerprint(proposal: &Proposal) -> Digest {
-    canonical::digest(&json!({
+    let mut called = json!({
         "tool": proposal.tool,
         "version": proposal.version,
         "arguments": proposal.arguments,
         "env": proposal.env,
         "workflow": proposal.workflow,
         "resource": proposal.resource,
-    }))
+    });
+    // Two people behind one agent never get each other's answers.
+    if let (Some(user), Some(called)) = (&proposal.user, called.as_object_mut()) {
+        called.insert("user".to_owned(), json!(user.id));
+    }
+    canonical::digest(&called)
 }

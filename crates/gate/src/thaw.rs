@@ -4,6 +4,8 @@
 //! deciding. Only the frozen bytes can run, and only if the gate would still let them be
 //! approved; anything pinned that changed goes back to the approvers (3-execution, 3).
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use toolgate_execution::{Drift, Escalation, Grounds, Invocation, Proposal, State, Vote};
 use toolgate_model::{ApprovalTerms, Call, Code, Denial, Timestamp, Verdict};
@@ -67,7 +69,7 @@ pub fn revalidate(
 ) -> Thawed {
     let proposal = &invocation.proposal;
     let identity = match configuration.standing(&proposal.key, now) {
-        Ok(identity) => identity,
+        Ok(identity) => identity.acting_for(proposal.user.clone().map(Arc::new)),
         Err(denial) => return Thawed::Forbidden(denial),
     };
     let call = frozen_call(proposal);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::risk::words;
 use crate::token::{SecretHash, TokenKind};
-use crate::{AgentId, KeyId, Profile, Scope, TenantId, Timestamp, Verb};
+use crate::{AgentId, KeyId, Profile, Scope, TenantId, Timestamp, User, Verb};
 
 /// What somebody may do at all, before any question of reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -205,6 +205,26 @@ pub struct Identity {
     pub agent: std::sync::Arc<Agent>,
     /// The credential that authenticated it.
     pub credential: std::sync::Arc<Credential>,
+    /// The person whom it acts for, where that was verified; never the agent's word.
+    pub user: Option<std::sync::Arc<User>>,
+}
+
+impl Identity {
+    /// The same agent, acting for this person.
+    #[must_use]
+    pub fn acting_for(mut self, user: Option<std::sync::Arc<User>>) -> Self {
+        self.user = user;
+        self
+    }
+
+    /// Whether the two may see the same things: the same agent under the same credential, acting
+    /// for the same person.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let user = |identity: &Self| identity.user.as_ref().map(|user| user.id.clone());
+        self.agent.id == other.agent.id
+            && self.credential.id == other.credential.id
+            && user(self) == user(other)
+    }
 }
 
 #[cfg(test)]

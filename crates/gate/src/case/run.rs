@@ -238,7 +238,8 @@ impl Runner<'_> {
         } else {
             base
         };
-        with_own_key(unscoped(&Arc::new(agent), case.now), &id, case.now)
+        let user = call.user.clone().map(Arc::new);
+        with_own_key(unscoped(&Arc::new(agent), case.now), &id, case.now).acting_for(user)
     }
 }
 
