@@ -110,6 +110,11 @@ impl RpcError {
         Self::new(status, Self::METHOD_NOT_FOUND, message)
     }
 
+    /// The method is known, and nobody here serves it for what is named.
+    pub(super) fn method_unsupported(message: impl Into<String>) -> Self {
+        Self::new(200, Self::METHOD_NOT_FOUND, message)
+    }
+
     /// The parameters of a known method do not fit.
     pub(super) fn invalid_params(message: impl Into<String>) -> Self {
         Self::new(200, Self::INVALID_PARAMS, message)

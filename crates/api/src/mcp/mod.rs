@@ -30,6 +30,9 @@ mod listen;
 mod offers;
 mod updates;
 
+mod follow;
+mod followed_tasks;
+
 mod call;
 mod conversations;
 mod face;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use toolgate_execution::LossCause;
+use toolgate_gate::peer::{Ask, Peer, Reply, Round, Unanswered};
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{self, BoxFuture, Tools};
 use toolgate_model::{
@@ -23,10 +24,31 @@ pub(crate) struct Desk {
     pub(crate) reached: Mutex<Vec<(String, Value, Value)>>,
     /// What `desk.odd` answers, byte for byte.
     pub(crate) odd: Mutex<String>,
+    /// What a call of `desk.plan` does, step by step.
+    pub(crate) plan: Mutex<Vec<Step>>,
+    /// What it heard meanwhile.
+    pub(crate) heard: Mutex<Vec<String>>,
     /// Lets a call of `desk.slow` go on.
     pub(crate) release: Notify,
     /// Tells that a call of `desk.slow` is there.
     arrived: Notify,
+}
+
+/// One thing that `desk.plan` does before it answers.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Asks all of this at once: `{key: {method, params}}`.
+    Ask(Value),
+    /// Asks this until all of it is answered, and takes what comes.
+    AskBitByBit(Value),
+    /// Says this of its task.
+    Task(Value),
+    /// Logs this.
+    Log(Value),
+    /// Waits until it is released or cancelled.
+    Wait,
+    /// Answers with this error of the protocol.
+    Fail(&'static str),
 }
 
 impl Tools for Desk {
@@ -56,6 +78,7 @@ impl Tools for Desk {
                 },
                 "lose" => lost(LossCause::Disconnected),
                 "slow" => self.slow(&mut dispatch).await,
+                "plan" => self.carry_out(dispatch).await,
                 _ => answered(&json!({"content": [{"type": "text", "text": "done"}], "structuredContent": arguments}).to_string(), false),
             }
         })
@@ -76,6 +99,8 @@ impl Desk {
             catalogue: Mutex::new(Arc::new(Catalogue::new(tools))),
             reached: Mutex::default(),
             odd: Mutex::default(),
+            plan: Mutex::default(),
+            heard: Mutex::default(),
             release: Notify::new(),
             arrived: Notify::new(),
         }
@@ -88,6 +113,97 @@ impl Desk {
 
     pub(crate) fn set(&self, catalogue: Arc<Catalogue>) {
         *self.catalogue.lock().unwrap() = catalogue;
+    }
+
+    async fn carry_out(&self, mut dispatch: Dispatch) -> port::Answer {
+        let Some(peer) = dispatch.peer().cloned() else {
+            return answered(
+                r#"{"content":[{"type":"text","text":"nobody is there"}]}"#,
+                false,
+            );
+        };
+        let said = json!({"capabilities": peer.capabilities(), "level": peer.log_level(), "given": peer.given()});
+        self.heard.lock().unwrap().push(said.to_string());
+        let mut cancelled = dispatch.take_cancelled();
+        let plan = self.plan.lock().unwrap().clone();
+        for step in plan {
+            let asked = match step {
+                Step::Log(params) => {
+                    peer.tell(
+                        "notifications/message",
+                        serde_json::value::to_raw_value(&params).unwrap(),
+                    );
+                    continue;
+                }
+                Step::Task(task) => {
+                    peer.task(task.as_object().cloned().unwrap());
+                    continue;
+                }
+                Step::Wait => {
+                    self.arrived.notify_one();
+                    tokio::select! {
+                        () = &mut cancelled => return lost(LossCause::Cancelled),
+                        () = self.release.notified() => continue,
+                    }
+                }
+                Step::Fail(error) => {
+                    return port::Answer::Refused {
+                        code: Code::ToolError,
+                        message: "the server answered with an error".to_owned(),
+                        error: Some(serde_json::from_str(error).unwrap()),
+                    };
+                }
+                Step::Ask(requests) => self.ask(peer.as_ref(), requests, false).await,
+                Step::AskBitByBit(requests) => self.ask(peer.as_ref(), requests, true).await,
+            };
+            if let Err(why) = asked {
+                self.heard
+                    .lock()
+                    .unwrap()
+                    .push(format!("unanswered: {why}"));
+                return port::Answer::Refused {
+                    code: Code::ToolError,
+                    message: format!(
+                        "the tool asked for input that its caller did not give: {why}"
+                    ),
+                    error: None,
+                };
+            }
+        }
+        answered(r#"{"content":[{"type":"text","text":"all done"}]}"#, false)
+    }
+
+    async fn ask(
+        &self,
+        peer: &dyn Peer,
+        requests: Value,
+        piecemeal: bool,
+    ) -> Result<(), Unanswered> {
+        let mut open = asks(&requests);
+        while !open.is_empty() {
+            let round = Round {
+                requests: open.clone(),
+                piecemeal,
+            };
+            let replies = peer.ask(round).await?;
+            for (key, reply) in replies {
+                open.retain(|ask| ask.key != key);
+                let (Reply::Result(text) | Reply::Error(text)) = &reply;
+                let kind = if matches!(reply, Reply::Result(_)) {
+                    ""
+                } else {
+                    "error "
+                };
+                self.heard
+                    .lock()
+                    .unwrap()
+                    .push(format!("{key}: {kind}{}", text.get()));
+            }
+            if !piecemeal {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn slow(&self, dispatch: &mut Dispatch) -> port::Answer {
@@ -105,6 +221,16 @@ impl Desk {
             () = self.release.notified() => answered(r#"{"content":[{"type":"text","text":"late"}]}"#, false),
         }
     }
+}
+
+fn asks(requests: &Value) -> Vec<Ask> {
+    let each = requests.as_object().unwrap().iter();
+    each.map(|(key, request)| Ask {
+        key: key.clone(),
+        method: request["method"].as_str().unwrap().to_owned(),
+        params: serde_json::value::to_raw_value(&request["params"]).unwrap(),
+    })
+    .collect()
 }
 
 fn answered(text: &str, failed: bool) -> port::Answer {
@@ -171,4 +297,11 @@ pub(crate) fn tools() -> Vec<Descriptor> {
             ..write("vault.off")
         },
     ]
+}
+
+/// The desk's tools, and `desk.plan` among them.
+pub(crate) fn tools_and_plan() -> Vec<Descriptor> {
+    let mut tools = tools();
+    tools.push(tool("desk.plan", Verb::Write, Risk::Medium));
+    tools
 }

@@ -11,6 +11,7 @@
 
 mod client;
 mod desk;
+mod talking;
 mod world;
 
 mod bad_input;
@@ -22,5 +23,8 @@ mod legacy;
 mod modern;
 mod outcomes;
 mod own_tools;
+mod questions;
+mod rounds;
+mod server_tasks;
 mod stdio;
 mod tasks;

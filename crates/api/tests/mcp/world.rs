@@ -197,6 +197,15 @@ impl World {
         declare(&self.driver, "billing_agent", grants).await;
     }
 
+    /// Puts this policy in force instead of the one of its name.
+    pub(crate) async fn publish(&self, text: &str) {
+        let document = Document {
+            name: "refunds".to_owned(),
+            text: text.to_owned(),
+        };
+        self.driver.declare_policies(vec![document]).await.unwrap();
+    }
+
     /// Ends the agent's credential.
     pub(crate) async fn revoke(&self) {
         self.driver
