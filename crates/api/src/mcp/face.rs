@@ -28,7 +28,7 @@ use super::options::{McpOptions, Presence};
 use super::paging::Page;
 use super::session::Session;
 use super::work::{Outgoing, Outlet, Progress};
-use super::{attention, call, list, listen, methods, tasks};
+use super::{attention, call, follow, list, listen, methods, tasks};
 use crate::Api;
 
 /// What a model is told of the gate before it calls anything.
@@ -145,6 +145,8 @@ impl Face {
             (Era::Modern, "tasks/cancel") => tasks::cancel(self, asked).await,
             (Era::Modern, "subscriptions/listen") => listen::listen(self, asked, outlet).await,
             (Era::Legacy(_), "ping") => Ok("{}".to_owned()),
+            (Era::Legacy(_), "resources/subscribe") => follow::subscribe(self, asked).await,
+            (Era::Legacy(_), "resources/unsubscribe") => follow::unsubscribe(asked),
             (Era::Legacy(_), "logging/setLevel") => attention::set_level(asked, params),
             (era, method) => Err(RpcError::unknown_method(
                 method,

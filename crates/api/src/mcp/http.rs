@@ -21,7 +21,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use futures_util::future::{Either, select};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::known;
 use toolgate_model::Identity;
@@ -400,11 +400,11 @@ fn open_stream(
     let ticket = enter(&face, identity)?;
     let cancelled = session.begin_stream();
     let (outlet, running) = channel(&cancelled, Departure::Cancels);
-    let mut follower = Follower::new(&face, identity);
+    let mut follower = Follower::of(&face, identity, session.client.attention.updates.clone());
     let tasks = face.api.tasks.clone();
     let work = async move {
         let ends = &face.options.closing;
-        follower.tell(&outlet, &json!({}), (&cancelled, ends)).await;
+        follower.tell(&outlet, (&cancelled, ends)).await;
         drop((session, ticket));
     };
     tasks.spawn("mcp-changes", Box::pin(work));

@@ -66,7 +66,7 @@ pub(super) const RESOURCES_FOLLOWED_MAX: usize = 128;
 pub(super) const UPDATES_WAITING_MAX: usize = 256;
 
 /// LIMIT: tasks that one listener follows at once.
-pub(super) const TASKS_FOLLOWED_MAX: usize = 64;
+pub(super) const TASKS_FOLLOWED_MAX: usize = 32;
 
 /// LIMIT: notifications that wait for a slow reader of one request; more progress is dropped.
 pub(super) const NOTIFICATIONS_QUEUED_MAX: usize = 64;
@@ -79,6 +79,9 @@ pub(super) const NAME_SHOWN_MAX: usize = 128;
 
 /// How long a quiet stream waits before a comment keeps it open; proxies give up after 30 to 60 s.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How often a task is looked at while its server may say something of it.
+pub(super) const TALK_TICK: Duration = Duration::from_secs(1);
 
 /// How often a waiting caller hears that it still waits; clients count their time-outs from it.
 pub(super) const WAITING_TICK: Duration = Duration::from_secs(5);

@@ -35,7 +35,7 @@ struct Naming<'n> {
     key: &'static str,
     lead: Lead,
     /// What a client is told of what is not there.
-    unknown: fn(&str, &InvocationId) -> RpcError,
+    unknown: fn(&str, Option<&InvocationId>) -> RpcError,
 }
 
 /// Serves the lists of prompts, resources and templates.
@@ -143,7 +143,7 @@ async fn run(
     match carry(face, asked, call, progress).await? {
         Carried::Said(result) => Ok(result),
         Carried::Ended(outcome) if !is_known || is_missing(&outcome) => {
-            Err((naming.unknown)(naming.name, &outcome.invocation.id))
+            Err((naming.unknown)(naming.name, Some(&outcome.invocation.id)))
         }
         Carried::Ended(outcome) => renderer(face, asked).answer(&outcome, method),
     }
@@ -197,7 +197,8 @@ fn arguments(
     arguments
 }
 
-fn several(uri: &str, ways: &[String]) -> RpcError {
+/// What is told of a URI that could be of several sources.
+pub(super) fn several(uri: &str, ways: &[String]) -> RpcError {
     let ways: Vec<String> = ways.iter().map(|way| format!("`{}`", shown(way))).collect();
     RpcError::invalid_params(format!(
         "`{}` does not say which source it is of: name {}",
@@ -214,7 +215,8 @@ fn is_missing(outcome: &Outcome) -> bool {
     }
 }
 
-fn text<'p>(params: &'p Map<String, Value>, key: &str) -> Result<&'p str, RpcError> {
+/// A member of the parameters that must be a text.
+pub(super) fn text<'p>(params: &'p Map<String, Value>, key: &str) -> Result<&'p str, RpcError> {
     params
         .get(key)
         .and_then(Value::as_str)

@@ -261,19 +261,6 @@ impl<'o> Offers<'o> {
         all
     }
 
-    /// Whether the server of this source says that it tells of updates of its resources.
-    pub(super) fn tells(&self, source: &str) -> bool {
-        let offer = self.configuration.catalogue.offers().get(source);
-        let resources = offer.and_then(|offer| offer.capabilities.get("resources"));
-        resources.and_then(|given| given.get("subscribe")) == Some(&Value::Bool(true))
-    }
-
-    /// The URI by which clients know a resource of this source.
-    pub(super) fn uri(&self, source: &str, uri: &str) -> String {
-        let offer = self.configuration.catalogue.offers().get(source);
-        wrapped((source, offer.is_some_and(|offer| offer.bare)), uri)
-    }
-
     /// What the sources that this identity sees tell models about themselves, each under its name.
     /// The only one of a gate that does not show itself speaks for itself.
     pub(super) fn instructions(&self, own: Option<&str>) -> Option<String> {

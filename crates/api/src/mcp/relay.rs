@@ -19,6 +19,11 @@ use super::era::Era;
 /// The prefix of keys that only the gate writes.
 const OWN_PREFIX: &str = "dev.toolgate/";
 
+/// Whether only the gate may write this key of `_meta`.
+pub(super) fn is_own(key: &str) -> bool {
+    key.starts_with(OWN_PREFIX)
+}
+
 /// Why an answer cannot be relayed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -138,7 +143,7 @@ fn with_own(given: &RawValue, meta: &Map<String, Value>) -> Result<String, Unfit
     let theirs = fields
         .values
         .iter()
-        .filter(|(key, _)| !key.starts_with(OWN_PREFIX) && !meta.contains_key(key))
+        .filter(|(key, _)| !is_own(key) && !meta.contains_key(key))
         .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), value.get()));
     let ours = meta
         .iter()

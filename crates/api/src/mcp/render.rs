@@ -259,13 +259,13 @@ fn unfit_words(unfit: &Unfit) -> String {
 }
 
 /// A prompt that does not exist and one that is hidden are the same, like tools.
-pub(super) fn unknown_prompt(name: &str, invocation: &InvocationId) -> RpcError {
+pub(super) fn unknown_prompt(name: &str, invocation: Option<&InvocationId>) -> RpcError {
     RpcError::invalid_params(format!("Unknown prompt: {}", shown(name)))
         .with(json!({"invocation_id": invocation}))
 }
 
 /// A resource that does not exist and one that is hidden are the same, like tools.
-pub(super) fn unknown_resource(uri: &str, invocation: &InvocationId) -> RpcError {
+pub(super) fn unknown_resource(uri: &str, invocation: Option<&InvocationId>) -> RpcError {
     RpcError::invalid_params(format!("Resource not found: {}", shown(uri)))
         .with(json!({"uri": uri, "invocation_id": invocation}))
 }

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{Either, select};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -248,10 +248,11 @@ impl Connection {
         let Ok(ticket) = enter(&self.face, identity) else {
             return;
         };
-        let mut follower = Follower::new(&self.face, identity);
+        let client = self.client().unwrap_or_default();
+        let mut follower = Follower::of(&self.face, identity, client.attention.updates.clone());
         let ends = self.ends.clone();
         let work = async move {
-            follower.tell(&outlet, &json!({}), (&ends, &ends)).await;
+            follower.tell(&outlet, (&ends, &ends)).await;
             drop(ticket);
         };
         self.face.api.tasks.spawn("mcp-changes", Box::pin(work));

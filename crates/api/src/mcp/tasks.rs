@@ -108,9 +108,20 @@ pub(super) async fn begun(
 /// `tasks/get`: how it stands, with what is asked, or the call's own result or error.
 pub(super) async fn get(face: &Face, asked: &Asked) -> Result<String, RpcError> {
     let invocation = find(face, asked).await?;
+    let complete = Some(("resultType", "complete".into()));
+    detailed(face, asked, invocation, complete)
+}
+
+/// All that can be said of a task, as JSON text, with one member more.
+pub(super) fn detailed(
+    face: &Face,
+    asked: &Asked,
+    invocation: Invocation,
+    besides: Option<(&str, Value)>,
+) -> Result<String, RpcError> {
     let talking = face.conversations.of(&invocation.id);
     let mut task = described(&invocation, talking.as_deref());
-    task.insert("resultType".to_owned(), "complete".into());
+    task.extend(besides.map(|(name, value)| (name.to_owned(), value)));
     let more = match task.get("status").and_then(Value::as_str) {
         Some("input_required") => {
             let asks = talking.map(|talking| talking.asked()).unwrap_or_default();
@@ -203,6 +214,11 @@ async fn find(face: &Face, asked: &Asked) -> Result<Invocation, RpcError> {
     let Some(id) = asked.request.params.get("taskId").and_then(Value::as_str) else {
         return Err(RpcError::invalid_params("`taskId` must name a task"));
     };
+    named(face, asked, id).await
+}
+
+/// The caller's own task of this id, while it still reaches the tool.
+pub(super) async fn named(face: &Face, asked: &Asked, id: &str) -> Result<Invocation, RpcError> {
     let nothing = || RpcError::invalid_params(format!("there is no task `{}`", shown(id)));
     if !id.starts_with("inv_") {
         return Err(nothing());
