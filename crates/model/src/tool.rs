@@ -305,9 +305,10 @@ pub struct Catalogue {
 
 impl Catalogue {
     /// A catalogue of these tools; of two with the same id the first stays.
-    pub fn new(descriptors: impl IntoIterator<Item = Descriptor>) -> Self {
+    pub fn new<D: Into<Arc<Descriptor>>>(descriptors: impl IntoIterator<Item = D>) -> Self {
         let mut catalogue = Self::default();
         for descriptor in descriptors {
+            let descriptor = descriptor.into();
             let id = descriptor.id.clone();
             if catalogue.tools.contains_key(&id) {
                 continue;
@@ -316,7 +317,7 @@ impl Catalogue {
                 .by_wire_name
                 .entry(descriptor.wire_name.clone())
                 .or_insert(id.clone());
-            catalogue.tools.insert(id, Arc::new(descriptor));
+            catalogue.tools.insert(id, descriptor);
         }
         catalogue
     }

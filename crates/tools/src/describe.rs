@@ -7,6 +7,7 @@
 //! Must not know: processes, sockets, time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use toolgate_model::{
@@ -42,7 +43,8 @@ pub(crate) struct Offered {
     /// Its name at the source.
     pub(crate) name: String,
     /// All else.
-    pub(crate) descriptor: Descriptor,
+    /// Shared with every catalogue that it stands in: another source's change copies none of it.
+    pub(crate) descriptor: Arc<Descriptor>,
 }
 
 /// A tool that cannot be called, and why.
@@ -68,7 +70,7 @@ pub(crate) fn describe(
     for (position, raw) in tools.iter().enumerate() {
         let described = within_count(origin, position)
             .and_then(|()| one(origin, raw, overrides))
-            .and_then(|tool| names.claim(tool));
+            .and_then(|tool| names.claim(&tool.descriptor).map(|()| tool));
         match described {
             Ok(tool) => offered.push(tool),
             Err(reason) => unavailable.push(UnavailableTool {
@@ -84,13 +86,13 @@ pub(crate) fn describe(
 /// Keeps of all sources' tools those whose wire name no earlier one has.
 pub(crate) fn distinct<'a>(
     offered: impl Iterator<Item = &'a Offered>,
-) -> (Vec<Descriptor>, Vec<UnavailableTool>) {
+) -> (Vec<Arc<Descriptor>>, Vec<UnavailableTool>) {
     let mut names = Taken::default();
     let mut kept = Vec::new();
     let mut unavailable = Vec::new();
     for tool in offered {
-        match names.claim(tool.clone()) {
-            Ok(tool) => kept.push(tool.descriptor),
+        match names.claim(&tool.descriptor) {
+            Ok(()) => kept.push(Arc::clone(&tool.descriptor)),
             Err(reason) => unavailable.push(UnavailableTool {
                 source: tool.descriptor.id.source().to_owned(),
                 tool: tool.name.clone(),
@@ -137,7 +139,7 @@ fn one(origin: Origin<'_>, raw: &Raw, overrides: &Overrides) -> Result<Offered, 
     let descriptor = descriptor(origin, definition, (id, wire), stated)?;
     Ok(Offered {
         name: offered_name,
-        descriptor,
+        descriptor: Arc::new(descriptor),
     })
 }
 
@@ -273,8 +275,8 @@ struct Taken {
 
 impl Taken {
     /// INVARIANT: no two tools share an id or a wire name, or a call of one would run the other.
-    fn claim(&mut self, tool: Offered) -> Result<Offered, String> {
-        let (id, wire) = (&tool.descriptor.id, &tool.descriptor.wire_name);
+    fn claim(&mut self, tool: &Descriptor) -> Result<(), String> {
+        let (id, wire) = (&tool.id, &tool.wire_name);
         if self.ids.contains(id) {
             return Err(format!("an earlier tool has the id `{id}`"));
         }
@@ -284,7 +286,7 @@ impl Taken {
             ));
         }
         self.ids.insert(id.clone());
-        Ok(tool)
+        Ok(())
     }
 }
 

@@ -7,6 +7,8 @@
 //!
 //! Must not know: what a server offers, how any of it is fetched.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use toolgate_model::{Effect, Method, ResourceTemplate, Risk, Verb};
 
@@ -77,7 +79,7 @@ fn one(origin: Origin<'_>, method: Method, overrides: &Overrides) -> Result<Offe
     }
     Ok(Offered {
         name: method.as_str().to_owned(),
-        descriptor,
+        descriptor: Arc::new(descriptor),
     })
 }
 

@@ -38,7 +38,7 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(12);
 #[derive(Default)]
 struct Known {
     /// The tools.
-    tools: Vec<Descriptor>,
+    tools: Vec<Arc<Descriptor>>,
     /// What there is besides tools, by source.
     offers: BTreeMap<String, Arc<Offer>>,
     /// What is wrong with what their descriptors state.
@@ -109,7 +109,7 @@ impl Sources {
         known.clashes = clashes;
         let faults = verify::faults(&tools, &self.standing());
         let besides = self.besides();
-        if known.tools == tools && known.faults == faults && known.offers == besides {
+        if same(&known.tools, &tools) && known.faults == faults && known.offers == besides {
             return;
         }
         for (tool, fault) in told_anew(&known.faults, &faults) {
@@ -189,6 +189,15 @@ impl Drop for Sources {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// Whether these are the same tools. Most are the very ones of before, which need no reading.
+fn same(before: &[Arc<Descriptor>], after: &[Arc<Descriptor>]) -> bool {
+    before.len() == after.len()
+        && before
+            .iter()
+            .zip(after)
+            .all(|(before, after)| Arc::ptr_eq(before, after) || before == after)
 }
 
 /// The tools of a source that are there and cannot be called, in one line.

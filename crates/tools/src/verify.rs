@@ -8,6 +8,7 @@
 //! Must not know: how a probe is sent, what its answer means.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use toolgate_model::{Descriptor, Effect, Probe, Template, ToolId, nearest};
@@ -32,8 +33,9 @@ pub(crate) type Faults = BTreeMap<ToolId, Vec<String>>;
 const FAULTS_MAX: usize = 10;
 
 /// What is wrong with the checks of these tools.
-pub(crate) fn faults(tools: &[Descriptor], standing: &BTreeMap<String, Standing>) -> Faults {
-    let known: BTreeMap<&ToolId, &Descriptor> = tools.iter().map(|tool| (&tool.id, tool)).collect();
+pub(crate) fn faults(tools: &[Arc<Descriptor>], standing: &BTreeMap<String, Standing>) -> Faults {
+    let known: BTreeMap<&ToolId, &Descriptor> =
+        tools.iter().map(|tool| (&tool.id, &**tool)).collect();
     let mut all = Faults::new();
     for tool in tools {
         let mut found = Vec::new();
@@ -191,12 +193,13 @@ mod tests {
     use crate::message::raw;
     use serde_json::{Value, json};
     use std::collections::BTreeMap;
+    use std::sync::Arc;
     use toolgate_model::{
         Checks, Descriptor, Effect, EffectCheck, EffectLook, EntityCheck, Lifecycle, Probe,
         Template, ToolId,
     };
 
-    fn tool(name: &str, schema: &Value, stated: ToolOverride) -> Descriptor {
+    fn tool(name: &str, schema: &Value, stated: ToolOverride) -> Arc<Descriptor> {
         let id: ToolId = format!("stripe.{name}").parse().unwrap();
         let origin = Origin {
             source: "stripe",
@@ -246,7 +249,7 @@ mod tests {
         named.collect()
     }
 
-    fn refund(stated: ToolOverride) -> Descriptor {
+    fn refund(stated: ToolOverride) -> Arc<Descriptor> {
         let schema = json!({"type": "object", "properties": {
             "charge": {"type": "string"},
             "customer": {"type": "object", "properties": {"id": {"type": "string"}}},
