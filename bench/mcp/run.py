@@ -99,11 +99,20 @@ def sources(upstream, extra=""):
 def gate(name, upstream, tool, config, policy):
     """A gate with a policy in front of all servers, and an agent that may use every tool."""
     made = Gate(config, {"bench.json": policy}, name="bench-mcp").opened()
-    # A source that comes up moves the configuration on, and what people change is refused meanwhile.
-    wait_for("every source to be up", lambda: all(source["health"] == "up" for source in made.cli("source", "ls")["items"]))
-    token = made.agent("bench", "--tool", "*")
+    insisted(made, "agent", "add", "bench", "--owner", "ana@acme.com", "--tool", "*")
+    token = insisted(made, "key", "create", "bench")["token"]
     made.wait_tools(token, *(f"{source}.tool_000" for source in upstream.names))
     return Way(name, made.port, "/mcp", tool, made.process, token)
+
+
+def insisted(made, *arguments):
+    """A change that people make, again where a source that came up meanwhile moved the configuration on."""
+
+    def done():
+        said = made.cli(*arguments, exit=(0, 7))
+        return said if "error" not in said else None
+
+    return wait_for(f"`toolgate {' '.join(arguments)}` to be taken", done)
 
 
 READ = '[tools."s00.tool_000"]\nrisk = "low"\neffect = "none"\n'
