@@ -17,8 +17,6 @@ import asyncio
 import dataclasses
 import functools
 import json
-import os
-import pathlib
 import subprocess
 import threading
 
@@ -176,9 +174,9 @@ async def pass_on(reader, writer):
 @functools.cache
 def measured(stand, level):
     """What a suite found at a stand: its own sums, and what did not pass as {"scenario: check": why}."""
-    results = folder("suite")
+    url, results = STANDS[stand](), folder("suite")
     index = kit.NODE / "node_modules" / level.package / "dist/index.js"
-    command = [provision.node_binary(), index, "server", "--url", STANDS[stand](), *level.arguments, "-o", results]
+    command = [provision.node_binary(), index, "server", "--url", url, *level.arguments, "-o", results]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
                           env=kit.clean_environment(), timeout=SUITE_SECONDS)
     check("Total: " in done.stdout, f"the suite did not come to its end: {kit.shown(done.stdout[-500:] + done.stderr)}")

@@ -1,344 +1,205 @@
-"""Real MCP clients call real MCP servers through the gate, and see what they see without it.
+"""The interop matrix: eight official MCP clients by five official servers, through the gate.
 
-Clients: the official Python one (modern and legacy) and the official TypeScript ones (v1, and v2
-in both eras). Servers: server-everything over stdio and over streamable HTTP, server-filesystem
-and mcp-server-time over stdio. Each client makes the same calls directly and through `/mcp`; the
-content must be the same JSON.
+Of each pair, in order:
+
+    list       what was granted is listed, described as the server describes it
+    call       results are the same JSON as without the gate, but for the keys that are the gate's
+    deny       a denied call says so as data; what was not granted is not there
+    wait       a call that needs approval is answered as pending (or as a task), runs once approved
+    lose       the connection to the server breaks in a call: the client is told that nobody knows,
+               and the next call works
+    prompts    where the server has them, and resources likewise
+
+Every client is an agent of its own, so that no call is answered from another one's.
+Must not know: how a client is driven (mcp_clients.py).
 """
 
-import asyncio
-import contextlib
+import functools
 import json
-import os
-import subprocess
-import sys
-
-import httpx2
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import streamable_http_client
+import threading
 
 import kit
-import provision
-from kit import Gate, Process, at_end, check, equal, folder, free_port, has_every_field, stage, test, wait_for
+import verdict
+from kit import Gate, at_end, check, equal, folder, has_every_field, stage, test, wait_for
+from mcp_clients import CLIENTS, drive, own
+from mcp_servers import SERVERS, call
 
-PYTHON = ("python-auto", "python-legacy")
-TYPESCRIPT = ("v1", "v2-legacy", "v2-auto")
-DENIED_ABOVE = 100
-
-POLICY = {
-    "name": "sums",
-    "rules": [
-        {"rule_id": "big", "when": f"tool == everything.get-sum and a > {DENIED_ABOVE}", "effect": "deny",
-         "reason": "sums above 100 are not for agents"},
-        {"rule_id": "ask", "when": "tool == files.create_directory", "effect": "require_approval"},
-    ],
-}
+POLICY = {"name": "matrix", "rules": [
+    {"rule_id": "sum", "when": "tool in [everything.get-sum, web.get-sum] and a > 100", "effect": "deny", "reason": "no sums above 100"},
+    {"rule_id": "write", "when": "tool == files.write_file", "effect": "deny", "reason": "files are not written"},
+    {"rule_id": "midnight", "when": 'tool == time.convert_time and time == "00:00"', "effect": "deny", "reason": "not at midnight"},
+    {"rule_id": "table", "when": "tool == sqlite.create_table", "effect": "deny", "reason": "tables are not made"},
+    {"rule_id": "ask", "when": "tool in [everything.get-sum, web.get-sum] and a > 50", "effect": "require_approval"},
+    {"rule_id": "ask-more", "when": "tool in [files.create_directory, time.get_current_time, sqlite.write_query]",
+     "effect": "require_approval"},
+]}
 
 
 def configure(_options):
     """Nothing to configure."""
 
 
-class Server:
-    """A real server, how to start it directly, and what is called there."""
-
-    def __init__(self, name, calls, command=None, args=(), url=None, granted=None):
-        self.name, self.calls, self.command, self.args, self.url = name, calls, command, list(args), url
-        self.granted = granted or [call["name"] for call in calls]
-
-    @property
-    def direct(self):
-        if self.url:
-            return {"url": self.url}
-        return {"command": self.command, "args": self.args}
-
-    @property
-    def source(self):
-        where = f"url = {json.dumps(self.url)}" if self.url else f"command = {json.dumps([self.command, *self.args])}"
-        return f'[[source]]\nname = "{self.name}"\nmcp = {{ {where} }}\n'
-
-    def through(self, calls):
-        return [{**call, "name": f"{self.name}__{call['name']}"} for call in calls]
+# What a client has to declare for this: it polls tasks, so a call that waits ends when it has ended.
+FOLLOWS_TASKS = {"inspector modern"}
 
 
 class Stage:
     def __init__(self):
         home = folder("interop")
-        self.files = home / "files"
-        self.files.mkdir()
-        (self.files / "note.txt").write_text("what was written\n", encoding="utf-8")
-        node, port = str(provision.node_binary()), free_port()
-        everything = str(provision.npm_server("mcp-server-everything"))
-        environment = {**kit.clean_environment(), "PORT": str(port)}
-        http = Process([node, everything, "streamableHttp"], home / "everything.log", env=environment)
-        at_end(http.kill)
-        wait_for("server-everything over HTTP", lambda: answers(port))
-        calls = [
-            {"name": "echo", "arguments": {"message": "grüße, 世界 \u2028 \"quoted\""}},
-            {"name": "get-sum", "arguments": {"a": 2, "b": 3.5}},
-            {"name": "get-structured-content", "arguments": {"location": "Chicago"}},
-            {"name": "get-tiny-image", "arguments": {}},
-            {"name": "get-annotated-message", "arguments": {"messageType": "error", "includeImage": True}},
-            {"name": "get-resource-links", "arguments": {"count": 3}},
-        ]
-        self.servers = [
-            Server("everything", calls, node, [everything, "stdio"],
-                granted=[*(call["name"] for call in calls), "trigger-long-running-operation"]),
-            Server("web", calls, url=f"http://127.0.0.1:{port}/mcp"),
-            Server("files", [
-                {"name": "read_text_file", "arguments": {"path": str(self.files / "note.txt")}},
-                {"name": "list_directory", "arguments": {"path": str(self.files)}},
-                {"name": "read_text_file", "arguments": {"path": "/etc/passwd"}},
-            ], node, [str(provision.npm_server("mcp-server-filesystem")), str(self.files)],
-                granted=["read_text_file", "list_directory", "create_directory"]),
-            Server("time", [
-                {"name": "convert_time", "arguments": {"source_timezone": "Europe/Paris", "time": "16:30", "target_timezone": "Asia/Tokyo"}},
-                {"name": "convert_time", "arguments": {"source_timezone": "Nowhere/Land", "time": "16:30", "target_timezone": "UTC"}},
-            ], sys.executable, ["-m", "mcp_server_time", "--local-timezone", "UTC"]),
-        ]
-        self.gate = Gate("".join(server.source for server in self.servers), {"sums.json": POLICY}, home).opened()
-        grants = [part for server in self.servers for tool in sorted(set(server.granted)) for part in ("--tool", f"{server.name}.{tool}")]
-        self.token = self.gate.agent("reader", *grants)
+        self.servers = {name: server(home) for name, server in SERVERS.items()}
+        config = "".join(server.source() for server in self.servers.values())
+        self.gate = Gate(config, {"matrix.json": POLICY}, home).opened()
         self.approver = self.gate.person("bo@acme.com")
-        self.target = {"url": f"{self.gate.url}/mcp", "token": self.token}
-        self.gate.wait_tools(self.token, "everything.echo", "web.echo", "files.list_directory", "time.convert_time")
+        self.tools = [f"{server.name}.{tool}" for server in self.servers.values() for tool in server.granted()]
+        methods = [f"{server.name}.{method}" for server in self.servers.values() for method in {ask[0] for ask in server.offers}]
+        self.grants = [part for tool in (*self.tools, *methods) for part in ("--tool", tool)]
+        known = lambda: set(self.tools) <= {tool["id"] for tool in self.gate.cli("tool", "ls")["items"]}
+        wait_for("the tools of all servers", known)
 
-    def expected_names(self):
-        return sorted(f"{server.name}__{tool}" for server in self.servers for tool in set(server.granted))
+    @functools.cache
+    def target(self, client):
+        token = self.gate.agent(client.replace(" ", "-"), *self.grants, "--resource", "*")
+        return {"url": f"{self.gate.url}/mcp", "token": token}
 
 
 on = stage(Stage)
 
 
-def answers(port):
-    try:
-        return kit.request(port, "GET", "/mcp", timeout=2).status
-    except OSError:
-        return None
+class Pair:
+    """One client on one server, with and without the gate."""
 
+    def __init__(self, client, server):
+        self.client, self.server = client, on().servers[server]
+        self.number = list(CLIENTS).index(client)
+        self.where = f"{client} on {server}"
 
-def drive(client, target, calls):
-    """What this client sees of this server: {version, tools, results}."""
-    if client in PYTHON:
-        return asyncio.run(drive_python(client.removeprefix("python-"), target, calls))
-    order = json.dumps({"client": client, "target": {**target, "env": dict(kit.clean_environment())}, "calls": calls})
-    # The packages are found from where they are installed.
-    script = kit.NODE / "interop.mjs"
-    script.write_text((kit.HERE / "interop.mjs").read_text())
-    command = [str(provision.node_binary()), str(script)]
-    done = subprocess.run(command, input=order, capture_output=True, text=True, timeout=120)
-    check(done.returncode == 0, f"the client {client} failed: {kit.shown(done.stderr)}")
-    return json.loads(done.stdout)
+    def gated(self, *asks):
+        return drive(self.client, on().target(self.client), list(asks))["answers"]
 
-
-async def drive_python(mode, target, calls):
-    async with connected(mode, target) as client:
-        return await seen(client, calls)
-
-
-@contextlib.asynccontextmanager
-async def connected(mode, target):
-    """The official Python client on this server."""
-    if "command" in target:
-        with open(os.devnull, "w") as silent:
-            server = StdioServerParameters(command=target["command"], args=target["args"], env=target.get("env"))
-            async with Client(stdio_client(server, errlog=silent), mode=mode) as client:
-                yield client
-        return
-    headers = {"Authorization": f"Bearer {target['token']}"} if "token" in target else {}
-    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
-        async with Client(streamable_http_client(target["url"], http_client=http), mode=mode) as client:
-            yield client
-
-
-async def seen(client, calls):
-    tools, cursor = [], None
-    while True:
-        page = await client.list_tools(cursor=cursor)
-        tools += [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in page.tools]
-        cursor = page.next_cursor
-        if not cursor:
-            break
-    results = []
-    for call in calls:
-        try:
-            result = await client.call_tool(call["name"], call["arguments"])
-            results.append({"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)})
-        except MCPError as error:
-            results.append({"error": {"code": error.error.code, "message": error.error.message}})
-    return {"version": client.protocol_version, "tools": tools, "results": results}
-
-
-def content(result, where):
-    """What a model is shown of a result."""
-    check("result" in result, f"{where}: {kit.shown(result)}")
-    result = result["result"]
-    return {key: result.get(key) for key in ("content", "structuredContent")} | {"isError": bool(result.get("isError"))}
-
-
-def described(tool):
-    """What a client is told of a tool, apart from its name."""
-    return {key: tool.get(key) for key in ("title", "description", "inputSchema", "outputSchema", "annotations")}
-
-
-def same_as_direct(client):
-    for server in on().servers:
-        direct = drive(client, server.direct, server.calls)
-        gated = drive(client, on().target, server.through(server.calls))
-        for call, plain, through in zip(server.calls, direct["results"], gated["results"], strict=True):
-            where = f"{client}, {server.name}.{call['name']}"
-            equal(content(through, where), content(plain, where), where)
+    def same(self, asks):
+        """Both ways give the same."""
+        direct = drive(self.client, self.server.direct, asks)["answers"]
+        gated = self.gated(*map(self.server.through, asks))
+        for ask, plain, through in zip(asks, direct, gated, strict=True):
+            where = f"{self.where}: {kit.shown(ask, 120)}"
+            check("result" in plain, f"{where} without the gate: {kit.shown(plain)}")
+            check("result" in through, f"{where}: {kit.shown(through)}")
             check("dev.toolgate/invocation-id" in through["result"].get("_meta", {}), f"{where}: no invocation id in `_meta`")
-        names = {tool["name"]: tool for tool in gated["tools"]}
-        for tool in direct["tools"]:
-            if tool["name"] in server.granted:
-                there = names[f"{server.name}__{tool['name']}"]
-                equal(described(there), described(tool), f"{client}, the description of {server.name}.{tool['name']}")
+            equal(own(through["result"]), own(plain["result"]), where)
+
+    def list(self):
+        [direct] = drive(self.client, self.server.direct, [["tools/list", {}]])["answers"]
+        [gated] = self.gated(["tools/list", {}])
+        listed = {tool["name"]: tool for tool in gated["result"]["tools"]}
+        names = sorted(name for name in listed if not name.startswith("toolgate_"))
+        equal(names, sorted(tool.replace(".", "__", 1) for tool in on().tools), f"{self.where}: the tools listed")
+        for tool in direct["result"]["tools"]:
+            if tool["name"] in self.server.granted():
+                name = f"{self.server.name}__{tool['name']}"
+                equal(own(listed[name]), own({**tool, "name": name}), f"{self.where}: the tool {name}")
+
+    def call(self):
+        self.same(self.server.calls())
+
+    def deny(self):
+        hidden = [self.server.through(call(name)) for name in self.server.hidden]
+        denied, *missing = self.gated(self.server.through(self.server.denied()), *hidden)
+        refused(denied, self.where)
+        words = {found["error"]["message"].replace(f"{self.server.name}__{name}", "X")
+                 for name, found in zip(self.server.hidden, missing) if "error" in found}
+        equal((len(words), all("error" in found for found in missing)), (1, True), f"{self.where}: hidden and missing: {missing}")
+
+    def wait(self):
+        ask = self.server.through(self.server.waits(self.client, self.number))
+        if self.client in FOLLOWS_TASKS:
+            [done] = self.followed(ask)
+        else:
+            [first] = self.gated(ask)
+            envelope = pending(first, self.where)
+            equal(on().gate.decide(envelope, on().approver).status, 200, f"{self.where}: the approval")
+            [done] = self.gated(["tools/call", {"name": "toolgate_await", "arguments": {"id": envelope["denial"]["details"]["approval_id"]}}])
+        check(not done.get("result", {"isError": True}).get("isError"), f"{self.where}: the approved call: {kit.shown(done)}")
+        self.server.happened(self.client, self.number, kit.shown(done["result"]["content"]))
+
+    def followed(self, ask):
+        """A client that follows tasks hears nothing before somebody has decided."""
+        found = []
+        thread = threading.Thread(target=lambda: found.extend(self.gated(ask)))
+        thread.start()
+        approval = wait_for(f"{self.where}: the approval", lambda: on().gate.cli("approvals", "ls")["items"])[0]
+        on().gate.cli("approve", approval["id"], "--digest", approval["digest"], token=on().approver)
+        thread.join()
+        return found
+
+    def lose(self):
+        self.server.lose()
+        [lost] = self.gated(self.server.through(self.server.lost(self.client, self.number)))
+        result = lost.get("result", {})
+        envelope = result.get("_meta", {}).get("dev.toolgate/outcome", {})
+        equal((result.get("isError"), envelope.get("outcome")), (True, "indeterminate"), f"{self.where}: a lost call: {kit.shown(lost)}")
+        again = self.server.through(self.server.calls()[0])
+        works = lambda: not self.gated(again)[0].get("result", {"isError": True}).get("isError")
+        wait_for(f"{self.where}: a call to work again", works)
+
+    def prompts(self):
+        self.same([ask for ask in self.server.offers if ask[0] == "prompts/get"])
+        self.same_list("prompts/list", "prompts", "name", lambda name: f"{self.server.name}__{name}")
+
+    def resources(self):
+        self.same([ask for ask in self.server.offers if ask[0] == "resources/read"])
+        self.same_list("resources/list", "resources", "uri", lambda uri: f"toolgate://{self.server.name}/{uri}")
+
+    def same_list(self, method, key, name, through):
+        [direct] = drive(self.client, self.server.direct, [[method, {}]])["answers"]
+        [gated] = self.gated([method, {}])
+        listed = {entry[name]: own(entry) for entry in gated["result"][key]}
+        for entry in direct["result"][key]:
+            equal(listed.get(through(entry[name])), own({**entry, name: through(entry[name])}), f"{self.where}: {method}")
 
 
-def refusals(client):
-    """An ungranted tool is not listed and not there; a denied call says so as data."""
-    calls = [
-        {"name": "everything__get-env", "arguments": {}},
-        {"name": "everything__no-such-tool", "arguments": {}},
-        {"name": "everything__get-sum", "arguments": {"a": 1000, "b": 1}},
-        {"name": "everything__get-sum", "arguments": {"a": 1, "b": 1}},
-    ]
-    view = drive(client, on().target, calls)
-    listed = sorted(tool["name"] for tool in view["tools"] if not tool["name"].startswith("toolgate_"))
-    equal(listed, on().expected_names(), f"{client}: the tools listed")
-    hidden, missing, denied, allowed = view["results"]
-    for found in (hidden, missing):
-        check("error" in found and found["error"]["code"] == -32602, f"{client}: {kit.shown(found)}")
-    same = hidden["error"]["message"].replace("everything__get-env", "X")
-    equal(missing["error"]["message"].replace("everything__no-such-tool", "X"), same, f"{client}: hidden and missing differ")
-    denial(denied, client, "policy_denied", "sums/big")
-    equal(content(allowed, client)["isError"], False, f"{client}: a good call afterwards")
-
-
-def denial(found, client, code, rule):
+def refused(found, where):
+    """A denial: data, in words, with its envelope, and nothing that a schema could choke on."""
     result = found.get("result", {})
-    check(result.get("isError") is True, f"{client}: the denial is no error result: {kit.shown(found)}")
-    check("structuredContent" not in result or result["structuredContent"] is None, f"{client}: a denial with structured content")
-    equal([part["type"] for part in result["content"]], ["text"], f"{client}: the content")
+    check(result.get("isError") is True, f"{where}: the denial is no error result: {kit.shown(found)}")
+    check(result.get("structuredContent") is None, f"{where}: a denial with structured content")
+    equal([part["type"] for part in result["content"]], ["text"], f"{where}: the content")
     first = result["content"][0]["text"].splitlines()[0]
-    check(first.startswith(f"Denied by {rule}: "), f"{client}: the first line: {first}")
-    check(first.endswith("This call was not executed."), f"{client}: the first line: {first}")
+    check(first.startswith("Denied by matrix/") and first.endswith("This call was not executed."), f"{where}: the first line: {first}")
     envelope = result["_meta"]["dev.toolgate/outcome"]
     has_every_field(envelope, denied=True)
-    equal(envelope["denial"]["code"], code, f"{client}: the code")
-    equal(result["_meta"]["dev.toolgate/invocation-id"], envelope["invocation_id"], f"{client}: the invocation")
+    equal(envelope["denial"]["code"], "policy_denied", f"{where}: the code")
+    equal(result["_meta"]["dev.toolgate/invocation-id"], envelope["invocation_id"], f"{where}: the invocation")
 
 
-def add(client):
-    @test(f"{client}: allowed calls of four servers give the same content as without the gate")
-    def _same():
-        same_as_direct(client)
-
-    @test(f"{client}: an ungranted tool is hidden and missing alike, a denied one says so as data")
-    def _refused():
-        refusals(client)
-
-
-for each in (*PYTHON, *TYPESCRIPT):
-    add(each)
-
-
-@test("both eras reach the gate: the modern client speaks 2026-07-28, the legacy one 2025-11-25")
-def eras():
-    for client, version in (("python-auto", "2026-07-28"), ("python-legacy", "2025-11-25"), ("v2-auto", "2026-07-28"), ("v2-legacy", "2025-11-25")):
-        equal(drive(client, on().target, [])["version"], version, client)
-
-
-def progress_of(client, target, tool, steps):
-    """The progress that this client is told while a long call runs, and the call's content."""
-    told = []
-
-    async def note(progress, total, message):
-        told.append((progress, total))
-
-    async def call():
-        async with connected(client.removeprefix("python-"), target) as opened:
-            result = await opened.call_tool(tool, {"duration": 1, "steps": steps}, progress_callback=note)
-            return result.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-    result = asyncio.run(call())
-    return told, content({"result": result}, client)
-
-
-@test("progress of a long call reaches the client that asked for it, in both eras")
-def progress():
-    everything = on().servers[0]
-    # Another number of steps each time: the same call again would be answered from the first.
-    for steps, client in enumerate(PYTHON, start=4):
-        direct = progress_of(client, everything.direct, "trigger-long-running-operation", steps)
-        gated = progress_of(client, on().target, "everything__trigger-long-running-operation", steps)
-        equal(gated, direct, f"{client}: progress and content")
-        check(len(gated[0]) >= 3, f"{client}: too little progress to prove anything: {gated[0]}")
-
-
-@test("a client that listens is told when what it may reach has changed, and then sees it")
-def list_changed():
-    gate = on().gate
-    token = gate.agent("listener", "--tool", "everything.echo")
-    names = lambda page: sorted(tool.name for tool in page.tools if not tool.name.startswith("toolgate_"))
-    grant = gate.home / "listener.json"
-    grant.write_text(json.dumps({"name": "listener", "agent_id": "listener", "allowed_tools": ["everything.get-sum"], "rules": []}))
-
-    async def look():
-        async with connected("auto", {"url": f"{gate.url}/mcp", "token": token}) as client:
-            equal(names(await client.list_tools()), ["everything__echo"], "the tools before")
-            async with client.listen(tools_list_changed=True) as events:
-                await asyncio.to_thread(gate.cli, "policy", "apply", grant, "--activate")
-                async with asyncio.timeout(kit.READY_SECONDS):
-                    async for _ in events:
-                        found = names(await client.list_tools())
-                        if found == ["everything__echo", "everything__get-sum"]:
-                            return
-
-    asyncio.run(look())
-
-
-@test("a call that needs approval is answered as pending, joins when repeated, runs once approved, and can be awaited")
-def approval_over_mcp():
-    place = on().files / "made by an agent"
-    call = [{"name": "files__create_directory", "arguments": {"path": str(place)}}]
-    first = drive("python-auto", on().target, call)["results"][0]["result"]
-    envelope = first["_meta"]["dev.toolgate/outcome"]
+def pending(found, where):
+    result = found.get("result", {})
+    check(result.get("isError") is True and result.get("structuredContent") is None, f"{where}: the pending answer: {kit.shown(found)}")
+    envelope = result["_meta"]["dev.toolgate/outcome"]
     has_every_field(envelope, pending=True)
-    check(first["isError"] is True and envelope["denial"]["details"]["approval_id"] in first["content"][0]["text"], kit.shown(first))
-    check(not place.exists(), "it ran before it was approved")
-    again = drive("v1", on().target, call)["results"][0]["result"]["_meta"]["dev.toolgate/outcome"]
-    equal(again["denial"]["details"]["approval_id"], envelope["denial"]["details"]["approval_id"], "the approval")
-    equal(on().gate.decide(envelope, on().approver).status, 200, "the approval")
-    on().gate.wait_status(on().token, envelope, "succeeded")
-    check(place.is_dir(), "it did not run after it was approved")
-    wait = [{"name": "toolgate_await", "arguments": {"id": envelope["denial"]["details"]["approval_id"]}}]
-    done = drive("v1", on().target, wait)["results"][0]
-    equal(content(done, "the result")["isError"], False, f"the real result afterwards: {kit.shown(done)}")
-    check("made by an agent" in kit.shown(done["result"]["content"]), kit.shown(done))
+    check(envelope["denial"]["details"]["approval_id"] in result["content"][0]["text"], f"{where}: no approval id in the words: {kit.shown(found)}")
+    return envelope
 
 
-@test("`toolgate mcp` serves the same tools over standard streams")
-def over_streams():
-    key = on().gate.home / "agent.key"
-    key.write_text(on().token + "\n")
-    key.chmod(0o600)
-    environment = {**kit.clean_environment(), "TOOLGATE_URL": on().gate.url}
-    target = {"command": str(kit.TOOLGATE), "args": ["mcp", "--key-file", str(key)], "env": environment}
-    view = drive("python-auto", target, [{"name": "everything__echo", "arguments": {"message": "hello"}}])
-    listed = sorted(tool["name"] for tool in view["tools"] if not tool["name"].startswith("toolgate_"))
-    equal(listed, on().expected_names(), "the tools listed")
-    check("hello" in view["results"][0]["result"]["content"][0]["text"], kit.shown(view["results"]))
+ASPECTS = ("list", "call", "deny", "wait", "lose")
+ROWS = {client: {"client": client, **{server: "" for server in SERVERS}} for client in CLIENTS}
+at_end(lambda: any(any(row[server] for server in SERVERS) for row in ROWS.values()) and print("\n" + verdict.table(list(ROWS.values()))))
 
 
-@test("one upstream that is gone costs its own tools and no other")
-def one_gone():
-    home = folder("gone")
-    config = f'[[source]]\nname = "gone"\nmcp = {{ url = "http://127.0.0.1:{free_port()}/mcp" }}\n' + on().servers[0].source
-    with Gate(config, {"sums.json": POLICY}, home) as gate:
-        token = gate.agent("reader", "--tool", "everything.echo", "--tool", "gone.*")
-        gate.wait_tools(token, "everything.echo")
-        view = drive("python-auto", {"url": f"{gate.url}/mcp", "token": token}, [{"name": "everything__echo", "arguments": {"message": "on"}}])
-        check("on" in view["results"][0]["result"]["content"][0]["text"], kit.shown(view["results"]))
+def add(client, server):
+    more = sorted({ask[0].split("/")[0] for ask in SERVERS[server].offers})
+    aspects = (*ASPECTS, *more)
+
+    @test(f"{client} on {server}: {', '.join(aspects)}")
+    def _pair():
+        pair, cell = Pair(client, server), 0
+        for aspect in aspects:
+            try:
+                getattr(pair, aspect)()
+                cell += 1
+            finally:
+                ROWS[client][server] = f"{cell}/{len(aspects)}"
+
+
+for each in CLIENTS:
+    for server in SERVERS:
+        add(each, server)
