@@ -127,7 +127,7 @@ pub struct Configuration {
     documents: Vec<PolicyDocument>,
     /// The digest of what each tool's source says of it now.
     definitions: Arc<HashMap<ToolId, Digest>>,
-    pins: HashMap<ToolId, ToolPin>,
+    pins: HashMap<ToolId, Arc<ToolPin>>,
     held: HashMap<ToolId, Hold>,
     agents: HashMap<AgentId, Arc<Agent>>,
     operators: HashMap<AgentId, Arc<Operator>>,
@@ -194,12 +194,12 @@ impl Configuration {
 
     /// What this tool is pinned to.
     pub fn pin(&self, tool: &ToolId) -> Option<&ToolPin> {
-        self.pins.get(tool)
+        self.pins.get(tool).map(Arc::as_ref)
     }
 
     /// All pins, in no order; also of tools that no source offers now.
     pub fn pins(&self) -> impl Iterator<Item = &ToolPin> {
-        self.pins.values()
+        self.pins.values().map(Arc::as_ref)
     }
 
     /// Why this tool of the catalogue is not callable although it is there; none where it is.

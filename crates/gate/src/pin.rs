@@ -9,6 +9,7 @@
 //! Must not know: how definitions are compared for people, stores, sources.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use toolgate_model::{
@@ -165,7 +166,7 @@ pub(crate) fn definitions(catalogue: &Catalogue) -> HashMap<ToolId, Digest> {
 /// Which tools are held, and why. `changes` says per source what a change does.
 pub(crate) fn held(
     present: &HashMap<ToolId, Digest>,
-    pins: &HashMap<ToolId, ToolPin>,
+    pins: &HashMap<ToolId, Arc<ToolPin>>,
     changes: impl Fn(&str) -> ToolChanges,
 ) -> HashMap<ToolId, Hold> {
     let mut per_source = HashMap::<&str, usize>::new();

@@ -151,8 +151,9 @@ pub struct Stored {
     pub credentials: Vec<Credential>,
     /// The documents of the policy set in force, ordered by name.
     pub policies: Vec<PolicyDocument>,
-    /// What every tool was when it was first seen or last reviewed, ordered by name.
-    pub pins: Vec<ToolPin>,
+    /// What every tool was when it was first seen or last reviewed, ordered by name. Shared: there
+    /// may be thousands, each with a definition, and every change makes a configuration anew.
+    pub pins: Vec<Arc<ToolPin>>,
 }
 
 /// One document of a policy set.

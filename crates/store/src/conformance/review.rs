@@ -2,6 +2,8 @@
 //!
 //! Must not know: any one store.
 
+use std::sync::Arc;
+
 use toolgate_gate::incident::{
     Incident, IncidentEdit, IncidentFilter, IncidentState, IncidentWrite, Sighting,
 };
@@ -57,7 +59,8 @@ async fn a_pin_is_replaced_by_name_and_kept_whole(bench: Bench) -> Outcome {
     disabled.by = "ana@acme.com".parse()?;
     commit(&bench, vec![Change::ToolPin(disabled.clone())]).await?;
     let stored = bench.store.configuration().await?;
-    same("the pins", stored.pins, vec![pin("a.one", "{}")?, disabled])?;
+    let pins = [pin("a.one", "{}")?, disabled].map(Arc::new);
+    same("the pins", stored.pins, pins.to_vec())?;
     same("the epoch", stored.epoch, Epoch(2))
 }
 

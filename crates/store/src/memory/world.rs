@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use toolgate_execution::{Invocation, Status};
 use toolgate_gate::incident::{Incident, IncidentFilter, IncidentKey, IncidentWrite};
@@ -186,7 +187,7 @@ impl World {
                     text: draft.text.clone(),
                 })
                 .collect(),
-            pins: self.pins.values().cloned().collect(),
+            pins: self.pins.values().cloned().map(Arc::new).collect(),
         }
     }
 

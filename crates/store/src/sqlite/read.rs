@@ -5,6 +5,8 @@
 //!
 //! Must not know: threads, the writer.
 
+use std::sync::Arc;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use toolgate_execution::{Invocation, Status};
@@ -36,7 +38,10 @@ pub(super) fn configuration(connection: &Connection) -> rusqlite::Result<Stored>
         operators: bodies(&snapshot, "SELECT body FROM operators ORDER BY tenant, id")?,
         credentials: bodies(&snapshot, "SELECT body FROM credentials ORDER BY id")?,
         policies: policies(&snapshot)?,
-        pins: bodies(&snapshot, "SELECT body FROM tool_pins ORDER BY tool")?,
+        pins: bodies(&snapshot, "SELECT body FROM tool_pins ORDER BY tool")?
+            .into_iter()
+            .map(Arc::new)
+            .collect(),
     })
 }
 
