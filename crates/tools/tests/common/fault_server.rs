@@ -5,15 +5,24 @@
 //! for faults from the start: `leaves` (on anything before `initialize`), `mute` (answers no
 //! probe), `noise` (prints garbage only), `litter` (garbage between messages), `endless` and
 //! `circle` (pages of tools), `crash` (at once), `stubborn` (stays when its input closes), `odd`
-//! (tools that cannot be described). All other faults are tools.
+//! (tools that cannot be described), `scripted` (a tool `script` by which a call says itself what
+//! the server does about it, see [`Server::script`]). All other faults are tools.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, Write as _};
 use std::process::exit;
 
 use serde_json::{Value, json};
 
+/// A conversation that a call scripted: what is printed on each further message about it.
+struct Script {
+    steps: VecDeque<Vec<String>>,
+    call: Value,
+}
+
 struct Server {
     words: Vec<String>,
+    scripts: BTreeMap<String, Script>,
     extra_tools: Vec<String>,
     listening: Option<Value>,
     seen: Vec<Value>,
@@ -23,6 +32,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let mut server = Server {
         words,
+        scripts: BTreeMap::new(),
         extra_tools: Vec::new(),
         listening: None,
         seen: Vec::new(),
@@ -89,8 +99,59 @@ impl Server {
             "tools/list" => self.list(&id, &params),
             "tools/call" => self.call(&id, &params),
             "subscriptions/listen" => self.listening = Some(id),
+            "tasks/get" => self.step(text_of(&params, "taskId"), &id, &Value::Null),
+            "tasks/update" | "tasks/cancel" => reply(&id, "{}"),
+            "logging/setLevel" => reply(&id, "{}"),
+            "prompts/list" => reply(&id, r#"{"prompts":[]}"#),
+            "resources/list" => reply(&id, r#"{"resources":[]}"#),
+            "resources/templates/list" => reply(&id, r#"{"resourceTemplates":[]}"#),
+            "resources/read" | "prompts/get" | "completion/complete" => {
+                let name = ["uri", "name", "key"].map(|key| text_of(&params, key));
+                let key = name
+                    .into_iter()
+                    .find(|name| self.scripts.contains_key(*name));
+                self.step(key.unwrap_or_default(), &id, &params);
+            }
+            // An answer to a question, whose id begins with the name of its script.
+            "" => {
+                let key = id.as_str().and_then(|id| id.split_once('/'));
+                let said = ["result", "error"].map(|name| message.get(name).cloned());
+                let said = said.into_iter().flatten().next().unwrap_or_default();
+                let key = key.map_or("", |(key, _)| key);
+                if let Some(call) = self.scripts.get(key).map(|script| script.call.clone()) {
+                    self.step(key, &call, &said);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Prints the next step of a script, the last one again and again.
+    fn step(&mut self, key: &str, id: &Value, said: &Value) {
+        let Some(script) = self.scripts.get_mut(key) else {
+            return refuse(id, -32602, "no such script", Value::Null);
+        };
+        let step = match script.steps.len() {
+            0 | 1 => script.steps.front().cloned(),
+            _ => script.steps.pop_front(),
+        };
+        for line in step.into_iter().flatten() {
+            let line = line.replace("SAID", &said.to_string());
+            print(&line.replace("ID", &id.to_string()));
+        }
+    }
+
+    /// A call that says itself what the server does about it: `{"key", "steps": [[line]]}`.
+    fn script(&mut self, id: &Value, params: &Value, arguments: &Value) {
+        let key = text_of(arguments, "key").to_owned();
+        let steps = || serde_json::from_value(arguments.get("steps").cloned()?).ok();
+        let script = self.scripts.entry(key.clone()).or_insert_with(|| Script {
+            steps: steps().unwrap_or_default(),
+            call: Value::Null,
+        });
+        script.call = id.clone();
+        let said = ["inputResponses", "requestState"].map(|name| params.get(name).cloned());
+        self.step(&key, id, &json!(said));
     }
 
     fn discover(&self, id: &Value) {
@@ -109,16 +170,25 @@ impl Server {
             let info =
                 json!({"io.modelcontextprotocol/serverInfo": {"name": "f", "version": "7.1"}});
             let result = json!({"supportedVersions": ["2026-07-28"], "resultType": "complete",
-                "capabilities": {"tools": {"listChanged": true}}, "_meta": info});
+                "capabilities": self.capabilities(), "_meta": info});
             reply(id, &result.to_string());
         } else if !self.is("mute") {
             refuse(id, -32601, "Method not found", Value::Null);
         }
     }
 
+    fn capabilities(&self) -> Value {
+        let tools = json!({"listChanged": true});
+        if self.is("scripted") {
+            json!({"tools": tools, "logging": {}, "prompts": {}, "resources": {}, "completions": {}})
+        } else {
+            json!({"tools": tools})
+        }
+    }
+
     fn initialize(&self, id: &Value) {
-        let result = json!({"protocolVersion": "2025-11-25", "capabilities": {"tools":
-            {"listChanged": true}}, "serverInfo": {"name": "f", "version": "6.0"}});
+        let result = json!({"protocolVersion": "2025-11-25",
+            "capabilities": self.capabilities(), "serverInfo": {"name": "f", "version": "6.0"}});
         reply(id, &result.to_string());
     }
 
@@ -161,6 +231,7 @@ impl Server {
             "environment",
         ]
         .to_vec();
+        names.extend(self.is("scripted").then_some("script"));
         names.extend(self.extra_tools.iter().map(String::as_str));
         let describe = |name: &str| json!({"name": name, "inputSchema": {"type": "object"}});
         let mut tools: Vec<Value> = names.into_iter().map(describe).collect();
@@ -182,6 +253,7 @@ impl Server {
                     print(&line.replace("ID", &id.to_string()));
                 }
             }
+            "script" => self.script(id, params, &arguments),
             "hang" => progress(params),
             "half" => {
                 progress(params);
@@ -243,6 +315,10 @@ impl Server {
         }
         reply(id, &text("grown"));
     }
+}
+
+fn text_of<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[expect(

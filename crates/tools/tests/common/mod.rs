@@ -153,6 +153,28 @@ impl World {
         self.clock.advance(span);
     }
 
+    /// Makes calls of this tool whose answers do not come in time, until this many were lost.
+    pub(crate) async fn lose(&self, tool: &str, count: usize) {
+        let mut lost = 0;
+        while lost < count {
+            let second = Duration::from_secs(1);
+            let travel = Travel {
+                timeout: second,
+                ..travel()
+            };
+            let call = self.sources.call(self.dispatch(tool, json!({}), travel));
+            let late = async {
+                // What is to be written is written before its time is up, as a rule.
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+                self.pass(second).await;
+            };
+            let (answer, ()) = tokio::join!(call, late);
+            lost += usize::from(matches!(answer, Answer::Lost { .. }));
+        }
+    }
+
     pub(crate) fn health(&self, name: &str) -> SourceHealth {
         let all = self.sources.sources();
         all.iter().find(|one| one.name == name).unwrap().health
@@ -172,7 +194,18 @@ impl World {
 
     /// The dispatch of a call that the gate allowed.
     pub(crate) fn dispatch(&self, tool: &str, arguments: Value, travel: Travel) -> Dispatch {
-        dispatch(&self.sources.catalogue(), tool, arguments, travel)
+        self.dispatch_of("tester", tool, arguments, travel)
+    }
+
+    /// The same, of this agent's call.
+    pub(crate) fn dispatch_of(
+        &self,
+        agent: &str,
+        tool: &str,
+        arguments: Value,
+        travel: Travel,
+    ) -> Dispatch {
+        dispatch_of(agent, (&self.sources.catalogue(), tool), arguments, travel)
     }
 }
 
@@ -239,11 +272,20 @@ pub(crate) fn dispatch(
     arguments: Value,
     travel: Travel,
 ) -> Dispatch {
+    dispatch_of("tester", (catalogue, tool), arguments, travel)
+}
+
+fn dispatch_of(
+    agent: &str,
+    (catalogue, tool): (&Arc<Catalogue>, &str),
+    arguments: Value,
+    travel: Travel,
+) -> Dispatch {
     let now = Timestamp::from_millis(0);
     let call = Call::new(tool.parse().unwrap(), arguments.clone());
     let (judged, clearance) = judged(catalogue, &call);
     let clearance = clearance.unwrap_or_else(|| panic!("denied: {:?}", judged.decision.denial));
-    let admitted = admitted(&call.tool, &arguments, judged.decision, now);
+    let admitted = admitted((agent, &call.tool), &arguments, judged.decision, now);
     let durable = Committed {
         epoch: Epoch(1),
         records: Vec::new(),
@@ -330,7 +372,12 @@ fn everything_allowed() -> (Stored, IdentityOf) {
     (stored, Box::new(identity))
 }
 
-fn admitted(tool: &ToolId, arguments: &Value, decision: Decision, now: Timestamp) -> Invocation {
+fn admitted(
+    (agent, tool): (&str, &ToolId),
+    arguments: &Value,
+    decision: Decision,
+    now: Timestamp,
+) -> Invocation {
     let proposal = Proposal {
         allow_duplicate: false,
         entity: None,
@@ -338,7 +385,7 @@ fn admitted(tool: &ToolId, arguments: &Value, decision: Decision, now: Timestamp
         user_request: None,
         session_trusted: false,
         tenant: Default::default(),
-        agent: "tester".parse().unwrap(),
+        agent: agent.parse().unwrap(),
         owner: "ana@acme.com".parse().unwrap(),
         key: KeyId::mint(now, [1; 10]),
         chain: Vec::new(),
