@@ -23,6 +23,7 @@ mod house {
         ("console", 4),
         ("driver", 4),
         ("notify", 4),
+        ("oauth", 4),
         ("store", 4),
         ("testkit", 4),
         ("tools", 4),

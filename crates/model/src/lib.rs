@@ -7,6 +7,7 @@
 //!
 //! Must not know: rules, the state machine, stores, transports, clocks, randomness.
 
+mod address;
 mod call;
 mod code;
 mod data;
@@ -28,6 +29,7 @@ mod time;
 mod token;
 mod tool;
 
+pub use address::Place;
 pub use call::{Call, Mode, Recognised, Trigger, User};
 pub use code::Code;
 pub use data::{Authors, DataClass, DataClasses, Origin};

@@ -8,16 +8,11 @@
 //!
 //! Must not know: what is sent.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-
-/// Metadata services that are not link-local.
-const METADATA: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
-];
+use toolgate_model::Place;
 
 /// The address of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,14 +102,7 @@ impl Resolve for Guard {
 /// INVARIANT: nothing is sent to these, whatever a URL or a name server says; checked when an
 /// address is read and each time a name is resolved.
 fn is_forbidden(ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
-    let odd = match ip {
-        IpAddr::V4(v4) => {
-            v4.is_link_local() || v4.is_broadcast() || v4.octets().first() == Some(&0)
-        }
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    };
-    odd || ip.is_unspecified() || ip.is_multicast() || METADATA.contains(&ip)
+    Place::of(ip) == Place::Nowhere
 }
 
 #[cfg(test)]

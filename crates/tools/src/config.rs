@@ -14,7 +14,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use toolgate_gate::trust::Grants;
 use toolgate_model::{
     Authors, Checks, Duration, Effect, Lifecycle, ResourceTemplate, Risk, ToolId, Verb,
 };
@@ -39,6 +41,8 @@ pub struct SourceConfig {
     pub client: ClientScope,
     /// Its bounds.
     pub limits: SourceLimits,
+    /// Who grants the gate's credential there, where it is none that stands fast.
+    pub grants: Option<Arc<dyn Grants>>,
 }
 
 impl SourceConfig {
@@ -53,6 +57,7 @@ impl SourceConfig {
             effect: Effect::Some,
             client: ClientScope::default(),
             limits: SourceLimits::default(),
+            grants: None,
         }
     }
 }

@@ -143,6 +143,7 @@ impl Source {
             effect: self.effect,
             client: self.client,
             limits: self.limits,
+            grants: None,
         })
     }
 }
