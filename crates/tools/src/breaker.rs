@@ -72,9 +72,13 @@ impl Breaker {
             State::Closed(_) | State::Suspected => None,
             State::Open { until, why, .. } => {
                 let wait = until.since(self.clock.now());
+                let next = if wait == Duration::default() {
+                    "now".to_owned()
+                } else {
+                    format!("in {wait}")
+                };
                 Some(format!(
-                    "its circuit is open, since it does not answer ({why}); it is asked again in \
-                     {wait}"
+                    "its circuit is open, since it does not answer ({why}); it is asked again {next}"
                 ))
             }
         }

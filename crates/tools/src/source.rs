@@ -129,7 +129,8 @@ impl Source {
     pub(crate) fn status(&self) -> SourceStatus {
         let phase = self.phase.borrow().clone();
         let offer = self.offer();
-        let open = self.breaker.open_in_words();
+        let up = phase.health == SourceHealth::Up;
+        let open = self.breaker.open_in_words().filter(|_| up);
         SourceStatus {
             name: self.config.name.clone(),
             kind: match self.config.kind {
@@ -137,9 +138,10 @@ impl Source {
                 SourceKind::Http { .. } => "mcp-http",
             }
             .to_owned(),
-            health: match phase.health {
-                SourceHealth::Up if open.is_some() => SourceHealth::Down,
-                health => health,
+            health: if open.is_some() {
+                SourceHealth::Down
+            } else {
+                phase.health
             },
             detail: open
                 .or(phase.detail)
