@@ -286,6 +286,7 @@ impl Conversation {
     pub(super) fn refuse(&self, why: Unanswered) {
         let mut talk = self.talk();
         talk.refused = Some(why);
+        talk.asked.clear();
         self.moved(talk);
     }
 
