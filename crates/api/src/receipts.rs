@@ -6,7 +6,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Extension;
 use axum::extract::State;
 use serde_json::Value;
 use toolgate_gate::port::RecordFilter;
@@ -27,14 +26,12 @@ const PAGE_RECORDS: usize = 1_000;
 
 /// The routes of this file.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::default()
-        .routes(routes!(receipt))
-        .layer(Extension(LogLeaves::default()))
+    OpenApiRouter::default().routes(routes!(receipt))
 }
 
 /// The leaves of the log as far as they were read: 64 bytes for each record.
 #[derive(Clone, Default)]
-pub(crate) struct LogLeaves(Arc<Mutex<Tree>>);
+pub struct LogLeaves(Arc<Mutex<Tree>>);
 
 /// Prove an invocation
 ///
@@ -51,18 +48,14 @@ async fn receipt(
     State(api): State<Api>,
     AnyCaller(caller): AnyCaller,
     Named(id): Named<InvocationId>,
-    Extension(leaves): Extension<LogLeaves>,
 ) -> Answer<Value> {
     api.driver.invocation(&caller, &id).await?;
-    Ok(Reply::ok(prove(&api, &leaves, &id).await?))
+    Ok(Reply::ok(prove(&api, &id).await?))
 }
 
 /// The receipt of an invocation, under a checkpoint that is signed now.
-pub(crate) async fn prove(
-    api: &Api,
-    leaves: &LogLeaves,
-    id: &InvocationId,
-) -> Result<Value, Problem> {
+pub(crate) async fn prove(api: &Api, id: &InvocationId) -> Result<Value, Problem> {
+    let leaves = &api.leaves;
     let store = api.driver.store();
     let verifier = Verifier::parse(&store.verifier_key()).map_err(unsound)?;
     let filter = RecordFilter {

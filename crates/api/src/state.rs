@@ -7,6 +7,7 @@ use toolgate_gate::outbox::Notices;
 use toolgate_gate::port::Tasks;
 
 use crate::admission::Admission;
+use crate::receipts::LogLeaves;
 
 /// Bounds on what comes in (4-interfaces, 5).
 #[derive(Clone, Copy, Debug)]
@@ -51,4 +52,6 @@ pub struct Api {
     pub origins: Arc<[String]>,
     /// The ways in beside the gate's own tokens.
     pub admission: Admission,
+    /// The leaves of the log as far as receipts needed them.
+    pub leaves: LogLeaves,
 }

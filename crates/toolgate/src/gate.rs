@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toolgate_api::{Admission, Api};
+use toolgate_api::{Admission, Api, LogLeaves};
 use toolgate_driver::{Driver, Ports, Recovered};
 use toolgate_gate::port::{Clock, Entropy, Tasks, Tools as _};
 use toolgate_model::{Catalogue, Duration, SourceStatus};
@@ -163,6 +163,7 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         hosts: config.hosts.clone().into(),
         origins: config.origins.clone().into(),
         admission,
+        leaves: LogLeaves::default(),
     };
     let closing = CancellationToken::new();
     let mcp = mcp_options(config, closing.clone());

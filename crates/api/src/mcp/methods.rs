@@ -157,8 +157,10 @@ fn call(
     naming: &Naming<'_>,
 ) -> Result<(bool, Call), RpcError> {
     let place = match &naming.lead {
-        Lead::Known(place) | Lead::Hidden(place) => Some(place),
-        Lead::Nowhere => None,
+        Lead::Known(place) => Some(place),
+        // The gate itself denies it, with the reason; but not what is only about it.
+        Lead::Hidden(place) if method != Method::Complete => Some(place),
+        Lead::Hidden(_) | Lead::Nowhere => None,
         Lead::Several(ways) => return Err(several(naming.name, ways)),
     };
     let is_known = matches!(naming.lead, Lead::Known(_));
@@ -166,7 +168,7 @@ fn call(
     let nowhere = || {
         unknown_id(
             &configuration,
-            &format!("{}/{}", method.as_str(), naming.name),
+            &format!("{} {}", method.as_str(), naming.name),
         )
     };
     let tool = place.map_or_else(nowhere, |place| place.tool(method));

@@ -23,21 +23,26 @@ pub(super) fn prompt_name((source, bare): (&str, bool), name: &str) -> String {
         return name.to_owned();
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let kept: String = name
+    let mut kept: String = name
         .chars()
         .map(|c| if plain(c) { c } else { '_' })
         .collect();
+    if !name.chars().all(plain) {
+        kept = format!("{kept}-{}", mark(name));
+    }
     let full = format!("{source}__{kept}");
-    let fits = full.chars().count() <= NAME_CHARS_MAX;
-    if fits && name.chars().all(plain) {
+    if full.chars().count() <= NAME_CHARS_MAX {
         return full;
     }
-    let written = format!("{source}.{name}");
-    let digest = Digest::of(written.as_bytes()).hex();
-    let mark: String = digest.chars().take(MARK_CHARS).collect();
-    let room = NAME_CHARS_MAX - MARK_CHARS - 1;
-    let head: String = full.chars().take(room).collect();
-    format!("{head}_{mark}")
+    let head = full.chars().take(NAME_CHARS_MAX - MARK_CHARS - 1);
+    let whole = mark(&format!("{source}.{name}"));
+    format!("{}_{whole}", head.collect::<String>())
+}
+
+/// A few hex digits that stand for a whole name.
+fn mark(name: &str) -> String {
+    let digest = Digest::of(name.as_bytes()).hex();
+    digest.chars().take(MARK_CHARS).collect()
 }
 
 /// The URI, or the template of one, by which clients know a resource.
@@ -96,7 +101,7 @@ mod tests {
             prompt_name(crm, "a_b"),
             prompt_name(crm, "a.b"),
         ];
-        assert!(odd[0].starts_with("crm__a_b_") && odd[2].starts_with("crm__a_b_"));
+        assert!(odd[0].starts_with("crm__a_b-") && odd[2].starts_with("crm__a_b-"));
         assert_eq!(odd[1], "crm__a_b");
         assert_ne!(odd[0], odd[2]);
         let long = "x".repeat(60);

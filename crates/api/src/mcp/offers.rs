@@ -19,7 +19,7 @@ use toolgate_gate::{Configuration, reaches, visible};
 use toolgate_model::{Announced, Descriptor, Identity, Method, Offer, Timestamp, ToolId};
 
 use super::limits::INSTRUCTIONS_BYTES_MAX;
-use super::naming::{could_expand, prompt_name, unwrapped, wrapped};
+use super::naming::{SCHEME, could_expand, prompt_name, unwrapped, wrapped};
 use super::paging::Entry;
 
 /// What a source offers a list of.
@@ -184,7 +184,12 @@ impl<'o> Offers<'o> {
         if let Some(lead) = self.wrapped(uri) {
             return lead;
         }
-        let lists = |kind| self.visible(kind).filter(|thing| thing.name == uri);
+        // Under our own scheme stands what a source is named in, or what a bare one wrote itself.
+        let ours = uri.starts_with(SCHEME);
+        let lists = |kind| {
+            let listed = self.visible(kind).filter(|thing| thing.name == uri);
+            listed.filter(move |thing| thing.bare || !ours)
+        };
         let listing: Vec<_> = lists(Kind::Resources)
             .chain(lists(Kind::Templates))
             .collect();
@@ -194,7 +199,9 @@ impl<'o> Offers<'o> {
         }
         let expanding = self.visible(Kind::Templates);
         let expanding = expanding.filter(|thing| could_expand(thing.name, uri));
+        let expanding = expanding.filter(|thing| thing.bare || !ours);
         let reading = self.sources(Method::ReadResource);
+        let reading = reading.filter(|(_, offer)| offer.bare || !ours);
         let ways: [BTreeSet<&str>; 3] = [
             listing.iter().map(|thing| thing.source).collect(),
             expanding.map(|thing| thing.source).collect(),

@@ -349,7 +349,7 @@ mod tests {
         );
         check(
             r#"{"code":1,"message":"","data":{"a":{"b":1,"b":2}}}"#,
-            expect!["unfit: the key `b` stands twice at line 1, column 42"],
+            expect!["unfit: the key `b` stands twice at line 1, column 45"],
         );
     }
 

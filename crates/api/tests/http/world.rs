@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use toolgate_api::{Admission, Api, Limits, router};
+use toolgate_api::{Admission, Api, Limits, LogLeaves, router};
 use toolgate_driver::{AgentSpec, Driver, KeySpec, Ports};
 use toolgate_gate::outbox::{Outbox as _, Standing};
 use toolgate_gate::port::Store;
@@ -88,6 +88,7 @@ impl World {
             hosts: Arc::new(["gate.acme.com".to_owned()]),
             origins: Arc::new(["https://console.acme.com".to_owned()]),
             admission: Admission::default(),
+            leaves: LogLeaves::default(),
         };
         let mut world = Self {
             router: router(api.clone()),

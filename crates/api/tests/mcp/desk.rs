@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use toolgate_execution::LossCause;
 use toolgate_gate::peer::{Ask, Peer, Reply, Round, Unanswered};
 use toolgate_gate::permit::Dispatch;
-use toolgate_gate::port::{self, BoxFuture, Tools};
+use toolgate_gate::port::{self, BoxFuture, Following, ResourceSink, Tools};
 use toolgate_model::{
     Catalogue, Code, Descriptor, Duration, Effect, Lifecycle, Risk, RiskScore, SourceStatus, Verb,
 };
@@ -28,10 +28,23 @@ pub(crate) struct Desk {
     pub(crate) plan: Mutex<Vec<Step>>,
     /// What it heard meanwhile.
     pub(crate) heard: Mutex<Vec<String>>,
+    /// Who follows which resource of which source.
+    pub(crate) followers: Arc<Mutex<Vec<(String, ResourceSink)>>>,
     /// Lets a call of `desk.slow` go on.
     pub(crate) release: Notify,
     /// Tells that a call of `desk.slow` is there.
     arrived: Notify,
+}
+
+/// Ends with its follower.
+struct Left(Arc<Mutex<Vec<(String, ResourceSink)>>>, String);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        let mut followers = self.0.lock().unwrap();
+        let at = followers.iter().position(|(name, _)| *name == self.1);
+        followers.remove(at.unwrap());
+    }
 }
 
 /// One thing that `desk.plan` does before it answers.
@@ -79,9 +92,20 @@ impl Tools for Desk {
                 "lose" => lost(LossCause::Disconnected),
                 "slow" => self.slow(&mut dispatch).await,
                 "plan" => self.carry_out(dispatch).await,
+                method if method.contains('/') => self.method(dispatch).await,
                 _ => answered(&json!({"content": [{"type": "text", "text": "done"}], "structuredContent": arguments}).to_string(), false),
             }
         })
+    }
+
+    fn follow(&self, source: &str, uri: &str, told: ResourceSink) -> Option<Following> {
+        if source == "mute" {
+            return None;
+        }
+        let followed = format!("{source} {uri}");
+        let followers = self.followers.clone();
+        followers.lock().unwrap().push((followed.clone(), told));
+        Some(Box::new(Left(followers, followed)))
     }
 
     fn look(&self, _look: toolgate_gate::Look) -> BoxFuture<'_, port::Answer> {
@@ -101,6 +125,7 @@ impl Desk {
             odd: Mutex::default(),
             plan: Mutex::default(),
             heard: Mutex::default(),
+            followers: Arc::default(),
             release: Notify::new(),
             arrived: Notify::new(),
         }
@@ -113,6 +138,35 @@ impl Desk {
 
     pub(crate) fn set(&self, catalogue: Arc<Catalogue>) {
         *self.catalogue.lock().unwrap() = catalogue;
+    }
+
+    /// Other methods than `tools/call`: carried out where there is a plan, else what is odd.
+    async fn method(&self, dispatch: Dispatch) -> port::Answer {
+        if !self.plan.lock().unwrap().is_empty() {
+            return self.carry_out(dispatch).await;
+        }
+        let said = self.odd.lock().unwrap().clone();
+        match said.strip_prefix("error ") {
+            Some(error) => port::Answer::Refused {
+                code: Code::ToolError,
+                message: "the server answered with an error".to_owned(),
+                error: Some(serde_json::from_str(error).unwrap()),
+            },
+            None if said == "away" => port::Answer::Refused {
+                code: Code::UpstreamUnavailable,
+                message: "the server is not running".to_owned(),
+                error: None,
+            },
+            None => answered(&said, false),
+        }
+    }
+
+    /// A server says that a resource was updated.
+    pub(crate) fn update(&self, followed: &str, params: &str) {
+        let followers = self.followers.lock().unwrap().clone();
+        for (_, told) in followers.iter().filter(|(name, _)| name == followed) {
+            told(serde_json::from_str(params).unwrap());
+        }
     }
 
     async fn carry_out(&self, mut dispatch: Dispatch) -> port::Answer {

@@ -11,11 +11,13 @@
 
 mod client;
 mod desk;
+mod shelf;
 mod talking;
 mod world;
 
 mod bad_input;
 mod changes;
+mod completion;
 mod entrance;
 mod fidelity;
 mod integrity;
@@ -23,8 +25,11 @@ mod legacy;
 mod modern;
 mod outcomes;
 mod own_tools;
+mod prompts;
 mod questions;
+mod resources;
 mod rounds;
 mod server_tasks;
 mod stdio;
+mod subscriptions;
 mod tasks;

@@ -116,6 +116,7 @@ async fn pages_follow_each_other_and_survive_changes() {
             "desk__refund",
             "desk__slow",
             "toolgate_await",
+            "toolgate_receipt",
             "toolgate_request_approval",
             "toolgate_simulate",
             "toolgate_whoami"

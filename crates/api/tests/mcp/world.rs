@@ -12,7 +12,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use toolgate_api::mcp::{McpOptions, router};
-use toolgate_api::{Admission, Api, Limits};
+use toolgate_api::{Admission, Api, Limits, LogLeaves};
 use toolgate_driver::{AgentSpec, Driver, KeySpec, Ports};
 use toolgate_execution::Choice;
 use toolgate_gate::port::{BoxFuture, Clock, Entropy, RecordFilter, Store, Tasks, Unavailable};
@@ -142,6 +142,7 @@ impl World {
             hosts: Arc::new(["gate.acme.com".to_owned()]),
             origins: Arc::new(["https://app.acme.com".to_owned()]),
             admission: Admission::default(),
+            leaves: LogLeaves::default(),
         };
         let document = Document {
             name: "refunds".to_owned(),
@@ -283,7 +284,10 @@ impl World {
     /// A request of the modern era with all that belongs to it.
     pub(crate) fn modern(&self, method: &str, params: Value) -> Sending<'_> {
         let params = with_meta(params);
-        let name = params["name"].as_str().map(str::to_owned);
+        let named = ["name", "uri", "taskId"]
+            .into_iter()
+            .find_map(|key| params[key].as_str());
+        let name = named.filter(|_| mirrors_name(method)).map(str::to_owned);
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let sending = self
             .send("POST")
@@ -374,6 +378,19 @@ pub(crate) fn with_meta(mut params: Value) -> Value {
     meta["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
     meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
     params
+}
+
+/// Whether the header `Mcp-Name` says what the method names.
+fn mirrors_name(method: &str) -> bool {
+    matches!(
+        method,
+        "tools/call"
+            | "prompts/get"
+            | "resources/read"
+            | "tasks/get"
+            | "tasks/update"
+            | "tasks/cancel"
+    )
 }
 
 /// A header value that is not plain, as clients write it.

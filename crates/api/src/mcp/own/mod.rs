@@ -1,13 +1,14 @@
 //! The gate's own tools: questions about the gate, never a way around it.
 //!
-//! `toolgate_await` tells what became of a call that waits, `toolgate_request_approval` has people
-//! asked about one, `toolgate_simulate` says what a call would get, `toolgate_whoami` who the caller
-//! is here. None of them runs anything that people have not approved. A source's tool with such a
+//! `toolgate_await` tells what became of a call that waits, `toolgate_receipt` proves one,
+//! `toolgate_request_approval` has people asked about one, `toolgate_simulate` says what one would
+//! get, `toolgate_whoami` who the caller is here. None of them runs anything that people have not approved. A source's tool with such a
 //! name is not listed.
 //!
 //! Must not know: transports.
 
 mod meant;
+mod receipt;
 mod request_approval;
 mod simulate;
 mod wait;
@@ -34,6 +35,7 @@ pub(super) struct OwnTool {
 #[derive(Clone, Copy)]
 enum Kind {
     Await,
+    Receipt,
     RequestApproval,
     Simulate,
     Whoami,
@@ -47,12 +49,18 @@ impl Kind {
 }
 
 /// All of them, ordered by name.
-static OWN_TOOLS: [OwnTool; 4] = [
+static OWN_TOOLS: [OwnTool; 5] = [
     OwnTool {
         name: "toolgate_await",
         description: wait::DESCRIPTION,
         input_schema: wait::input_schema,
         kind: Kind::Await,
+    },
+    OwnTool {
+        name: "toolgate_receipt",
+        description: receipt::DESCRIPTION,
+        input_schema: receipt::input_schema,
+        kind: Kind::Receipt,
     },
     OwnTool {
         name: "toolgate_request_approval",
@@ -109,6 +117,7 @@ impl OwnTool {
     ) -> Result<String, RpcError> {
         let answer = match self.kind {
             Kind::Await => wait::run(face, asked, arguments, progress).await,
+            Kind::Receipt => receipt::run(face, asked, arguments).await,
             Kind::RequestApproval => request_approval::run(face, asked, arguments).await,
             Kind::Simulate => simulate::run(face, asked, arguments).await,
             Kind::Whoami => whoami::run(face, asked, arguments),
