@@ -127,7 +127,7 @@ impl Driver {
 
     /// Sends one attempt, once, and waits no longer than its timeout.
     async fn attempt(&self, admitted: &Invocation, permit: Permit, travel: Travel) -> port::Answer {
-        let patience = patience(travel.timeout, travel.peer.is_some());
+        let patience = patience(travel.timeout, travel.peer.as_deref());
         let deadline = self.now().plus(patience).plus(TIMEOUT_GRACE);
         let arguments = admitted.proposal.arguments.clone();
         let dispatch = match permit.dispatch(self.now(), arguments, travel) {
@@ -305,13 +305,13 @@ impl Driver {
     }
 }
 
-/// How long an attempt may take: longer where its server may ask its client things meanwhile.
-/// Whoever asks keeps the timeout itself; this is for a port that does not keep its word.
-pub(crate) fn patience(timeout: Duration, has_peer: bool) -> Duration {
-    let beyond = if has_peer {
-        PEER_WAIT_MAX.as_millis()
-    } else {
-        0
+/// How long an attempt may take: longer where its server may ask its client things meanwhile, which
+/// it may where the client can do anything. Whoever asks keeps the timeout itself; this is for a port
+/// that does not keep its word.
+pub(crate) fn patience(timeout: Duration, peer: Option<&dyn Peer>) -> Duration {
+    let beyond = match peer {
+        Some(peer) if !peer.capabilities().is_empty() => PEER_WAIT_MAX.as_millis(),
+        Some(_) | None => 0,
     };
     let millis = timeout.as_millis().saturating_add(beyond);
     Duration::from_millis(u32::try_from(millis).unwrap_or(u32::MAX))

@@ -82,7 +82,7 @@ impl Driver {
         watch: Watch,
     ) -> Outcome {
         // Its server may ask its client things meanwhile, and people take their time.
-        let beyond = patience(Duration::default(), watch.peer.is_some());
+        let beyond = patience(Duration::default(), watch.peer.as_deref());
         self.take(identity, (call, Intent::Run { beyond }), watch)
             .await
     }

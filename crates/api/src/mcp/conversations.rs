@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use toolgate_driver::Outcome;
 use toolgate_gate::peer::{Ask, Peer, Reply, Round, Unanswered};
 use toolgate_gate::port::{BoxFuture, Clock, ProgressSink};
-use toolgate_model::{Digest, InvocationId, KeyId, Timestamp, ToolId, json::Raw};
+use toolgate_model::{Digest, Identity, InvocationId, KeyId, Timestamp, ToolId, json::Raw};
 
 use super::limits::{ANSWER_MAX, PARKED_MAX, PARKED_PER_CREDENTIAL_MAX};
 use super::listen::over;
@@ -31,16 +31,27 @@ use super::peer::{Declared, told};
 use super::work::Progress;
 
 /// What a state is good for: whose retry, of which call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Binding {
-    /// The credential.
-    pub(super) key: KeyId,
+    /// The agent, its credential and the person that it acts for.
+    pub(super) identity: Identity,
     /// The method.
     pub(super) method: String,
     /// The tool.
     pub(super) tool: ToolId,
     /// What the tool is called with, where and as part of what.
     pub(super) call: Digest,
+}
+
+impl Binding {
+    fn fits(&self, other: &Self) -> bool {
+        self.identity.is_same(&other.identity)
+            && (&self.method, &self.tool, self.call) == (&other.method, &other.tool, other.call)
+    }
+
+    fn key(&self) -> &KeyId {
+        &self.identity.credential.id
+    }
 }
 
 /// What a retry goes on with.
@@ -70,7 +81,7 @@ pub(super) struct Conversations {
 pub(super) struct Conversation {
     /// Resolves when the client gives the call up.
     pub(super) given_up: CancellationToken,
-    key: KeyId,
+    identity: Identity,
     table: Arc<Conversations>,
     talk: Mutex<Talk>,
     moved: watch::Sender<u64>,
@@ -140,7 +151,7 @@ impl Conversations {
         }
         let mut parked = self.parked();
         parked.retain(|_, other| now < other.until);
-        let mine = parked.values().filter(|p| p.binding.key == binding.key);
+        let mine = parked.values().filter(|p| p.binding.key() == binding.key());
         if mine.count() >= PARKED_PER_CREDENTIAL_MAX || parked.len() >= PARKED_MAX {
             return false;
         }
@@ -163,7 +174,7 @@ impl Conversations {
         let mut parked = self.parked();
         parked
             .get(&digest)
-            .filter(|parked| parked.binding == *binding && now < parked.until)?;
+            .filter(|parked| parked.binding.fits(binding) && now < parked.until)?;
         parked.remove(&digest).map(|parked| parked.awaited)
     }
 
@@ -193,7 +204,7 @@ impl Conversation {
     /// Begins one, for a call that is about to be made.
     pub(super) fn begin(
         table: &Arc<Conversations>,
-        key: &KeyId,
+        identity: &Identity,
         beginning: Beginning,
     ) -> Arc<Self> {
         let talk = Talk {
@@ -203,7 +214,7 @@ impl Conversation {
         };
         Arc::new(Self {
             given_up: CancellationToken::new(),
-            key: key.clone(),
+            identity: identity.clone(),
             table: table.clone(),
             talk: Mutex::new(talk),
             moved: watch::Sender::new(0),
@@ -321,8 +332,8 @@ impl Conversation {
             .clone();
         let mut talk = self.talk();
         talk.invocation = Some(invocation.clone());
-        // Only the credential that was asked may answer.
-        if !Arc::ptr_eq(&running, self) && running.key == self.key {
+        // Only whoever was asked may answer.
+        if !Arc::ptr_eq(&running, self) && running.identity.is_same(&self.identity) {
             talk.same = Some(running);
         }
         self.moved(talk);

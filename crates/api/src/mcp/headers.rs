@@ -15,6 +15,7 @@ use super::message::{Request, RpcError, shown};
 
 pub(super) const VERSION: &str = "mcp-protocol-version";
 pub(super) const SESSION: &str = "mcp-session-id";
+pub(super) const LAST_EVENT: &str = "last-event-id";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 const IDEMPOTENCY: &str = "idempotency-key";

@@ -4,7 +4,8 @@
 //! POST  → entrance → message → modern: as it stands
 //!                            → initialize: a new session
 //!                            → else: within the session that `Mcp-Session-Id` names
-//! GET   → the session's stream of changes        DELETE → the end of the session
+//! GET   → the session's stream of changes, or the rest of a stream that broke
+//! DELETE → the end of the session
 //! ```
 //!
 //! A 400 always has a JSON-RPC error in it: clients tell the era of a server by it.
@@ -30,12 +31,12 @@ use super::client::Client;
 use super::entrance::admit;
 use super::era::{BATCHING, Era, LEGACY, MODERN, check_modern, is_modern};
 use super::face::{Asked, Face, Held};
-use super::headers::{self, SESSION, VERSION, single};
+use super::headers::{self, LAST_EVENT, SESSION, VERSION, single};
 use super::limits::{BATCH_MESSAGES_MAX, BODY_READ_MAX};
 use super::listen::{Follower, enter};
 use super::message::{Incoming, Rejected, Request, RpcError, incoming, read, success};
 use super::options::McpOptions;
-use super::reply::{Accept, accepted, events, json, refusal, respond};
+use super::reply::{Accept, Manner, Taping, accepted, json, refusal, respond, taped};
 use super::session::{Session, Sessions, session_id};
 use super::work::{Departure, Running, channel};
 use super::{list, message, param_headers};
@@ -151,11 +152,10 @@ impl Arrival {
     }
 
     async fn request(&self, request: Request) -> Result<Response, RpcError> {
-        let clock = self.endpoint.face.api.driver.clock();
         let version = single(&self.headers, VERSION)?;
         if is_modern(&request, version) {
             let running = self.modern(request)?;
-            return Ok(respond(running, self.accept, clock).await);
+            return Ok(respond(running, self.endpoint.manner(self.accept, None)).await);
         }
         if request.method == "initialize" {
             return self.initialize(&request);
@@ -163,8 +163,9 @@ impl Arrival {
         let session = self.session()?;
         // Whoever takes one JSON text only can be asked nothing before the answer.
         let client = (self.accept != Accept::Json).then(|| session.client.clone());
-        let running = self.legacy(request, session, client)?;
-        Ok(respond(running, self.accept, clock).await)
+        let running = self.legacy(request, session.clone(), client)?;
+        let manner = self.endpoint.manner(self.accept, Some(session));
+        Ok(respond(running, manner).await)
     }
 
     fn modern(&self, request: Request) -> Result<Running, RpcError> {
@@ -246,12 +247,12 @@ impl Arrival {
             tracing::error!(%unavailable, "no session can be opened");
             RpcError::refused(503, "the gate cannot open a session right now: try again")
         })?;
-        let (key, now) = (&self.identity.credential.id, face.api.driver.now());
+        let (opener, now) = (&self.identity, face.api.driver.now());
         let client = Client::of(&request.params);
-        let session = self
-            .endpoint
-            .sessions
-            .open(session_id(random), key, (version, client), now);
+        let session =
+            self.endpoint
+                .sessions
+                .open(session_id(random), opener, (version, client), now);
         let mut response = json(200, success(&request.id, &result));
         if let Ok(id) = HeaderValue::from_str(&session.id) {
             response.headers_mut().insert(SESSION, id);
@@ -347,6 +348,20 @@ impl Arrival {
 }
 
 impl Endpoint {
+    /// How a request is answered. What is said within a session is kept there.
+    fn manner(&self, accept: Accept, session: Option<Arc<Session>>) -> Manner {
+        let api = &self.face.api;
+        let taping = session.map(|session| Taping {
+            session,
+            tasks: api.tasks.clone(),
+        });
+        Manner {
+            accept,
+            taping: taping.filter(|_| accept != Accept::Json),
+            clock: api.driver.clock().clone(),
+        }
+    }
+
     /// The session that the headers name, if it is this caller's.
     fn session(&self, headers: &HeaderMap, identity: &Identity) -> Result<Arc<Session>, RpcError> {
         check_version(single(headers, VERSION)?)?;
@@ -354,8 +369,7 @@ impl Endpoint {
             let message = "`Mcp-Session-Id` is missing: begin with `initialize`, or send `_meta` of a modern request";
             return Err(RpcError::invalid_request(message));
         };
-        let (key, now) = (&identity.credential.id, self.face.api.driver.now());
-        let found = self.sessions.find(id, key, now);
+        let found = self.sessions.find(id, identity, self.face.api.driver.now());
         found.ok_or_else(|| {
             RpcError::refused(404, "there is no such session: begin with `initialize`")
         })
@@ -372,24 +386,23 @@ fn check_version(version: Option<&str>) -> Result<(), RpcError> {
     }
 }
 
-/// GET: the stream of changes of a legacy session.
+/// GET: the stream of changes of a legacy session, or the rest of a stream that broke.
 async fn stream(State(endpoint): State<Endpoint>, headers: HeaderMap) -> Response {
     let identity = match admit(&endpoint.face.api, &headers).await {
         Ok(identity) => identity,
         Err(response) => return *response,
     };
-    match open_stream(&endpoint, &headers, &identity) {
-        Ok(running) => events(running, None, endpoint.face.api.driver.clock().clone()),
-        Err(error) => refusal(&error.for_nobody()),
-    }
+    let opened = open_stream(&endpoint, &headers, &identity);
+    opened.unwrap_or_else(|error| refusal(&error.for_nobody()))
 }
 
 fn open_stream(
     endpoint: &Endpoint,
     headers: &HeaderMap,
     identity: &Identity,
-) -> Result<Running, RpcError> {
-    if matches!(Accept::of(headers)?, Accept::Json) {
+) -> Result<Response, RpcError> {
+    let accept = Accept::of(headers)?;
+    if accept == Accept::Json {
         return Err(RpcError::refused(
             406,
             "the stream of a session is `text/event-stream`",
@@ -398,17 +411,26 @@ fn open_stream(
     let session = endpoint.session(headers, identity)?;
     let face = endpoint.face.clone();
     let ticket = enter(&face, identity)?;
+    let clock = face.api.driver.clock().clone();
+    if let Some(id) = single(headers, LAST_EVENT)?.filter(|id| !id.is_empty()) {
+        let reader = session.tapes.after(id).ok_or_else(|| {
+            let message = "what came after this `Last-Event-ID` is not kept (any more)";
+            RpcError::invalid_request(message)
+        })?;
+        return Ok(taped((reader, None), clock, (session, ticket)));
+    }
     let cancelled = session.begin_stream();
     let (outlet, running) = channel(&cancelled, Departure::Cancels);
     let mut follower = Follower::of(&face, identity, session.client.attention.updates.clone());
     let tasks = face.api.tasks.clone();
+    // INVARIANT: it does not hold the session, which ends it once nobody has come back for long.
     let work = async move {
         let ends = &face.options.closing;
         follower.tell(&outlet, (&cancelled, ends)).await;
-        drop((session, ticket));
     };
     tasks.spawn("mcp-changes", Box::pin(work));
-    Ok(running)
+    let manner = endpoint.manner(accept, Some(session));
+    Ok(manner.changes(running, ticket))
 }
 
 /// DELETE: the client is done with its session.

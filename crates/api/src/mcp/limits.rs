@@ -71,6 +71,23 @@ pub(super) const TASKS_FOLLOWED_MAX: usize = 32;
 /// LIMIT: notifications that wait for a slow reader of one request; more progress is dropped.
 pub(super) const NOTIFICATIONS_QUEUED_MAX: usize = 64;
 
+/// LIMIT: events of one legacy stream that are kept for a client that comes back; one that is
+/// further behind begins anew.
+pub(super) const TAPE_EVENTS_MAX: usize = 256;
+
+/// LIMIT: legacy streams of one session that are kept after their end.
+pub(super) const TAPES_ENDED_MAX: usize = 64;
+
+/// LIMIT: bytes of them; the newest is always kept.
+pub(super) const TAPES_BYTES_MAX: usize = 1 << 20;
+
+/// How long the answer to a legacy request may take before it is told on a stream that can be gone
+/// on with: a call that takes longer may lose its client.
+pub(super) const STREAM_AFTER: Duration = Duration::from_millis(50);
+
+/// How long a legacy client should wait before it comes back to a stream that broke.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// LIMIT: messages that wait for a slow reader of a stdio connection; then work waits too.
 pub(super) const LINES_QUEUED_MAX: usize = 64;
 

@@ -18,6 +18,7 @@ mod attention;
 mod client;
 mod in_flight;
 mod load;
+mod resume;
 mod session;
 mod work;
 

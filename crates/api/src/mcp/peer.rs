@@ -29,6 +29,9 @@ const SAMPLE: &str = "sampling/createMessage";
 const ROOTS: &str = "roots/list";
 const LOGGED: &str = "notifications/message";
 
+/// What a legacy client hears that never set a level; the modern era hears nothing unasked.
+const LOG_LEVEL_DEFAULT: &str = "info";
+
 /// What the client of a request says that it can do and wants to hear.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Declared {
@@ -54,7 +57,11 @@ impl Declared {
             // Only a call of a tool becomes a task, and only of a client that polls.
             tasks::undeclare(&mut capabilities);
         }
-        let log_level = asked.log_level();
+        let mut log_level = asked.log_level();
+        if asked.client.is_some() {
+            // Whoever says nothing in a session hears what servers say by themselves.
+            log_level.get_or_insert_with(|| LOG_LEVEL_DEFAULT.to_owned());
+        }
         let can = ["elicitation", "sampling", "roots"]
             .iter()
             .any(|name| capabilities.contains_key(*name))

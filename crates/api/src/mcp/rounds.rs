@@ -72,7 +72,7 @@ impl Retry {
 pub(super) fn binding(asked: &Asked, call: &Call) -> Binding {
     let said = json!([call.arguments, call.env, call.workflow, call.session]);
     Binding {
-        key: asked.identity.credential.id.clone(),
+        identity: asked.identity.clone(),
         method: asked.request.method.clone(),
         tool: call.tool.clone(),
         call: canonical::digest(&said),
@@ -95,7 +95,7 @@ pub(super) async fn begin(
         ends: asked.ends.clone(),
         clock: driver.clock().clone(),
     };
-    let conversation = Conversation::begin(&face.conversations, &binding.key, beginning);
+    let conversation = Conversation::begin(&face.conversations, &asked.identity, beginning);
     let watch = Watch {
         wait: Duration::default(),
         progress: progress.sink().map(|_| conversation.progress()),
