@@ -73,6 +73,9 @@ pub trait Grants: Send + Sync + fmt::Debug {
         behalf: Option<&'a Behalf>,
     ) -> BoxFuture<'a, Result<Authorization, String>>;
 
+    /// Whether calls are sent as the user behind them, and never as the gate itself.
+    fn is_personal(&self) -> bool;
+
     /// The server took this one no more: it is not handed out again.
     fn refused(&self, used: &Authorization);
 }

@@ -228,6 +228,10 @@ impl Grants for Granted {
         Box::pin(self.get(behalf))
     }
 
+    fn is_personal(&self) -> bool {
+        self.spec.kind == GrantKind::TokenExchange
+    }
+
     fn refused(&self, used: &Authorization) {
         let mut held = self.held();
         held.tokens.retain(|_, token| token.authorization != *used);

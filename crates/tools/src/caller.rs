@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use toolgate_gate::peer::Peer;
+use toolgate_gate::trust::Behalf;
 use toolgate_model::{AgentId, TenantId, json::Raw};
 
 use crate::declared::{Declared, Level};
@@ -29,7 +30,20 @@ const TOLD_BYTES_MAX: usize = 64 << 10;
 
 /// Whose a call is: what one principal's conversation holds is nobody else's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Principal(pub(crate) TenantId, pub(crate) AgentId);
+pub(crate) struct Principal {
+    pub(crate) tenant: TenantId,
+    pub(crate) agent: AgentId,
+    /// The person whom the agent acts for.
+    pub(crate) user: Option<AgentId>,
+}
+
+impl Principal {
+    /// On whose behalf this principal's requests are sent, where that is a person's.
+    pub(crate) fn behalf(&self) -> Option<Behalf> {
+        let (agent, user) = (self.agent.clone(), self.user.clone()?);
+        Some(Behalf { agent, user })
+    }
+}
 
 /// Something that a server asks in the middle of a call.
 #[derive(Debug)]

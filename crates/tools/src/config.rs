@@ -121,7 +121,7 @@ pub enum SourceKind {
     Http {
         /// Its endpoint.
         url: String,
-        /// The gate's own credential there.
+        /// The gate's own credential there, where it stands fast.
         bearer: Option<Secret>,
         /// Further headers on each request.
         headers: BTreeMap<String, Secret>,

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use toolgate_gate::trust::Behalf;
+
 use crate::config::{SourceConfig, SourceKind};
 use crate::exchange::Link;
 use crate::follow::News;
@@ -14,7 +16,7 @@ use crate::http::{Endpoint, HttpLink};
 use crate::ports::Ports;
 use crate::stdio::{Program, StdioLink};
 
-/// Makes one more connection to a source.
+/// Makes one more connection to a source: a person's behind a call, or everybody's.
 ///
 /// # Errors
 /// Why it cannot be made, in words.
@@ -22,6 +24,7 @@ pub(crate) fn dial(
     config: &SourceConfig,
     ports: &Ports,
     news: &Arc<News>,
+    behalf: Option<Behalf>,
 ) -> Result<Arc<dyn Link>, String> {
     let message_bytes_max = config.limits.message_bytes_max;
     let news = Arc::clone(news);
@@ -46,6 +49,8 @@ pub(crate) fn dial(
                 bearer,
                 headers,
                 message_bytes_max,
+                grants: config.grants.clone(),
+                behalf,
             };
             let link = HttpLink::new(&config.name, &endpoint, ports, news)?;
             Ok(Arc::new(link))

@@ -78,7 +78,11 @@ impl Errand {
         match self {
             Self::Call(dispatch) => {
                 let (tenant, agent) = dispatch.principal();
-                Some(Principal(tenant.clone(), agent.clone()))
+                Some(Principal {
+                    tenant: tenant.clone(),
+                    agent: agent.clone(),
+                    user: dispatch.user().cloned(),
+                })
             }
             Self::Look(_) => None,
         }

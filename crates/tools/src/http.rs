@@ -1,12 +1,13 @@
 //! A server of MCP over streamable HTTP: each request is a POST, answered by JSON or by a stream
 //! of events.
 //!
-//! Nothing here is ever sent twice: no redirect is followed, no request is retried, and no idle
-//! connection is trusted for long. A stream that breaks may be listened to again ([`stream`]). A connection that cannot be made ends the link, and so does a
+//! Nothing here is ever sent twice: no redirect is followed, no request is retried (but one that was
+//! turned away at the door, 401, with a fresh credential), and no idle connection is trusted for long. A stream that breaks may be listened to again ([`stream`]). A connection that cannot be made ends the link, and so does a
 //! legacy session that the server has forgotten; its owner then opens another.
 //!
 //! Must not know: tools, or when to connect again.
 
+mod knock;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::BoxFuture;
+use toolgate_gate::trust::{Authorization, Behalf, Grants};
 use toolgate_model::{Duration, json::Raw};
 
 use crate::config::Secret;
@@ -55,6 +57,10 @@ pub(crate) struct Endpoint {
     pub(crate) bearer: Option<Secret>,
     pub(crate) headers: BTreeMap<String, Secret>,
     pub(crate) message_bytes_max: usize,
+    /// Who grants the gate's credential there, where it is none of those.
+    pub(crate) grants: Option<Arc<dyn Grants>>,
+    /// The person whose conversation it is.
+    pub(crate) behalf: Option<Behalf>,
 }
 
 /// The connection to one server.
@@ -66,6 +72,8 @@ struct Shared {
     client: Client,
     url: Url,
     headers: HeaderMap,
+    grants: Option<Arc<dyn Grants>>,
+    behalf: Option<Behalf>,
     board: Switchboard,
     era: Mutex<Option<Era>>,
     session: Mutex<Option<HeaderValue>>,
@@ -95,6 +103,8 @@ impl HttpLink {
             ports: ports.clone(),
             client: client(&url)?,
             headers: headers(endpoint)?,
+            grants: endpoint.grants.clone(),
+            behalf: endpoint.behalf.clone(),
             url,
             board: Switchboard::new(source, news),
             era: Mutex::default(),
@@ -240,6 +250,10 @@ impl Shared {
     }
 
     async fn exchange(self: Arc<Self>, request: Request, bytes_max: usize) -> Exchange {
+        let authorization = match self.authorization().await {
+            Ok(authorization) => authorization,
+            Err(why) => return Exchange::NotSent(why),
+        };
         let mut seat = self.board.seat(&request);
         if let Some(reason) = self.reason.get() {
             return Exchange::NotSent(reason.clone());
@@ -253,7 +267,7 @@ impl Shared {
             reply = &mut seat.reply => {
                 reply.unwrap_or_else(|_| Exchange::Broken("the connection was given up".to_owned()))
             }
-            outcome = self.post(&request, bytes_max) => {
+            outcome = self.post(&request, authorization, bytes_max) => {
                 (&mut seat.reply).now_or_never().and_then(Result::ok).unwrap_or(outcome)
             }
         }
@@ -261,13 +275,21 @@ impl Shared {
 
     /// Sends the request and feeds what comes back to the board. What is returned counts only
     /// where the board has no answer.
-    async fn post(self: &Arc<Self>, request: &Request, bytes_max: usize) -> Exchange {
+    async fn post(
+        self: &Arc<Self>,
+        request: &Request,
+        authorization: Option<Authorization>,
+        bytes_max: usize,
+    ) -> Exchange {
         let text = message::request(request.id, request.method, &request.params);
-        let mut sending = self.prepare(Method::POST).body(text);
-        for (name, value) in &request.headers {
-            sending = sending.header(name, value);
-        }
-        let response = match sending.send().await {
+        let prepare = |authorization: Option<&Authorization>| {
+            let mut sending = self.prepare(Method::POST, authorization).body(text.clone());
+            for (name, value) in &request.headers {
+                sending = sending.header(name, value);
+            }
+            sending
+        };
+        let response = match self.knock_with(prepare, authorization).await {
             Ok(response) => response,
             Err(error) => return self.unsent(&error),
         };
@@ -284,13 +306,22 @@ impl Shared {
         }
     }
 
-    fn prepare(&self, method: Method) -> reqwest::RequestBuilder {
+    fn prepare(
+        &self,
+        method: Method,
+        authorization: Option<&Authorization>,
+    ) -> reqwest::RequestBuilder {
         let mut headers = self.headers.clone();
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // What a header cannot carry is no credential; the server then says so.
+        let granted = authorization.map(|it| secret("authorization", it.expose()));
+        if let Some(Ok(value)) = granted {
+            headers.insert(AUTHORIZATION, value);
+        }
         if let Some(session) = self.session() {
             headers.insert(SESSION, session);
         }
@@ -378,11 +409,12 @@ impl Shared {
 
     /// Sends something that has no answer.
     async fn aside(self: Arc<Self>, method: Method, text: String) {
-        let sending = self.prepare(method).body(text).send();
+        let sending = self.knock(|it| self.prepare(method.clone(), it).body(text.clone()));
         match self.ports.within(ASIDE_WAIT, sending).await {
             Some(Ok(_)) => {}
-            Some(Err(error)) => {
-                tracing::debug!(source = self.source, why = words(&error), "not told");
+            Some(Err(unasked)) => {
+                let why = unasked.in_words();
+                tracing::debug!(source = self.source, why, "not told");
             }
             None => tracing::debug!(source = self.source, "not told in time"),
         }

@@ -144,7 +144,7 @@ impl Pool {
             let opening = turn
                 .branch
                 .session
-                .get_or_try_init(|| self.open(era, declared));
+                .get_or_try_init(|| self.open(&key.0, era, declared));
             tokio::select! {
                 biased;
                 opened = opening => opened.cloned(),
@@ -220,8 +220,23 @@ impl Pool {
         })
     }
 
-    async fn open(&self, era: Era, declared: Declared) -> Result<Arc<Session>, String> {
-        let link = dial(&self.config, &self.ports, &self.news)?;
+    async fn open(
+        &self,
+        principal: &Principal,
+        era: Era,
+        declared: Declared,
+    ) -> Result<Arc<Session>, String> {
+        let behalf = principal.behalf();
+        let personal = self
+            .config
+            .grants
+            .as_ref()
+            .is_some_and(|it| it.is_personal());
+        // INVARIANT: what is to be done as a person is never done as the gate instead.
+        if personal && behalf.is_none() {
+            return Err("it is called for a person, and the caller's token names none".to_owned());
+        }
+        let link = dial(&self.config, &self.ports, &self.news, behalf)?;
         let opening = match era {
             Era::Modern => Opening::OnlyProbe,
             Era::Legacy(_) => Opening::OnlyHandshake,

@@ -309,7 +309,7 @@ impl Source {
         opening: Opening,
         stop: &CancellationToken,
     ) -> Result<(Arc<Session>, Listed), OpenError> {
-        let dialled = dial(&self.config, &self.ports, &self.news);
+        let dialled = dial(&self.config, &self.ports, &self.news, None);
         let link = dialled.map_err(OpenError::plain)?;
         let limit = self.config.limits.start_timeout;
         let opened = tokio::select! {

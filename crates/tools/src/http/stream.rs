@@ -13,6 +13,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use toolgate_model::Duration;
 
+use super::knock::Unasked;
 use super::{Shared, content_type, words};
 use crate::era::Era;
 use crate::exchange::Exchange;
@@ -110,10 +111,13 @@ impl Shared {
 
     /// Asks for what came on a stream after this event.
     async fn take_up(&self, last: HeaderValue) -> Result<Response, Missed> {
-        let asked = self.prepare(Method::GET).header(LAST_EVENT, last).send();
+        let asked = self.knock(|it| {
+            let asking = self.prepare(Method::GET, it);
+            asking.header(LAST_EVENT, last.clone())
+        });
         let response = match asked.await {
             Ok(response) => response,
-            Err(error) => return Err(Missed::Again(words(&error))),
+            Err(unasked) => return Err(Missed::Again(unasked.in_words())),
         };
         let status = response.status();
         if status.is_server_error() {
@@ -133,12 +137,13 @@ impl Shared {
 
     /// The stream of a legacy server's own notifications, if it offers one.
     pub(super) async fn listen_legacy(self: &Arc<Self>) -> Exchange {
-        match self.prepare(Method::GET).send().await {
+        match self.knock(|it| self.prepare(Method::GET, it)).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 self.receive_events(response, (None, usize::MAX)).await
             }
             Ok(response) => self.refused(response).await,
-            Err(error) => self.unsent(&error),
+            Err(Unasked::Failed(error)) => self.unsent(&error),
+            Err(Unasked::NoCredential(why)) => Exchange::NotSent(why),
         }
     }
 }
