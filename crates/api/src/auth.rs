@@ -83,7 +83,7 @@ impl FromRequestParts<Api> for AnyCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        Ok(Self(api.driver.authenticate(bearer(&parts.headers)).await?))
+        Ok(Self(api.authenticate(&parts.headers).await?))
     }
 }
 

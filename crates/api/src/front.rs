@@ -129,7 +129,7 @@ impl Front {
     }
 
     fn problem(&self, problem: Problem, request_id: &str) -> Response {
-        let (status, extra) = (problem.kind.status(), problem.headers());
+        let (status, extra) = (problem.kind.status(), problem.headers(&self.api));
         let view = problem.view(&self.api.public_url, request_id);
         // A view is plain strings and numbers; if it could not be written, the status says enough.
         let body = serde_json::to_vec(&view).unwrap_or_default();

@@ -84,6 +84,9 @@ kinds! {
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "The headers are too many or too long",
         "send fewer and shorter headers";
+    InsufficientScope = "insufficient_scope", FORBIDDEN,
+        "The token was not issued for this",
+        "get a token with the scopes that `WWW-Authenticate` names";
     InvalidBody = "invalid_body", BAD_REQUEST,
         "The body is not acceptable JSON",
         "mend the place that the detail names; duplicate keys and inexact numbers are refused";

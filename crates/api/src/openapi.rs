@@ -13,7 +13,7 @@ use crate::problem::ProblemView;
 use crate::state::Api;
 use crate::{
     activations, agents, approvals, deliveries, evaluate, events, export, health, incidents,
-    invocations, keys, policies, receipts, records, reviews, tools, trials, users,
+    invocations, keys, policies, receipts, records, resource, reviews, tools, trials, users,
 };
 
 /// The name of the security scheme.
@@ -86,6 +86,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(incidents::routes())
         .merge(deliveries::routes())
         .merge(health::routes())
+        .merge(resource::routes())
 }
 
 /// The description of the HTTP API, OpenAPI 3.1.

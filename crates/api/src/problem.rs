@@ -20,8 +20,10 @@ use toolgate_model::json::JsonError;
 use toolgate_model::{Code, Denial, Diagnostic, Severity};
 use utoipa::ToSchema;
 
+use crate::admission::Complaint;
 use crate::diagnostic::DiagnosticView;
 use crate::kinds::Kind;
+use crate::state::Api;
 
 /// Characters of a detail.
 // LIMIT: details repeat what an attacker wrote; five hundred show any place that is meant.
@@ -152,11 +154,14 @@ impl Problem {
     }
 
     /// The headers that the status calls for.
-    pub(crate) fn headers(&self) -> Option<(HeaderName, HeaderValue)> {
+    pub(crate) fn headers(&self, api: &Api) -> Option<(HeaderName, HeaderValue)> {
+        let challenge = |complaint| Some((header::WWW_AUTHENTICATE, api.challenge(complaint, "")));
         match self.kind {
+            // Whether there was a token at all is said by the challenge of the MCP face alone.
             Kind::Unauthenticated | Kind::CredentialExpired | Kind::CredentialRevoked => {
-                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+                challenge(Complaint::Missing)
             }
+            Kind::InsufficientScope => challenge(Complaint::Scope),
             Kind::GateUnavailable | Kind::NotReady | Kind::TooManyStreams => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
             }

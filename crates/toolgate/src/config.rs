@@ -13,6 +13,7 @@ mod checks;
 mod detect;
 mod mcp;
 mod notify;
+mod oauth;
 mod reader;
 mod schema;
 mod secret;
@@ -34,9 +35,10 @@ use toolgate_tools::Overrides;
 
 pub(crate) use mcp::{Entrance, McpSettings, OwnTools};
 pub(crate) use notify::DeclaredEndpoint;
+pub(crate) use oauth::{DeclaredGrant, DeclaredIssuer, OAuthSettings};
 pub(crate) use schema::{descriptor_schema, json_schema};
 pub(crate) use show::Listing;
-pub(crate) use source::Source;
+pub(crate) use source::{Source, Transport};
 pub(crate) use tree::Origin;
 
 use reader::{Problem, Reader, Section};
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The MCP face.
     pub(crate) mcp: McpSettings,
+    /// Whose tokens are taken.
+    pub(crate) oauth: OAuthSettings,
     /// How people reach this gate, without a slash at the end.
     pub(crate) public_url: Option<String>,
     /// Host names that requests may name beside loopback ones.
@@ -203,6 +207,7 @@ impl Reading<'_, '_> {
             endpoints: self.endpoints(root),
             limits: self.limits(root),
             mcp: self.mcp(root),
+            oauth: self.oauth(root),
             public_url: self.public_url(root),
             hosts: self.reader.value(root, "hosts", Vec::new()),
             origins: self.reader.value(root, "origins", Vec::new()),
@@ -217,6 +222,7 @@ impl Reading<'_, '_> {
             .map(|endpoint| endpoint.name.clone());
         settings.channels = channels.collect();
         self.check_anonymous(&config);
+        self.check_oauth(&config);
         self.store(root);
         let help = "put a TLS proxy in front, and name its host in `hosts`";
         self.reader.unavailable(root, "tls", help);
@@ -364,13 +370,8 @@ impl Reading<'_, '_> {
     }
 
     fn based(&self, path: &str, value: PathBuf) -> PathBuf {
-        let taken = self
-            .reader
-            .effective
-            .iter()
-            .rfind(|effective| effective.path == path);
-        match taken.map(|effective| &effective.origin) {
-            Some(Origin::File(_)) => self.base.join(value),
+        match self.reader.origin_of(path) {
+            Origin::File(_) => self.base.join(value),
             _ => value,
         }
     }

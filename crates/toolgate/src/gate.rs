@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use toolgate_api::{Admission, Api, LogLeaves};
 use toolgate_driver::{Driver, Ports, Recovered};
 use toolgate_gate::port::{Clock, Entropy, Tasks, Tools as _};
+use toolgate_gate::trust::Issuers;
 use toolgate_model::{Catalogue, Duration, SourceStatus};
 use toolgate_notify::{Facts, Notifier};
 use toolgate_store::{Options, SqliteStore, keys};
@@ -28,6 +29,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Entrance, OwnTools};
 use crate::entropy::SystemEntropy;
 use crate::fault::Fault;
+use crate::oauth::Trust;
 use crate::shell::Shell;
 use crate::tasks::{Drained, Group};
 use crate::{home, reload, upkeep};
@@ -120,7 +122,8 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         entropy: entropy.clone(),
         environment: Arc::new(shell.variables.clone()),
     };
-    let sources = source_configs(config, shell)?;
+    let trust = Trust::of(config, &clock)?;
+    let sources = source_configs(config, shell, &trust)?;
     let sources = Sources::start(sources, &config.overrides, ports, catalogues.listener());
     sources.settled(sources_wait(config.mcp.entrance)).await;
 
@@ -142,7 +145,6 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         .map_err(|error| Fault::failed(error.to_string()))?;
     home::keep_admin_token(&config.data, &driver).await?;
     declare_agents(config, &driver).await?;
-    let admission = admission(config, &driver).await?;
     let watched = reload::declare(&driver, &config.policies, &config.documents, shell).await?;
     let recovered = driver
         .recover()
@@ -153,6 +155,7 @@ pub(crate) async fn start(config: &Config, shell: &Shell) -> Result<Gate, Fault>
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
+    let admission = admission(config, &driver, trust.issuers(&url)).await?;
     let notifier = notifier(config, shell, (&store, &url)).await?;
     let api = Api {
         driver: driver.clone(),
@@ -313,14 +316,19 @@ const fn sources_wait(entrance: Entrance) -> Duration {
     }
 }
 
-fn source_configs(config: &Config, shell: &Shell) -> Result<Vec<SourceConfig>, Fault> {
+fn source_configs(
+    config: &Config,
+    shell: &Shell,
+    trust: &Trust,
+) -> Result<Vec<SourceConfig>, Fault> {
     let started = config.sources.iter().map(|source| {
-        source
-            .started_with(|place| place.fetch(&shell.variables))
-            .map_err(|why| {
-                let message = format!("the source `{}` has no credential: {why}", source.name);
-                Fault::new(crate::exit::Exit::Invalid, message)
-            })
+        let started = source.started_with(|place| place.fetch(&shell.variables));
+        let started = started.map_err(|why| {
+            let message = format!("the source `{}` has no credential: {why}", source.name);
+            Fault::new(crate::exit::Exit::Invalid, message)
+        })?;
+        let grants = trust.grants(source, &shell.variables)?;
+        Ok(SourceConfig { grants, ..started })
     });
     started.collect()
 }
@@ -369,8 +377,15 @@ async fn declare_agents(config: &Config, driver: &Driver) -> Result<(), Fault> {
 }
 
 /// The ways in beside the gate's own tokens.
-async fn admission(config: &Config, driver: &Driver) -> Result<Admission, Fault> {
-    let mut admission = Admission::default();
+async fn admission(
+    config: &Config,
+    driver: &Driver,
+    issuers: Option<Arc<dyn Issuers>>,
+) -> Result<Admission, Fault> {
+    let mut admission = Admission {
+        anonymous: None,
+        issuers,
+    };
     if let Some(agent) = &config.mcp.anonymous {
         let key = driver.stand_in(agent, "anonymous").await;
         let key = key.map_err(|error| {

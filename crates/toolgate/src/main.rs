@@ -20,6 +20,7 @@ mod config;
 mod diagnostic;
 mod explained;
 mod junit;
+mod oauth;
 mod prefix;
 mod table;
 

@@ -6,7 +6,7 @@
 //!
 //! Must not know: messages, sessions.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde_json::json;
 use toolgate_driver::Driver;
@@ -16,22 +16,28 @@ use toolgate_model::{Code, Denial, Identity};
 use super::limits::HEADER_BYTES_MAX;
 use super::message::RpcError;
 use super::reply::refusal;
+use crate::admission::{Complaint, Refused};
 use crate::auth::bearer;
 use crate::{Api, host};
+
+/// Where this face is, as the description of the resource names it.
+const FACE: &str = "/mcp";
 
 /// Checks everything about a request but its body.
 pub(super) async fn admit(api: &Api, headers: &HeaderMap) -> Result<Identity, Box<Response>> {
     check_size(headers)
         .and_then(|()| check_place(api, headers))
         .map_err(|error| Box::new(refusal(&error.for_nobody())))?;
-    let token = bearer(headers);
-    let identified = match &api.admission.anonymous {
+    let anonymous = api.admission.anonymous.as_ref();
+    let caller = match anonymous {
         Some(key) if !headers.contains_key(header::AUTHORIZATION) => {
-            api.driver.authenticate_as(key).await.and_then(as_agent)
+            let caller = api.driver.authenticate_as(key).await;
+            caller.map_err(Refused::Token)
         }
-        _ => identify(&api.driver, token).await,
+        _ => api.authenticate(headers).await,
     };
-    identified.map_err(|denial| Box::new(challenge(token, &denial)))
+    let identity = caller.and_then(|caller| as_agent(caller).map_err(Refused::Token));
+    identity.map_err(|refused| Box::new(turned_away(api, headers, refused)))
 }
 
 /// The agent that a token authenticates. A person's token calls no tool.
@@ -57,17 +63,24 @@ pub(super) fn unauthenticated(denial: &Denial) -> RpcError {
     RpcError::refused(401, denial.message.clone()).with(json!({"code": denial.code}))
 }
 
-/// A 401 with a challenge. It names no metadata, since there is no authorization server to find:
-/// clients start registering themselves wherever they are pointed.
-fn challenge(token: Option<&str>, denial: &Denial) -> Response {
-    let mut response = refusal(&unauthenticated(denial).for_nobody());
-    let words = match token {
-        None => r#"Bearer realm="toolgate""#,
-        Some(_) => r#"Bearer realm="toolgate", error="invalid_token""#,
+/// The answer to whoever does not come in: 401 with a challenge for the token alone, and 403 where
+/// the token is good and was issued for something else.
+fn turned_away(api: &Api, headers: &HeaderMap, refused: Refused) -> Response {
+    let (error, complaint) = match refused {
+        Refused::Token(denial) if bearer(headers).is_some() => {
+            (unauthenticated(&denial), Complaint::Invalid)
+        }
+        Refused::Token(denial) => (unauthenticated(&denial), Complaint::Missing),
+        Refused::Scope(why) => (RpcError::refused(403, why), Complaint::Scope),
+        Refused::Unavailable(why) => {
+            return refusal(&RpcError::refused(503, why).for_nobody());
+        }
     };
+    let mut response = refusal(&error.for_nobody());
+    let challenge = api.challenge(complaint, FACE);
     response
         .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(words));
+        .insert(header::WWW_AUTHENTICATE, challenge);
     response
 }
 

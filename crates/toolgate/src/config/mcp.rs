@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use toolgate_model::{AgentId, Duration};
 
 use super::reader::{Problem, Section};
-use super::{Config, Origin, Reading};
+use super::{Config, Reading};
 
 /// How the MCP face behaves.
 #[derive(Clone, Debug)]
@@ -89,10 +89,7 @@ impl Reading<'_, '_> {
             return;
         };
         let path = "mcp.anonymous";
-        let mut noted = self.reader.effective.iter();
-        let origin = noted
-            .find(|value| value.path == path)
-            .map_or(Origin::Default, |value| value.origin.clone());
+        let origin = self.reader.origin_of(path);
         let message = format!("`{path}` lets everybody in, and {outside}");
         let help = "listen on loopback only, or give the agent a key: `toolgate key create AGENT`";
         let place = (path, &origin);

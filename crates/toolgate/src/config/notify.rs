@@ -147,7 +147,7 @@ impl Reading<'_, '_> {
         self.place(&path, "secret", &node)
     }
 
-    fn contradiction(&mut self, place: (&str, &Origin), message: String, help: &str) {
+    pub(super) fn contradiction(&mut self, place: (&str, &Origin), message: String, help: &str) {
         let help = Some(help.to_owned());
         self.reader
             .complain(Problem::Contradiction, place, message, help);

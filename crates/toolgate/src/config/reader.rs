@@ -319,6 +319,12 @@ impl<'t> Reader<'t> {
         });
     }
 
+    /// Where the value that was taken at this path came from.
+    pub(super) fn origin_of(&self, path: &str) -> Origin {
+        let taken = self.effective.iter().rfind(|value| value.path == path);
+        taken.map_or(Origin::Default, |value| value.origin.clone())
+    }
+
     /// The place of one character of a text, where the file has the text as it is; else the
     /// place of the whole.
     pub(super) fn inside(&self, node: &Node, text: &str, column: usize) -> Origin {
@@ -342,7 +348,7 @@ impl<'t> Reader<'t> {
         Origin::File(start..start + one.map_or(1, char::len_utf8))
     }
 
-    fn read<T: Setting>(&mut self, path: &str, node: &Node) -> Option<T> {
+    pub(super) fn read<T: Setting>(&mut self, path: &str, node: &Node) -> Option<T> {
         let value = T::read(node);
         if value.is_none() {
             self.misfit(path, node, T::WHAT);

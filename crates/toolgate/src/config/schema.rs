@@ -50,6 +50,7 @@ pub(crate) fn json_schema() -> Value {
                 "Whether a client that can show links is sent to the page of an approval"},
             "anonymous": text("The agent that whoever comes without a token is; only on loopback"),
         })),
+        "oauth": oauth(),
         "detect": detect(),
         "source": list(source()),
         "agent": list(agent()),
@@ -88,12 +89,55 @@ fn source() -> Value {
             "env": secrets,
             "cwd": text("Where the process runs"),
             "url": text("A server that speaks MCP over HTTP"),
-            "auth": object(json!({"bearer": text("env:NAME or file:PATH")})),
+            "auth": object(json!({
+                "bearer": text("env:NAME or file:PATH"),
+                "client_credentials": grant("The gate's own token there"),
+                "token_exchange": grant("A token made from the user's own"),
+            })),
             "headers": secrets,
         })),
     }));
     require(&mut source, &["name", "mcp"]);
     source
+}
+
+fn grant(description: &str) -> Value {
+    let mut grant = object(json!({
+        "issuer": text("The authorization server"),
+        "token_url": text("Its token endpoint, where it has no metadata"),
+        "client_id": text("The gate's name there"),
+        "client_secret": text("env:NAME or file:PATH"),
+        "scopes": texts("What is asked for"),
+        "resource": text("What the token is for; the source's URL if not said"),
+    }));
+    if let Some(map) = grant.as_object_mut() {
+        map.insert("description".to_owned(), json!(description));
+    }
+    require(&mut grant, &["client_id", "client_secret"]);
+    grant
+}
+
+fn oauth() -> Value {
+    let names = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    let mut issuer = object(json!({
+        "issuer": text("Its identifier, exactly as it stands in its tokens"),
+        "audience": text("Whom its tokens are for; the resource if not said"),
+        "jwks_url": text("Where its keys are, if not where its metadata says"),
+        "claim": text("The claim that names the client: client_id, azp or sub if not said"),
+        "agents": names,
+        "agent": text("The agent's name with {claim} in it, for clients that `allow` lets"),
+        "allow": texts("Clients that `agent` is for, exact or pattern"),
+        "user": text("The claim that names the person whom the client acts for"),
+        "groups": text("The claim that lists that person's groups"),
+        "scopes": texts("What its tokens must be allowed"),
+    }));
+    require(&mut issuer, &["issuer"]);
+    object(json!({
+        "resource": text("What tokens are asked for: this gate's own address"),
+        "private_addresses": {"type": "boolean", "description":
+            "Whether issuers may be on this machine and in private networks"},
+        "issuers": list(issuer),
+    }))
 }
 
 fn detect() -> Value {

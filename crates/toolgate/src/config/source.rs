@@ -19,7 +19,7 @@ use toolgate_tools::{
     source_problems,
 };
 
-use super::Reading;
+use super::{DeclaredGrant, Reading};
 use super::reader::{Problem, Section};
 use super::secret::{FORM, SecretPlace};
 use super::tree::{Node, Origin, Value};
@@ -65,9 +65,21 @@ pub(crate) enum Transport {
         url: String,
         /// The gate's own credential there.
         bearer: Option<SecretPlace>,
+        /// How it gets one, where none stands fast.
+        grant: Option<DeclaredGrant>,
         /// Further headers.
         headers: BTreeMap<String, SecretPlace>,
     },
+}
+
+impl Transport {
+    /// How the gate gets its token there, where it has to get one.
+    pub(crate) const fn grant(&self) -> Option<&DeclaredGrant> {
+        match self {
+            Self::Http { grant, .. } => grant.as_ref(),
+            Self::Stdio { .. } => None,
+        }
+    }
 }
 
 impl Source {
@@ -96,6 +108,7 @@ impl Source {
         let transport = Transport::Http {
             url,
             bearer: None,
+            grant: None,
             headers: BTreeMap::new(),
         };
         Self {
@@ -128,6 +141,7 @@ impl Source {
                 url,
                 bearer,
                 headers,
+                ..
             } => SourceKind::Http {
                 url: url.clone(),
                 bearer: bearer.as_ref().map(&fetch).transpose()?,
@@ -139,7 +153,11 @@ impl Source {
             kind,
             wire_names: self.wire_names,
             era: self.era,
-            isolation: self.isolation,
+            isolation: match self.transport.grant() {
+                // A conversation that is held as a person is nobody else's.
+                Some(grant) if grant.is_exchange() => Isolation::Principal,
+                _ => self.isolation,
+            },
             effect: self.effect,
             client: self.client,
             limits: self.limits,
@@ -346,10 +364,12 @@ impl Reading<'_, '_> {
         let bearer = auth
             .take("bearer")
             .and_then(|node| self.place(&path, "bearer token", &node));
+        let grant = self.auth_grant(&mut auth);
         self.reader.finish(auth);
         Transport::Http {
             url,
             bearer,
+            grant,
             headers,
         }
     }

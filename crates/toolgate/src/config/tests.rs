@@ -132,6 +132,7 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         listen = "127.0.0.1:3"  # --listen
         mcp.links = false  # default
         mcp.own_tools = true  # default
+        oauth.private_addresses = false  # default
         origins = []  # default
         own_domains = ["acme.com"]  # etc/toolgate.toml:6
         policies = ["policies/"]  # etc/toolgate.toml:5
@@ -521,7 +522,7 @@ fn a_variable_that_resembles_no_key_is_a_warning() {
             warning[C002]: `deployment` is not a key of the configuration (from `TOOLGATE_DEPLOYMENT`)
             --> environment
              |
-            help: known here: `agent`, `approvals`, `data`, `detect`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `notify`, `origins`, `own_domains`, `policies`, `policy`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tool_changes`, `tools`"#]],
+            help: known here: `agent`, `approvals`, `data`, `detect`, `hosts`, `idempotency`, `limits`, `listen`, `mcp`, `notify`, `oauth`, `origins`, `own_domains`, `policies`, `policy`, `posture`, `public_url`, `record`, `source`, `store`, `tls`, `tool_changes`, `tools`"#]],
     );
 }
 
@@ -543,6 +544,20 @@ idempotency = { ttl = "1h", duplicate_window = "1h" }
 record = { capture = "full" }
 limits = { body_bytes = 1, json_depth = 1, string_bytes = 1, wait = "1s" }
 mcp = { hold = "1s", own_tools = false, page_size = 1, links = true, anonymous = "a" }
+[oauth]
+resource = "https://gate.example/mcp"
+private_addresses = true
+[[oauth.issuers]]
+issuer = "https://login.example"
+audience = "a"
+jwks_url = "https://login.example/keys"
+claim = "client_id"
+agents = { A = "a" }
+agent = "ci_{claim}"
+allow = ["a"]
+user = "sub"
+groups = "groups"
+scopes = []
 [detect]
 allow = []
 allow_domains = []
@@ -571,6 +586,42 @@ mcp = { command = ["a"], env = { A = "b" }, cwd = "c" }
 [[source]]
 name = "b"
 mcp = { url = "http://h/mcp", headers = { A = "b" }, auth = { bearer = "env:B" } }
+[[source]]
+name = "c"
+[source.mcp]
+url = "http://h/mcp"
+[source.mcp.auth.client_credentials]
+issuer = "https://login.example"
+client_id = "c"
+client_secret = "env:C"
+scopes = []
+resource = "r"
+[[source]]
+name = "d"
+[source.mcp]
+url = "http://h/mcp"
+[source.mcp.auth.client_credentials]
+token_url = "https://login.example/token"
+client_id = "c"
+client_secret = "env:C"
+[[source]]
+name = "e"
+[source.mcp]
+url = "http://h/mcp"
+[source.mcp.auth.token_exchange]
+issuer = "https://login.example"
+client_id = "c"
+client_secret = "env:C"
+scopes = []
+resource = "r"
+[[source]]
+name = "f"
+[source.mcp]
+url = "http://h/mcp"
+[source.mcp.auth.token_exchange]
+token_url = "https://login.example/token"
+client_id = "c"
+client_secret = "env:C"
 [[agent]]
 id = "a"
 owner = "o"
@@ -659,6 +710,10 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
         let path = path
             .replace("[0]", "[]")
             .replace("[1]", "[]")
+            .replace("[2]", "[]")
+            .replace("[3]", "[]")
+            .replace("[4]", "[]")
+            .replace("[5]", "[]")
             .replace("tools.a.b", "tools.*")
             .replace("tools.a.d", "tools.*")
             .replace("tools.a.e", "tools.*")
@@ -668,6 +723,7 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
             ".headers.A",
             ".attributes.amount",
             ".args.A",
+            ".agents.A",
             ".match.A",
         ] {
             if let Some(start) = path.strip_suffix(map) {
