@@ -27,10 +27,10 @@ from mcp_servers import SERVERS, call
 POLICY = {"name": "matrix", "rules": [
     {"rule_id": "sum", "when": "tool in [everything.get-sum, web.get-sum] and a > 100", "effect": "deny", "reason": "no sums above 100"},
     {"rule_id": "write", "when": "tool == files.write_file", "effect": "deny", "reason": "files are not written"},
-    {"rule_id": "midnight", "when": 'tool == time.convert_time and time == "00:00"', "effect": "deny", "reason": "not at midnight"},
+    {"rule_id": "midnight", "when": 'tool == clock.convert_time and args.time == "00:00"', "effect": "deny", "reason": "not at midnight"},
     {"rule_id": "table", "when": "tool == sqlite.create_table", "effect": "deny", "reason": "tables are not made"},
     {"rule_id": "ask", "when": "tool in [everything.get-sum, web.get-sum] and a > 50", "effect": "require_approval"},
-    {"rule_id": "ask-more", "when": "tool in [files.create_directory, time.get_current_time, sqlite.write_query]",
+    {"rule_id": "ask-more", "when": "tool in [files.create_directory, clock.get_current_time, sqlite.write_query]",
      "effect": "require_approval"},
 ]}
 
@@ -39,8 +39,10 @@ def configure(_options):
     """Nothing to configure."""
 
 
-# What a client has to declare for this: it polls tasks, so a call that waits ends when it has ended.
+# It polls tasks, so what it hears of a call that waits is how it ended.
 FOLLOWS_TASKS = {"inspector modern"}
+# LIMIT: one call a server, because each ask of these is a process and a connection of its own.
+BRIEF = {"inspector legacy", "inspector modern"}
 
 
 class Stage:
@@ -53,16 +55,29 @@ class Stage:
         self.tools = [f"{server.name}.{tool}" for server in self.servers.values() for tool in server.granted()]
         methods = [f"{server.name}.{method}" for server in self.servers.values() for method in {ask[0] for ask in server.offers}]
         self.grants = [part for tool in (*self.tools, *methods) for part in ("--tool", tool)]
+        self.prober = self.gate.agent("prober", *self.grants, "--resource", "*")
         known = lambda: set(self.tools) <= {tool["id"] for tool in self.gate.cli("tool", "ls")["items"]}
         wait_for("the tools of all servers", known)
 
+    def wait_for(self, server):
+        """Waits until a server that was lost answers again."""
+        method, params = server.calls()[0]
+        path = f"{server.name}.{params['name']}"
+        works = lambda: self.gate.invoke(self.prober, path, params["arguments"], allow_duplicate=True)["success"]
+        wait_for(f"{server.name} to be there again", works)
+
     @functools.cache
     def target(self, client):
-        token = self.gate.agent(client.replace(" ", "-"), *self.grants, "--resource", "*")
+        token = self.gate.agent(name_of(client), *self.grants, "--resource", "*")
         return {"url": f"{self.gate.url}/mcp", "token": token}
 
 
 on = stage(Stage)
+
+
+def name_of(client):
+    """The agent that this client is."""
+    return client.replace(" ", "-")
 
 
 class Pair:
@@ -76,48 +91,90 @@ class Pair:
     def gated(self, *asks):
         return drive(self.client, on().target(self.client), list(asks))["answers"]
 
-    def same(self, asks):
-        """Both ways give the same."""
+    @functools.cached_property
+    def views(self):
+        """Every ask with its answers, directly and through the gate; each side on one connection."""
+        calls = self.server.calls()[:1 if self.client in BRIEF else None]
+        asks = [["tools/list", {}], *calls, *self.server.offers]
+        asks += [[f"{kind}/list", {}] for kind in kinds(self.server)]
         direct = drive(self.client, self.server.direct, asks)["answers"]
-        gated = self.gated(*map(self.server.through, asks))
-        for ask, plain, through in zip(asks, direct, gated, strict=True):
+        through = [self.server.through(ask) for ask in asks]
+        gated = self.gated(*through, *self.turned_down, *self.waiting)
+        self.refusals = gated[len(asks):][:len(self.turned_down)]
+        self.pending = gated[len(asks) + len(self.turned_down):]
+        return list(zip(asks, direct, gated))
+
+    @property
+    def turned_down(self):
+        """A call that is denied, and some of tools that are hidden or missing."""
+        return [self.server.through(ask) for ask in (self.server.denied(), *map(call, self.server.hidden))]
+
+    @property
+    def waiting(self):
+        """The call that needs approval, where the client gets an answer before there is one."""
+        return [] if self.client in FOLLOWS_TASKS else [self.asking]
+
+    @property
+    def asking(self):
+        return self.server.through(self.server.waits(self.client, self.number))
+
+    def same(self, method):
+        """Both ways give the same, byte for byte as far as this client hands it on."""
+        for ask, direct, gated in self.views:
             where = f"{self.where}: {kit.shown(ask, 120)}"
-            check("result" in plain, f"{where} without the gate: {kit.shown(plain)}")
-            check("result" in through, f"{where}: {kit.shown(through)}")
-            check("dev.toolgate/invocation-id" in through["result"].get("_meta", {}), f"{where}: no invocation id in `_meta`")
-            equal(own(through["result"]), own(plain["result"]), where)
+            if ask[0] == method:
+                check("result" in direct, f"{where} without the gate: {kit.shown(direct)}")
+                check("result" in gated, f"{where}: {kit.shown(gated)}")
+                check("dev.toolgate/invocation-id" in gated["result"].get("_meta", {}), f"{where}: no invocation id in `_meta`")
+                equal(own(gated["result"]), own(direct["result"]), where)
+
+    def same_list(self, kind, name="name"):
+        """What is listed is described as the server does it, in the gate's names; gives those names."""
+        [(direct, gated)] = [(direct, gated) for ask, direct, gated in self.views if ask[0] == f"{kind}/list"]
+        check("result" in gated, f"{self.where}: {kind}/list: {kit.shown(gated)}")
+        listed = {entry[name]: entry for entry in gated["result"][kind]}
+        for entry in direct["result"][kind]:
+            if kind != "tools" or entry["name"] in self.server.granted():
+                there = self.server.through([None, {name: entry[name]}])[1][name]
+                equal(described(listed.get(there, {})), described(entry), f"{self.where}: {kind}/list: {there}")
+        return list(listed)
 
     def list(self):
-        [direct] = drive(self.client, self.server.direct, [["tools/list", {}]])["answers"]
-        [gated] = self.gated(["tools/list", {}])
-        listed = {tool["name"]: tool for tool in gated["result"]["tools"]}
-        names = sorted(name for name in listed if not name.startswith("toolgate_"))
+        names = sorted(name for name in self.same_list("tools") if not name.startswith("toolgate_"))
         equal(names, sorted(tool.replace(".", "__", 1) for tool in on().tools), f"{self.where}: the tools listed")
-        for tool in direct["result"]["tools"]:
-            if tool["name"] in self.server.granted():
-                name = f"{self.server.name}__{tool['name']}"
-                equal(own(listed[name]), own({**tool, "name": name}), f"{self.where}: the tool {name}")
 
     def call(self):
-        self.same(self.server.calls())
+        self.same("tools/call")
+
+    def prompts(self):
+        self.same("prompts/get")
+        self.same_list("prompts")
+
+    def resources(self):
+        self.same("resources/read")
+        self.same_list("resources", "uri")
 
     def deny(self):
-        hidden = [self.server.through(call(name)) for name in self.server.hidden]
-        denied, *missing = self.gated(self.server.through(self.server.denied()), *hidden)
+        denied, *missing = self.views and self.refusals
         refused(denied, self.where)
         words = {found["error"]["message"].replace(f"{self.server.name}__{name}", "X")
                  for name, found in zip(self.server.hidden, missing) if "error" in found}
         equal((len(words), all("error" in found for found in missing)), (1, True), f"{self.where}: hidden and missing: {missing}")
 
     def wait(self):
-        ask = self.server.through(self.server.waits(self.client, self.number))
+        """Once approved it runs; on the same connection the next call is lost, for `lose` to look at."""
+        losing = self.server.through(self.server.lost(self.client, self.number))
         if self.client in FOLLOWS_TASKS:
-            [done] = self.followed(ask)
+            [done] = self.followed(self.asking)
+            self.server.lose()
+            [self.lost] = self.gated(losing)
         else:
-            [first] = self.gated(ask)
-            envelope = pending(first, self.where)
+            envelope = pending(*(self.views and self.pending), self.where)
             equal(on().gate.decide(envelope, on().approver).status, 200, f"{self.where}: the approval")
-            [done] = self.gated(["tools/call", {"name": "toolgate_await", "arguments": {"id": envelope["denial"]["details"]["approval_id"]}}])
+            on().gate.wait_status(on().target(self.client)["token"], envelope, "succeeded")
+            self.server.lose()
+            awaited = call("toolgate_await", id=envelope["denial"]["details"]["approval_id"])
+            done, self.lost = self.gated(awaited, losing)
         check(not done.get("result", {"isError": True}).get("isError"), f"{self.where}: the approved call: {kit.shown(done)}")
         self.server.happened(self.client, self.number, kit.shown(done["result"]["content"]))
 
@@ -126,35 +183,31 @@ class Pair:
         found = []
         thread = threading.Thread(target=lambda: found.extend(self.gated(ask)))
         thread.start()
-        approval = wait_for(f"{self.where}: the approval", lambda: on().gate.cli("approvals", "ls")["items"])[0]
-        on().gate.cli("approve", approval["id"], "--digest", approval["digest"], token=on().approver)
+        agent = name_of(self.client)
+        asked = lambda: [each for each in on().gate.cli("approvals", "ls")["items"] if each["agent"] == agent]
+        [approval] = wait_for(f"{self.where}: the approval", asked)
+        on().gate.cli("approve", approval["approval_id"], "--digest", approval["digest"], token=on().approver)
         thread.join()
         return found
 
     def lose(self):
-        self.server.lose()
-        [lost] = self.gated(self.server.through(self.server.lost(self.client, self.number)))
-        result = lost.get("result", {})
+        result = self.lost.get("result", {})
         envelope = result.get("_meta", {}).get("dev.toolgate/outcome", {})
-        equal((result.get("isError"), envelope.get("outcome")), (True, "indeterminate"), f"{self.where}: a lost call: {kit.shown(lost)}")
-        again = self.server.through(self.server.calls()[0])
-        works = lambda: not self.gated(again)[0].get("result", {"isError": True}).get("isError")
-        wait_for(f"{self.where}: a call to work again", works)
+        equal((result.get("isError"), envelope.get("outcome")), (True, "indeterminate"), f"{self.where}: a lost call: {kit.shown(self.lost)}")
+        on().wait_for(self.server)
+        [again] = self.gated(self.server.through(self.server.calls()[0]))
+        check(not again.get("result", {"isError": True}).get("isError"), f"{self.where}: the next call: {kit.shown(again)}")
 
-    def prompts(self):
-        self.same([ask for ask in self.server.offers if ask[0] == "prompts/get"])
-        self.same_list("prompts/list", "prompts", "name", lambda name: f"{self.server.name}__{name}")
 
-    def resources(self):
-        self.same([ask for ask in self.server.offers if ask[0] == "resources/read"])
-        self.same_list("resources/list", "resources", "uri", lambda uri: f"toolgate://{self.server.name}/{uri}")
+def described(entry):
+    """What a client is told of a tool, prompt or resource, apart from what it is called."""
+    told = ("title", "description", "inputSchema", "outputSchema", "annotations", "arguments", "mimeType", "size")
+    return {key: entry.get(key) for key in told}
 
-    def same_list(self, method, key, name, through):
-        [direct] = drive(self.client, self.server.direct, [[method, {}]])["answers"]
-        [gated] = self.gated([method, {}])
-        listed = {entry[name]: own(entry) for entry in gated["result"][key]}
-        for entry in direct["result"][key]:
-            equal(listed.get(through(entry[name])), own({**entry, name: through(entry[name])}), f"{self.where}: {method}")
+
+def kinds(server):
+    """What the server offers besides tools: prompts, resources."""
+    return sorted({ask[0].split("/")[0] for ask in server.offers})
 
 
 def refused(found, where):
@@ -186,8 +239,7 @@ at_end(lambda: any(any(row[server] for server in SERVERS) for row in ROWS.values
 
 
 def add(client, server):
-    more = sorted({ask[0].split("/")[0] for ask in SERVERS[server].offers})
-    aspects = (*ASPECTS, *more)
+    aspects = (*ASPECTS, *kinds(SERVERS[server]))
 
     @test(f"{client} on {server}: {', '.join(aspects)}")
     def _pair():

@@ -160,7 +160,7 @@ class Files(Server):
 
 
 class Time(Server):
-    name = "time"
+    name = "clock"
     zones = ("Asia/Tokyo", "Europe/Paris", "UTC", "America/Lima", "Africa/Cairo", "Asia/Dubai", "Europe/Oslo", "Pacific/Guam")
 
     @property
