@@ -284,11 +284,14 @@ impl Envelope {
         let message: Value = serde_json::from_str(line).unwrap_or_default();
         let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
         let method = text("/method").unwrap_or_default().to_owned();
-        let name = ["/params/name", "/params/uri"].into_iter().find_map(text);
+        let names = ["/params/name", "/params/uri", "/params/taskId"];
+        let name = names.into_iter().find_map(text);
         let cancelled = message.pointer("/params/requestId").map(Value::to_string);
+        // An answer to the gate carries the gate's id, and nobody answers an answer.
+        let answers = message.get("result").or_else(|| message.get("error"));
         Self {
             cancels: cancelled.filter(|_| method == "notifications/cancelled"),
-            id: message.get("id").cloned(),
+            id: message.get("id").cloned().filter(|_| answers.is_none()),
             name: name.map(str::to_owned),
             version: text(VERSION_META).map(str::to_owned),
             method,

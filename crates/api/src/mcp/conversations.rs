@@ -348,6 +348,7 @@ impl Conversation {
         }
         let until = self.clock.now().plus(ANSWER_MAX);
         let replies = tokio::select! {
+            biased;
             replies = self.replies() => replies,
             () = over(&self.given_up, &self.ends) => Err(Unanswered::Gone),
             () = self.clock.sleep_until(until) => Err(Unanswered::Late),

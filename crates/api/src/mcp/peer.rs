@@ -154,6 +154,7 @@ impl SessionPeer {
         let ids: Vec<u64> = questions.iter().map(|(_, question)| question.id).collect();
         let until = self.clock.now().plus(ANSWER_MAX);
         tokio::select! {
+            biased;
             replies = all(questions) => replies,
             () = over(&self.cancelled, &self.ends) => Err(Unanswered::Gone),
             () = self.clock.sleep_until(until) => {

@@ -10,6 +10,9 @@ use toolgate_model::{Risk, Verb};
 use crate::desk::{tool, tools};
 use crate::world::World;
 
+/// What a stream of a session begins with: its id, and when to come back to it.
+const BEGINNING: &str = "id: 1-0\nretry: 1000\ndata: \n\n";
+
 #[tokio::test(start_paused = true)]
 async fn a_subscription_is_acknowledged_first_and_hears_of_changes() {
     let world = World::new().await;
@@ -90,6 +93,7 @@ async fn a_gate_that_stops_ends_its_streams_with_an_answer() {
     closing.cancel();
     assert!(modern.next().await.contains(r#""resultType":"complete""#));
     assert_eq!(modern.next().await, "");
+    assert_eq!(legacy.next().await, BEGINNING);
     assert_eq!(legacy.next().await, "");
 }
 
@@ -115,10 +119,13 @@ async fn a_legacy_session_has_one_stream_of_changes() {
         404
     );
     let mut first = open().await_stream().await;
+    assert_eq!(first.next().await, BEGINNING);
     let mut second = open().await_stream().await;
     assert_eq!(first.next().await, "", "the second one takes its place");
+    assert!(second.next().await.starts_with("id: 2-0\n"));
     world.regrant(&["desk.lookup"]).await;
     expect![[r#"
+        id: 2-1
         event: message
         data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{}}
 

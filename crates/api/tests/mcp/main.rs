@@ -28,6 +28,7 @@ mod own_tools;
 mod prompts;
 mod questions;
 mod resources;
+mod resume;
 mod rounds;
 mod server_tasks;
 mod stdio;

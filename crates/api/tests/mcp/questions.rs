@@ -10,7 +10,7 @@ use crate::talking::{filled_in, form, heard, planned};
 use crate::world::World;
 
 /// Opens a session of a client that can do this.
-async fn session(world: &World, capabilities: Value) -> String {
+pub(crate) async fn session(world: &World, capabilities: Value) -> String {
     let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": {"name": "t", "version": "1"}});
     let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
     let sending = world.send("POST").body(&body.to_string());
@@ -36,7 +36,7 @@ async fn messages(stream: &mut Stream, most: usize) -> Vec<Value> {
     seen
 }
 
-async fn post(world: &World, session: &str, body: Value) -> u16 {
+pub(crate) async fn post(world: &World, session: &str, body: Value) -> u16 {
     let sending = world.legacy(session, "", json!({})).body(&body.to_string());
     sending.await_answer().await.status
 }
@@ -181,26 +181,29 @@ async fn cancelling_or_ending_the_session_ends_the_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_hears_log_messages_once_it_wants_them() {
-    let world = planned(&[Step::Log(json!({"level": "info", "data": "x"}))]).await;
-    let session = session(&world, json!({"roots": {}})).await;
-    let silent = world
-        .legacy(&session, "tools/call", call())
-        .await_answer()
-        .await;
-    assert!(!silent.body.contains("notifications/message"));
-    let wanted = json!({"level": "info"});
-    world
-        .legacy(&session, "logging/setLevel", wanted)
-        .await_answer()
-        .await;
-    let mut again = call();
-    again["_meta"] = json!({"dev.toolgate/allow-duplicate": true});
-    let told = world
-        .legacy(&session, "tools/call", again)
-        .await_answer()
-        .await;
-    let line = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}"#;
-    assert!(told.body.contains(line), "{}", told.body);
-    assert_eq!(told.text(), "all done");
+async fn a_session_hears_log_messages_of_the_level_that_it_set_or_of_what_servers_say_unasked() {
+    let world = planned(&[Step::Log(json!({"level": "warning", "data": "x"}))]).await;
+    let session = session(&world, json!({})).await;
+    let line = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"warning","data":"x"}}"#;
+    for (level, told) in [(None, "info"), (Some("error"), "error")] {
+        world.desk.heard.lock().unwrap().clear();
+        if let Some(level) = level {
+            let wanted = world.legacy(&session, "logging/setLevel", json!({"level": level}));
+            assert_eq!(wanted.await_answer().await.status, 200);
+        }
+        let mut call = call();
+        call["_meta"] = json!({"dev.toolgate/allow-duplicate": true});
+        let answer = world
+            .legacy(&session, "tools/call", call)
+            .await_answer()
+            .await;
+        // How severe a line must be is for the one who passes it on to see to; here it is told which.
+        assert!(answer.body.contains(line), "{}", answer.body);
+        assert_eq!(answer.text(), "all done");
+        let heard = heard(&world);
+        assert!(
+            heard[0].contains(&format!(r#""level":"{told}""#)),
+            "{heard:?}"
+        );
+    }
 }

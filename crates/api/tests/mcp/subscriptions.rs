@@ -16,7 +16,11 @@ async fn listen(world: &World, notifications: Value) -> Stream {
 
 /// The next notification: its method and parameters.
 async fn next(stream: &mut Stream) -> String {
-    let event = stream.next().await;
+    let mut event = stream.next().await;
+    if event.contains("\nretry: ") {
+        // The beginning of a session's stream.
+        event = stream.next().await;
+    }
     let Some(text) = event.lines().find_map(|line| line.strip_prefix("data: ")) else {
         return event;
     };
