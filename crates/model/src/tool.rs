@@ -298,6 +298,8 @@ pub enum SourceHealth {
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     tools: BTreeMap<ToolId, Arc<Descriptor>>,
+    /// In the order in which their sources gave them.
+    in_order: Vec<Arc<Descriptor>>,
     by_wire_name: BTreeMap<String, ToolId>,
     faults: BTreeMap<ToolId, Vec<String>>,
     offers: BTreeMap<String, Arc<Offer>>,
@@ -317,6 +319,7 @@ impl Catalogue {
                 .by_wire_name
                 .entry(descriptor.wire_name.clone())
                 .or_insert(id.clone());
+            catalogue.in_order.push(descriptor.clone());
             catalogue.tools.insert(id, descriptor);
         }
         catalogue
@@ -372,6 +375,11 @@ impl Catalogue {
     /// All tools, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Descriptor>> {
         self.tools.values()
+    }
+
+    /// All tools, in the order in which their sources gave them.
+    pub fn in_order(&self) -> impl Iterator<Item = &Arc<Descriptor>> {
+        self.in_order.iter()
     }
 
     /// How many tools there are.

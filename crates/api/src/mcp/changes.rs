@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use toolgate_driver::Driver;
 use toolgate_gate::Configuration;
-use toolgate_model::{Announced, Descriptor, Digest, Identity, KeyId, Timestamp};
+use toolgate_model::{Announced, Descriptor, Digest, Identity, Timestamp};
 
 use super::limits::CHANGE_DEBOUNCE;
 use super::list::{listed, looks_same};
@@ -37,7 +37,7 @@ pub(super) enum List {
 /// One listener: what it has seen last.
 pub(super) struct Listener {
     driver: Arc<Driver>,
-    key: KeyId,
+    identity: Identity,
     presence: Presence,
     count: watch::Receiver<u64>,
     /// Until when changes are collected that are not looked at yet.
@@ -96,7 +96,7 @@ impl Changes {
         let seen = Seen::of(&driver.configuration(), (identity, driver.now()), presence);
         Listener {
             driver: driver.clone(),
-            key: identity.credential.id.clone(),
+            identity: identity.clone(),
             presence,
             count,
             due: None,
@@ -122,7 +122,7 @@ impl Listener {
             self.due = None;
             self.count.mark_unchanged();
             let (configuration, now) = (self.driver.configuration(), self.driver.now());
-            let identity = configuration.standing(&self.key, now).ok()?;
+            let identity = self.standing()?;
             let seen = Seen::of(&configuration, (&identity, now), self.presence);
             let changed = self.seen.differs(&seen);
             self.seen = seen;
@@ -130,6 +130,16 @@ impl Listener {
                 return Some(changed);
             }
         }
+    }
+}
+
+impl Listener {
+    /// Whoever listens, as they stand now; none once their credential does not.
+    pub(super) fn standing(&self) -> Option<Identity> {
+        let (configuration, now) = (self.driver.configuration(), self.driver.now());
+        let standing = configuration.standing(&self.identity.credential.id, now);
+        let user = self.identity.user.clone();
+        Some(standing.ok()?.acting_for(user))
     }
 }
 
@@ -161,7 +171,7 @@ impl Seen {
 
 fn digest(offers: Offers<'_>, kinds: &[Kind]) -> Digest {
     let kinds = kinds.iter();
-    let entries = kinds.flat_map(|kind| offers.entries(*kind, |_| true));
+    let entries = kinds.flat_map(|kind| offers.entries(*kind, 0));
     let digests = entries.map(|entry| Digest::of(entry.definition.as_bytes()).hex());
     Digest::of(digests.collect::<String>().as_bytes())
 }

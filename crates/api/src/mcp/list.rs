@@ -2,7 +2,7 @@
 //!
 //! The code that decides calls also decides what is shown. Each entry is its server's own
 //! definition with nothing but the name replaced, so that fields nobody here knows travel on. The
-//! order is that of the tools' full names.
+//! order is that in which servers gave them, with the gate's own behind.
 //!
 //! Must not know: transports.
 
@@ -16,9 +16,6 @@ use super::options::Presence;
 use super::own;
 use super::paging::{Entry, Page};
 
-/// What comes before the name of an own tool in its place among all: after every full name.
-const OWN_PLACE: char = '~';
-
 /// What is shown on a page and behind it, in order.
 pub(super) fn entries<'c>(
     configuration: &'c Configuration,
@@ -27,15 +24,18 @@ pub(super) fn entries<'c>(
     page: &'c Page,
 ) -> impl Iterator<Item = Entry> + 'c {
     let catalogue = &configuration.catalogue;
-    let tools = catalogue
-        .iter()
-        .filter(|tool| page.follows(tool.id.as_str()));
-    let shown = tools.filter(move |tool| is_listed(configuration, (identity, now), presence, tool));
-    let own = own_entries(presence).filter(|entry| page.follows(&entry.place));
-    shown.map(|tool| entry(tool)).chain(own)
+    let names = catalogue.in_order().map(|tool| tool.id.as_str());
+    let own = own::offered(presence).map(|tool| tool.name);
+    let start = page.start(names.chain(own));
+    let tools = catalogue.in_order().enumerate().skip(start);
+    let shown =
+        tools.filter(move |(_, tool)| is_listed(configuration, (identity, now), presence, tool));
+    let own = own_entries(presence, catalogue.len());
+    let own = own.filter(move |entry| entry.place >= start);
+    shown.map(|(place, tool)| entry(place, tool)).chain(own)
 }
 
-/// The tools that are shown, in order.
+/// The tools that are shown, by their full names.
 pub(super) fn listed(
     configuration: &Configuration,
     identity: &Identity,
@@ -89,7 +89,7 @@ fn is_named(catalogue: &Catalogue, presence: Presence, tool: &Descriptor) -> boo
         && own::find(presence, &tool.wire_name).is_none()
 }
 
-fn entry(tool: &Descriptor) -> Entry {
+fn entry(place: usize, tool: &Descriptor) -> Entry {
     let mut definition = match &tool.definition {
         Value::Object(given) => given.clone(),
         _ => Map::new(),
@@ -97,8 +97,8 @@ fn entry(tool: &Descriptor) -> Entry {
     definition.insert("name".to_owned(), tool.wire_name.clone().into());
     // The argument in which the downstream takes the gate's key is nobody else's to fill in.
     let effect = tool.checks.effect.as_ref();
-    let place = effect.and_then(|effect| effect.idempotency.as_ref());
-    if matches!(place, Some(KeyPlace::Argument(_))) && !tool.input_schema.is_null() {
+    let key = effect.and_then(|effect| effect.idempotency.as_ref());
+    if matches!(key, Some(KeyPlace::Argument(_))) && !tool.input_schema.is_null() {
         definition.insert("inputSchema".to_owned(), tool.input_schema.clone());
     }
     // MCP wants a schema; a source that gives none takes any object.
@@ -109,14 +109,18 @@ fn entry(tool: &Descriptor) -> Entry {
             schema => schema.clone(),
         });
     Entry {
-        place: tool.id.to_string(),
+        place,
+        name: tool.id.to_string(),
         definition: Value::Object(definition).to_string(),
     }
 }
 
-fn own_entries(presence: Presence) -> impl Iterator<Item = Entry> {
-    own::offered(presence).map(|tool| Entry {
-        place: format!("{OWN_PLACE}{}", tool.name),
+/// The gate's own tools, behind so many others.
+fn own_entries(presence: Presence, behind: usize) -> impl Iterator<Item = Entry> {
+    let own = own::offered(presence).enumerate();
+    own.map(move |(place, tool)| Entry {
+        place: behind + place,
+        name: tool.name.to_owned(),
         definition: tool.definition().to_string(),
     })
 }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use toolgate_driver::Driver;
 use toolgate_gate::port::Following;
-use toolgate_model::{Identity, KeyId};
+use toolgate_model::Identity;
 
 use super::changes::{List, Listener};
 use super::era::SUBSCRIPTION_KEY;
@@ -144,7 +144,6 @@ fn texts<'w>(
 /// Tells one listener of changes.
 pub(super) struct Follower {
     driver: Arc<Driver>,
-    key: KeyId,
     listener: Listener,
     /// Which lists it is told of.
     lists: Vec<List>,
@@ -167,7 +166,6 @@ impl Follower {
         let presence = face.options.presence;
         Self {
             driver: face.api.driver.clone(),
-            key: identity.credential.id.clone(),
             listener: face.changes.listen(&face.api.driver, identity, presence),
             lists: List::ALL.to_vec(),
             updates,
@@ -232,8 +230,7 @@ impl Follower {
                     .collect()
             }
             News::Update(update) => {
-                let configuration = self.driver.configuration();
-                let identity = configuration.standing(&self.key, self.driver.now()).ok()?;
+                let identity = self.listener.standing()?;
                 if !may_follow(&self.driver, &identity, &update.followed).await {
                     return Some(Vec::new());
                 }

@@ -51,7 +51,7 @@ pub(super) fn list(face: &Face, asked: &Asked, kind: Kind) -> Result<String, Rpc
         &asked.request.params,
         (kind.field(), face.options.page_size),
     )?;
-    let entries = offers.entries(kind, |place| page.follows(place));
+    let entries = offers.entries(kind, page.start(offers.names(kind)));
     Ok(page.filled(entries, asked.era))
 }
 

@@ -11,7 +11,7 @@
 //!
 //! Must not know: how anything is fetched, transports.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -142,27 +142,30 @@ impl<'o> Offers<'o> {
         self.sources(method).next().is_some()
     }
 
-    /// The entries of a list that `wanted` takes by their places, each as its server wrote it but
-    /// for the name, in order. Of two that clients would know by one name the first is shown.
-    pub(super) fn entries(
-        &self,
-        kind: Kind,
-        wanted: impl Fn(&str) -> bool,
-    ) -> impl Iterator<Item = Entry> {
-        let mut entries = BTreeMap::new();
-        for thing in self.visible(kind) {
-            let shown = thing.shown();
-            if wanted(&shown) {
-                entries.entry(shown).or_insert(thing);
-            }
-        }
-        entries.into_iter().map(|(shown, thing)| {
+    /// The names of all entries of a list, in order, whoever may see them.
+    pub(super) fn names(&self, kind: Kind) -> impl Iterator<Item = String> {
+        self.all(kind).map(|thing| thing.shown())
+    }
+
+    /// The entries of a list that this identity sees from a place on, each as its server wrote it
+    /// but for the name. Of two that clients would know by one name the first is shown.
+    pub(super) fn entries(&self, kind: Kind, start: usize) -> impl Iterator<Item = Entry> {
+        let mut names = BTreeSet::new();
+        let all = self.all(kind).enumerate();
+        let mut shown: Vec<_> = all
+            .filter(|(_, thing)| self.may_show(thing))
+            .map(|(place, thing)| (place, thing.shown(), thing))
+            .filter(|(_, name, _)| names.insert(name.clone()))
+            .collect();
+        shown.retain(|(place, ..)| *place >= start);
+        shown.into_iter().map(|(place, name, thing)| {
             let mut definition = thing.given.clone();
-            if let Some(name) = definition.get_mut(thing.kind.key()) {
-                *name = shown.clone().into();
+            if let Some(given) = definition.get_mut(thing.kind.key()) {
+                *given = name.clone().into();
             }
             Entry {
-                place: shown,
+                place,
+                name,
                 definition: definition.to_string(),
             }
         })
@@ -329,24 +332,26 @@ impl<'o> Offers<'o> {
     /// All of a kind that this identity may be shown.
     fn visible(&self, kind: Kind) -> impl Iterator<Item = Offered<'o>> {
         let this = *self;
-        self.all(kind).filter(move |thing| {
-            let Some(tool) = this.tool(thing.source, kind.method()) else {
-                return false;
-            };
-            match kind {
-                // Which of its expansions are reached is decided when one is read.
-                Kind::Templates => this.shows(tool),
-                Kind::Prompts | Kind::Resources => {
-                    let arguments = json!({kind.key(): thing.name});
-                    reaches(
-                        this.configuration,
-                        this.identity,
-                        (tool, arguments),
-                        this.now,
-                    )
-                }
+        self.all(kind).filter(move |thing| this.may_show(thing))
+    }
+
+    fn may_show(&self, thing: &Offered<'_>) -> bool {
+        let Some(tool) = self.tool(thing.source, thing.kind.method()) else {
+            return false;
+        };
+        match thing.kind {
+            // Which of its expansions are reached is decided when one is read.
+            Kind::Templates => self.shows(tool),
+            Kind::Prompts | Kind::Resources => {
+                let arguments = json!({thing.kind.key(): thing.name});
+                reaches(
+                    self.configuration,
+                    self.identity,
+                    (tool, arguments),
+                    self.now,
+                )
             }
-        })
+        }
     }
 
     /// All of a kind that there are, in the order of sources and of their lists.

@@ -1,8 +1,8 @@
 //! Pages of a list, for every method that lists something.
 //!
-//! Entries come in the order of their places and a cursor names the last one shown, so that a page
-//! turned while the list changes neither repeats nor loses an entry that stayed. A cursor of the
-//! list of tools is none of the list of prompts.
+//! Entries come in the order in which servers gave them, and a cursor names the last one shown, so
+//! that a page turned while the list changes goes on behind it; where that one is gone, it goes on
+//! where it stood. A cursor of the list of tools is none of the list of prompts.
 //!
 //! Must not know: what is listed, and to whom.
 
@@ -21,11 +21,13 @@ const KEPT: &str = r#","resultType":"complete","ttlMs":0,"cacheScope":"private""
 /// The mark at the front of our own cursors.
 const CURSOR_PREFIX: &str = "1:";
 
-/// One entry of a list: its place in the order, and its definition as JSON text.
+/// One entry of a list.
 pub(super) struct Entry {
-    /// What the list is ordered by.
-    pub(super) place: String,
-    /// What is shown.
+    /// How many stand before it in the whole list, shown to this client or not.
+    pub(super) place: usize,
+    /// Its name, which no other has.
+    pub(super) name: String,
+    /// What is shown, as JSON text.
     pub(super) definition: String,
 }
 
@@ -33,7 +35,8 @@ pub(super) struct Entry {
 pub(super) struct Page {
     /// The field of the result that the entries stand in.
     field: &'static str,
-    after: Option<String>,
+    /// What was shown last, and where it stood.
+    after: Option<(usize, String)>,
     /// How many entries it has at most.
     size: usize,
 }
@@ -51,28 +54,32 @@ impl Page {
         Ok(Self { field, after, size })
     }
 
-    /// Whether something at this place comes later than the page before.
-    pub(super) fn follows(&self, place: &str) -> bool {
-        self.after.as_deref().is_none_or(|after| place > after)
+    /// The place of the first entry that may be on it, given the names of all, in order.
+    pub(super) fn start<S: AsRef<str>>(&self, mut names: impl Iterator<Item = S>) -> usize {
+        let Some((place, last)) = &self.after else {
+            return 0;
+        };
+        let found = names.position(|name| name.as_ref() == last);
+        found.map_or(*place, |found| found + 1)
     }
 
     /// The result, given what comes on the page and behind it, in order. No more is asked for than
     /// is shown, and one beyond.
     pub(super) fn filled(&self, entries: impl Iterator<Item = Entry>, era: Era) -> String {
-        let (mut shown, mut count, mut last) = (String::new(), 0, String::new());
+        let (mut shown, mut count, mut last) = (String::new(), 0, None);
         let mut next = String::new();
         for entry in entries {
             let full =
                 count >= self.size.max(1) || shown.len() + entry.definition.len() > PAGE_BYTES_MAX;
-            if full && count > 0 {
-                next = format!(r#""nextCursor":"{}","#, cursor(self.field, &last));
+            if let Some(last) = last.as_ref().filter(|_| full) {
+                next = format!(r#""nextCursor":"{}","#, cursor(self.field, last));
                 break;
             }
             if count > 0 {
                 shown.push(',');
             }
             shown.push_str(&entry.definition);
-            (count, last) = (count + 1, entry.place);
+            (count, last) = (count + 1, Some((entry.place, entry.name)));
         }
         let kept = match era {
             Era::Modern => KEPT,
@@ -82,21 +89,21 @@ impl Page {
     }
 }
 
-fn cursor(field: &str, place: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{CURSOR_PREFIX}{field}:{place}"))
+fn cursor(field: &str, (place, name): &(usize, String)) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{CURSOR_PREFIX}{field}:{place}:{name}"))
 }
 
-fn read_cursor(field: &str, cursor: &Value) -> Result<String, RpcError> {
+fn read_cursor(field: &str, cursor: &Value) -> Result<(usize, String), RpcError> {
     let bytes = cursor
         .as_str()
         .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let place = text.as_deref().and_then(|text| {
-        text.strip_prefix(CURSOR_PREFIX)?
-            .strip_prefix(field)?
-            .strip_prefix(':')
+    let last = text.as_deref().and_then(|text| {
+        let rest = text.strip_prefix(CURSOR_PREFIX)?.strip_prefix(field)?;
+        let (place, name) = rest.strip_prefix(':')?.split_once(':')?;
+        Some((place.parse().ok()?, name.to_owned()))
     });
-    place.map(str::to_owned).ok_or_else(|| {
+    last.ok_or_else(|| {
         RpcError::invalid_params(
             "`cursor` is none that this gate gave for this list: begin again without one",
         )
@@ -115,9 +122,11 @@ mod tests {
             params.insert("cursor".to_owned(), cursor);
         }
         let page = Page::of(&params, ("things", 2)).unwrap();
-        let entries = names.iter().filter(|name| page.follows(name));
-        let entries = entries.map(|name| Entry {
-            place: (*name).to_owned(),
+        let start = page.start(names.iter());
+        let entries = names.iter().enumerate().skip(start);
+        let entries = entries.map(|(place, name)| Entry {
+            place,
+            name: (*name).to_owned(),
             definition: json!({"name": name}).to_string(),
         });
         let result = page.filled(entries, Era::Legacy("2025-11-25"));
@@ -131,12 +140,18 @@ mod tests {
 
     #[test]
     fn a_list_that_changes_between_two_pages_loses_nothing_that_stayed() {
-        let (first, next) = turn(&["a", "b", "c", "d"], None);
-        assert_eq!(first, ["a", "b"]);
-        // `b`, which the cursor names, is gone, and `aa` came in front of it.
-        let (second, end) = turn(&["a", "aa", "c", "d"], next);
-        assert_eq!(second, ["c", "d"]);
-        assert_eq!(end, None);
+        let (first, next) = turn(&["c", "a", "d", "b"], None);
+        assert_eq!(first, ["c", "a"]);
+        // Something came in front of `a`, which the cursor names; or `a` is gone.
+        for changed in [
+            ["x", "c", "a", "d", "b"].as_slice(),
+            &["c", "d", "b"],
+            &["a", "d", "b"],
+        ] {
+            let (second, end) = turn(changed, next.clone());
+            assert_eq!(second, ["d", "b"]);
+            assert_eq!(end, None);
+        }
     }
 
     #[test]

@@ -82,31 +82,40 @@ pub(super) fn merged_kept(
 }
 
 /// The code of a server's error object, and the object on one line: as it was written, but for
-/// what is not the server's to say. Where its data has room for it, `own` stands in it.
-pub(super) fn error(text: &str, own: &Map<String, Value>) -> Result<(i64, String), Unfit> {
+/// what is not the server's to say, and for a code that `recoded` writes as another. Where its data
+/// has room for it, `own` stands in it.
+pub(super) fn error(
+    text: &str,
+    own: &Map<String, Value>,
+    recoded: impl FnOnce(i64) -> i64,
+) -> Result<(i64, String), Unfit> {
     let unfit = |why: &str| Unfit(why.to_owned());
     json::parse(text.as_bytes(), Limits::RESULT, Numbers::Relay)
         .map_err(|error| Unfit(error.to_string()))?;
     let fields = Fields::read(text)?;
-    let code = fields.get("code").and_then(|code| code.get().parse().ok());
-    let code = code.ok_or_else(|| unfit("`code` is no whole number"))?;
+    let written = fields
+        .get("code")
+        .filter(|code| code.get().parse::<i64>().is_ok());
+    let written = written.ok_or_else(|| unfit("`code` is no whole number"))?;
+    let code = recoded(written.get().parse().unwrap_or_default());
     if !fields
         .get("message")
         .is_some_and(|message| message.get().starts_with('"'))
     {
         return Err(unfit("`message` is no text"));
     }
-    let edits = match fields.get("data") {
+    let mut edits = vec![(fields.place(written), code.to_string())];
+    edits.extend(match fields.get("data") {
         Some(data) if data.get().starts_with('{') => {
-            vec![(fields.place(data), with_own(data, own)?)]
+            Some((fields.place(data), with_own(data, own)?))
         }
-        Some(_) => Vec::new(),
+        Some(_) => None,
         None => {
             let end = text.rfind('}').unwrap_or(text.len());
             let data = format!(r#","data":{}"#, Value::Object(own.clone()));
-            vec![(end..end, data)]
+            Some((end..end, data))
         }
-    };
+    });
     Ok((code, spliced(text, edits)))
 }
 
@@ -314,7 +323,9 @@ mod tests {
             panic!()
         };
         let check = |text: &str, expected: Expect| {
-            expected.assert_eq(&match error(text, &own) {
+            expected.assert_eq(&match error(text, &own, |code| {
+                if code == -32_002 { -32_602 } else { code }
+            }) {
                 Ok((code, text)) => format!("{code} {text}"),
                 Err(unfit) => format!("unfit: {unfit}"),
             });
@@ -334,6 +345,10 @@ mod tests {
             expect![[
                 r#"7 {"code":7, "message":"no" ,"data":{"dev.toolgate/invocation-id":"inv_1"}}"#
             ]],
+        );
+        check(
+            r#"{"code": -32002 ,"message":"gone","data":null}"#,
+            expect![[r#"-32602 {"code": -32602 ,"message":"gone","data":null}"#]],
         );
         check(
             r#"{"message":"no"}"#,

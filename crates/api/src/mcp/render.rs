@@ -27,6 +27,10 @@ const OUTCOME_KEY: &str = "dev.toolgate/outcome";
 const FORBIDDEN: i64 = 403;
 const PENDING: i64 = 202;
 
+/// What a resource that is not there is told by, in the legacy era and in the modern one.
+const RESOURCE_NOT_FOUND: i64 = -32_002;
+const INVALID_PARAMS: i64 = -32_602;
+
 /// Errors of a server that are about the conversation with it (a header that does not agree, a
 /// version it does not speak). Passed on, they would have the client doubt its own with the gate.
 const OF_THE_CONNECTION: [i64; 2] = [-32_020, -32_022];
@@ -72,7 +76,14 @@ impl Renderer<'_> {
         let State::Failed { failure, .. } = &outcome.invocation.state else {
             return None;
         };
-        let (code, text) = relay::error(failure.error.as_deref()?, &self.meta(outcome)).ok()?;
+        let written = failure.error.as_deref()?;
+        let of_read = Method::of(&outcome.invocation.proposal.tool) == Some(Method::ReadResource);
+        // The code of a resource that is not there is another one in each era.
+        let recoded = |code| match (self.era, code) {
+            (Era::Modern, RESOURCE_NOT_FOUND) if of_read => INVALID_PARAMS,
+            (_, code) => code,
+        };
+        let (code, text) = relay::error(written, &self.meta(outcome), recoded).ok()?;
         if OF_THE_CONNECTION.contains(&code) {
             return None;
         }
