@@ -83,11 +83,13 @@ impl Server {
                 self.subscribed.remove(&uri(&params));
                 reply(&id, &json!({}));
             }
-            "subscriptions/listen" => self.listen(id, params["notifications"].clone()),
-            "notifications/cancelled" => self.streams.retain(|(of, _)| *of != params["requestId"]),
+            "subscriptions/listen" => self.listen(id, at(&params, "notifications").clone()),
+            "notifications/cancelled" => self
+                .streams
+                .retain(|(of, _)| of != at(&params, "requestId")),
             "resources/read" => reply(
                 &id,
-                &json!({"contents": [{"uri": params["uri"], "text": "once upon a time"}]}),
+                &json!({"contents": [{"uri": at(&params, "uri"), "text": "once upon a time"}]}),
             ),
             "prompts/get" => reply(&id, &json!({"messages": [], "asked": params})),
             "completion/complete" => reply(&id, &json!({"completion": {"values": ["a"]}})),
@@ -135,9 +137,9 @@ impl Server {
     }
 
     fn call(&mut self, id: &Value, params: &Value) {
-        let arguments = &params["arguments"];
-        match params["name"].as_str().unwrap_or("") {
-            "touch" => self.touch(arguments["uri"].as_str().unwrap_or("")),
+        let arguments = at(params, "arguments");
+        match at(params, "name").as_str().unwrap_or("") {
+            "touch" => self.touch(at(arguments, "uri").as_str().unwrap_or("")),
             "grow" => {
                 self.grown += 1;
                 self.tell("resources");
@@ -160,7 +162,7 @@ impl Server {
             notify(method, &json!({"uri": uri, "x-by": 1.50}));
         }
         for (stream, filter) in &self.streams {
-            let uris = filter["resourceSubscriptions"].as_array();
+            let uris = at(filter, "resourceSubscriptions").as_array();
             if uris.is_some_and(|uris| uris.contains(&uri.into())) {
                 let meta = json!({"io.modelcontextprotocol/subscriptionId": stream});
                 notify(method, &json!({"_meta": meta, "uri": uri}));
@@ -175,7 +177,7 @@ impl Server {
             notify(&method, &json!({}));
         }
         for (stream, filter) in &self.streams {
-            if filter[format!("{list}ListChanged")] == true {
+            if at(filter, &format!("{list}ListChanged")) == true {
                 let meta = json!({"io.modelcontextprotocol/subscriptionId": stream});
                 notify(&method, &json!({"_meta": meta}));
             }
@@ -183,8 +185,12 @@ impl Server {
     }
 }
 
+fn at<'v>(value: &'v Value, key: &str) -> &'v Value {
+    value.get(key).unwrap_or(&Value::Null)
+}
+
 fn uri(params: &Value) -> String {
-    params["uri"].as_str().unwrap_or("").to_owned()
+    at(params, "uri").as_str().unwrap_or("").to_owned()
 }
 
 fn tools() -> Vec<Value> {
