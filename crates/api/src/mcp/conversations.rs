@@ -27,7 +27,7 @@ use super::limits::{ANSWER_MAX, PARKED_MAX, PARKED_PER_CREDENTIAL_MAX};
 use super::listen::over;
 use super::load::Ticket;
 use super::message::raw;
-use super::peer::{Declared, told};
+use super::peer::{Declared, LOGGED, told};
 use super::work::Progress;
 
 /// What a state is good for: whose retry, of which call.
@@ -453,6 +453,10 @@ impl Peer for RoundPeer {
     }
 
     fn tell(&self, method: &str, params: Raw) {
+        // The modern era knows of no other: whoever asked hears of it by its answer.
+        if method != LOGGED {
+            return;
+        }
         let (declared, listener) = {
             let talk = self.conversation.talk();
             (talk.declared.clone(), talk.listener.clone())

@@ -27,7 +27,8 @@ use super::work::{Outgoing, Outlet, Progress};
 const ELICIT: &str = "elicitation/create";
 const SAMPLE: &str = "sampling/createMessage";
 const ROOTS: &str = "roots/list";
-const LOGGED: &str = "notifications/message";
+pub(super) const LOGGED: &str = "notifications/message";
+const ELICITED: &str = "notifications/elicitation/complete";
 
 /// What a legacy client hears that never set a level; the modern era hears nothing unasked.
 const LOG_LEVEL_DEFAULT: &str = "info";
@@ -82,6 +83,13 @@ impl Declared {
             None => Ok(()),
             Some(ask) => Err(Unanswered::Undeclared(ask.method.clone())),
         }
+    }
+
+    /// Whether it sends its user to pages.
+    fn shows_pages(&self) -> bool {
+        let modes = self.capabilities.get("elicitation");
+        let modes = modes.and_then(Value::as_object);
+        modes.is_some_and(|modes| takes_mode(modes, &json!({"mode": "url"})))
     }
 
     fn can(&self, ask: &Ask) -> bool {
@@ -209,12 +217,16 @@ async fn all(questions: Vec<(String, Question)>) -> Result<Vec<(String, Reply)>,
     Ok(replies)
 }
 
-/// A notification of the server as the client may hear it; log messages only, and only who wants
-/// them.
+/// A notification of the server as the client may hear it: log messages, if it wants any, and in a
+/// session also that what it was sent to a page for is done.
 pub(super) fn told(declared: &Declared, method: &str, params: &Raw) -> Option<String> {
-    declared.log_level.as_ref()?;
+    let wanted = match method {
+        LOGGED => declared.log_level.is_some(),
+        ELICITED => declared.shows_pages(),
+        _ => false,
+    };
     let (method, params) = (Value::from(method), params.get());
-    (method == LOGGED).then(|| {
+    wanted.then(|| {
         one_line(&format!(
             r#"{{"jsonrpc":"2.0","method":{method},"params":{params}}}"#
         ))

@@ -58,6 +58,8 @@ pub(crate) enum Step {
     Task(Value),
     /// Logs this.
     Log(Value),
+    /// Notifies of this.
+    Tell(&'static str, Value),
     /// Waits until it is released or cancelled.
     Wait,
     /// Answers with this error of the protocol.
@@ -187,6 +189,10 @@ impl Desk {
                         "notifications/message",
                         serde_json::value::to_raw_value(&params).unwrap(),
                     );
+                    continue;
+                }
+                Step::Tell(method, params) => {
+                    peer.tell(method, serde_json::value::to_raw_value(&params).unwrap());
                     continue;
                 }
                 Step::Task(task) => {

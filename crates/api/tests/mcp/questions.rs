@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::Stream;
 use crate::desk::Step;
-use crate::talking::{filled_in, form, heard, planned};
+use crate::talking::{Talker, filled_in, form, heard, planned};
 use crate::world::World;
 
 /// Opens a session of a client that can do this.
@@ -205,5 +205,35 @@ async fn a_session_hears_log_messages_of_the_level_that_it_set_or_of_what_server
             heard[0].contains(&format!(r#""level":"{told}""#)),
             "{heard:?}"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_shows_pages_hears_that_one_is_done_and_of_nothing_else() {
+    let done = json!({"elicitationId": "e1"});
+    let plan = [
+        Step::Tell("notifications/elicitation/complete", done.clone()),
+        Step::Tell("notifications/tools/list_changed", json!({})),
+        Step::Tell("notifications/odd", json!({})),
+    ];
+    let line = r#"{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"e1"}}"#;
+    for (capabilities, hears) in [
+        (json!({"elicitation": {"url": {}}}), true),
+        (json!({"elicitation": {"form": {}}}), false),
+        (json!({"elicitation": {}}), false),
+        (json!({}), false),
+    ] {
+        let world = planned(&plan).await;
+        let session = session(&world, capabilities.clone()).await;
+        let answer = world
+            .legacy(&session, "tools/call", call())
+            .await_answer()
+            .await;
+        assert_eq!(answer.body.contains(line), hears, "{capabilities}");
+        assert!(!answer.body.contains("changed") && !answer.body.contains("odd"));
+        let modern = Talker::new(&world, capabilities);
+        let params = json!({"name": "desk__plan", "arguments": {"amount": 2}});
+        let modern = modern.send("tools/call", params).await_answer().await;
+        assert!(!modern.body.contains("notifications/"), "{}", modern.body);
     }
 }
