@@ -23,6 +23,8 @@ use crate::message;
 pub(crate) const FOLLOWED_MAX: usize = 1_000;
 /// LIMIT: followers of one source: each front session may follow what others follow too.
 const FOLLOWERS_MAX: usize = 10_000;
+/// LIMIT: acknowledgements that are remembered; older streams than these are long over.
+const ACKNOWLEDGED_MAX: usize = 1_000;
 /// LIMIT: longer ones are no URIs that anybody lists.
 const URI_BYTES_MAX: usize = 8 << 10;
 
@@ -36,7 +38,7 @@ pub(crate) struct News {
     /// Which URIs somebody follows.
     followed: watch::Sender<BTreeSet<Arc<str>>>,
     /// The streams of notifications that the server acknowledged, by the request's number.
-    acknowledged: watch::Sender<Option<u64>>,
+    acknowledged: watch::Sender<BTreeSet<u64>>,
 }
 
 impl Default for News {
@@ -47,7 +49,7 @@ impl Default for News {
             followers: Mutex::default(),
             next: AtomicU64::default(),
             followed: watch::Sender::new(BTreeSet::new()),
-            acknowledged: watch::Sender::new(None),
+            acknowledged: watch::Sender::new(BTreeSet::new()),
         }
     }
 }
@@ -91,9 +93,8 @@ impl News {
                 }
             }
             "notifications/subscriptions/acknowledged" => {
-                let stream = params.and_then(subscription);
-                if stream.is_some() {
-                    self.acknowledged.send_replace(stream);
+                if let Some(stream) = params.and_then(subscription) {
+                    self.acknowledge(stream);
                 }
             }
             _ => return false,
@@ -197,7 +198,21 @@ impl News {
     pub(crate) async fn acknowledged(&self, stream: u64) {
         let mut seen = self.acknowledged.subscribe();
         // The sender lives as long as `self`, so waiting cannot fail.
-        let _ = seen.wait_for(|last| *last == Some(stream)).await;
+        let _ = seen.wait_for(|all| all.contains(&stream)).await;
+    }
+
+    /// A conversation begins: its streams are numbered anew.
+    pub(crate) fn begin(&self) {
+        self.acknowledged.send_modify(BTreeSet::clear);
+    }
+
+    fn acknowledge(&self, stream: u64) {
+        self.acknowledged.send_modify(|all| {
+            all.insert(stream);
+            if all.len() > ACKNOWLEDGED_MAX {
+                all.pop_first();
+            }
+        });
     }
 
     fn publish(&self, followers: &BTreeMap<Arc<str>, BTreeMap<u64, ResourceSink>>) {
@@ -306,6 +321,34 @@ mod tests {
         assert!(news.follow("a:one-more", sink().0).is_some());
         assert!(news.follow(&"x".repeat(9_000), sink().0).is_none());
         assert!(news.follow("", sink().0).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_stream_stands_once_it_is_acknowledged_and_in_its_own_conversation_only() {
+        let news = News::default();
+        let acknowledge = |stream: Value| {
+            let meta = json!({"io.modelcontextprotocol/subscriptionId": stream});
+            let params = raw(&json!({ "_meta": meta }));
+            assert!(news.heard("notifications/subscriptions/acknowledged", Some(&params)));
+        };
+        let stands = async |stream: u64| {
+            tokio::select! {
+                biased;
+                () = news.acknowledged(stream) => true,
+                () = std::future::ready(()) => false,
+            }
+        };
+        for stream in [json!(7), json!(8), json!("9"), json!(null)] {
+            acknowledge(stream);
+        }
+        // One acknowledgement does not hide another.
+        assert!(stands(7).await && stands(8).await && !stands(9).await);
+        news.begin();
+        assert!(!stands(7).await);
+        for stream in 0..2_000 {
+            acknowledge(json!(stream));
+        }
+        assert!(stands(1_999).await && !stands(999).await && stands(1_000).await);
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Events {
         self.retry
     }
 
-    /// How many events were whole, those without data too.
+    /// How many events were whole, those too that say nothing but their place.
     pub(crate) const fn seen(&self) -> u64 {
         self.seen
     }
@@ -121,7 +121,8 @@ impl Events {
 
     /// An event without data (a priming one, a comment) and one of another type are nothing.
     fn end_event(&mut self) -> Option<Vec<u8>> {
-        self.seen = self.seen.saturating_add(1);
+        let said = self.has_data || self.id.is_some();
+        self.seen = self.seen.saturating_add(u64::from(said));
         if let Some(id) = self.id.take() {
             self.last_id = Some(id);
         }

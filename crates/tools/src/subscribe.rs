@@ -113,7 +113,8 @@ impl<'a> Keeper<'a> {
                 continue;
             }
             let mut newer = self.open(&wanted);
-            if self.stands(&mut newer, older.take()).await && std::mem::take(&mut gap) {
+            self.stand(&mut newer, older.take()).await;
+            if newer.end.is_none() && std::mem::take(&mut gap) {
                 self.news.missed();
             }
             let ended = tokio::select! {
@@ -143,8 +144,9 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Whether the server says that the newer stream stands; the older one is heard until then.
-    async fn stands(self, newer: &mut Stream<'a>, older: Option<Stream<'a>>) -> bool {
+    /// Waits until the newer stream stands, or it is clear that nobody will say so; the older one
+    /// is heard until then.
+    async fn stand(self, newer: &mut Stream<'a>, older: Option<Stream<'a>>) {
         let acknowledged = self.news.acknowledged(newer.id);
         let older = async {
             if let Some(mut older) = older {
@@ -154,9 +156,9 @@ impl<'a> Keeper<'a> {
         };
         tokio::select! {
             biased;
-            () = acknowledged => true,
-            _ = newer.ended() => false,
-            () = self.ports.sleep(SUBSCRIBE_WAIT) => false,
+            () = acknowledged => {}
+            _ = newer.ended() => {}
+            () = self.ports.sleep(SUBSCRIBE_WAIT) => {}
             never = older => never,
         }
     }

@@ -54,6 +54,7 @@ impl Source {
         stop: &CancellationToken,
         on_offer: &OnOffer,
     ) -> String {
+        self.news.begin();
         let keeper = Keeper {
             session,
             news: &self.news,
