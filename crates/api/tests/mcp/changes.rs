@@ -24,7 +24,7 @@ async fn a_subscription_is_acknowledged_first_and_hears_of_changes() {
     assert_eq!(stream.headers["content-type"], "text/event-stream");
     expect![[r#"
         event: message
-        data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true}}}
+        data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true,"promptsListChanged":true}}}
 
     "#]].assert_eq(&stream.next().await);
     // A burst is one message.

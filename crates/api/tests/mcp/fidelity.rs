@@ -19,7 +19,7 @@ async fn an_odd_definition_keeps_everything_but_its_name() {
     let listed = world.modern("tools/list", json!({})).await_answer().await;
     let expected = definition.replace(r#""name":"odd""#, r#""name":"desk__odd""#);
     assert!(listed.body.contains(&expected), "{}", listed.body);
-    expect![[r#"{"name":"desk__bare","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}}"#]].assert_eq(&listed.json()["result"]["tools"][0].to_string());
+    expect![[r#"{"name":"desk__bare","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}}"#]].assert_eq(&listed.json()["result"]["tools"][1].to_string());
 }
 
 #[tokio::test(start_paused = true)]

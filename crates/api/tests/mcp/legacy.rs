@@ -38,7 +38,7 @@ async fn a_session_begins_is_used_and_ends() {
         .await_answer()
         .await
         .json();
-    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 11);
+    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 12);
     assert_eq!(
         listed["result"].as_object().unwrap().len(),
         1,

@@ -19,7 +19,7 @@ async fn a_client_discovers_lists_and_calls() {
     expect![[r#"200 {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"extensions":{"io.modelcontextprotocol/tasks":{}}},"ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"toolgate","title":"Toolgate","version":"0.1.0"}},"instructions":"These tools are reached through Toolgate, which decides each call. A result that begins with `Denied by` means that the call was not executed: do not repeat it unchanged. `Approval required` means that a person decides: call toolgate_await with the id it names. `Unknown effect` means that nobody can know yet whether the call took effect: never repeat it by yourself. toolgate_whoami says who you are here, and toolgate_simulate what a call would get."}}"#]].assert_eq(&discovered.show());
     assert_eq!(discovered.headers["content-type"], "application/json");
     let listed = world.modern("tools/list", json!({})).await_answer().await;
-    expect![[r#"200 {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"desk__away","description":"Does away.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__fail","description":"Does fail.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__lookup","description":"Does lookup.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__lose","description":"Does lose.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__odd","description":"Does odd.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__refund","description":"Does refund.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__slow","description":"Does slow.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"toolgate_await","description":"Waits until a call that needed approval or was still running has ended, and returns its result. Give the approval id (apr_...) or invocation id (inv_...) that the call's answer named. Calling it again is harmless.","inputSchema":{"type":"object","properties":{"id":{"type":"string","description":"apr_... or inv_..., as the call's answer named it."},"wait_ms":{"type":"integer","minimum":0,"description":"How long to wait, in milliseconds; 20000 if left out."}},"required":["id"],"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}},{"name":"toolgate_request_approval","description":"Asks people to approve a call of a tool, without waiting. Returns the approval id, the digest and the link where they decide. Once approved, the call runs exactly once with these arguments: do not make it again, but call toolgate_await with the approval id to get its result. Asking for the same call twice asks nobody twice.","inputSchema":{"type":"object","properties":{"tool":{"type":"string","description":"The tool's name, as it is listed."},"arguments":{"type":"object","description":"The arguments that it is called with, exactly."},"justification":{"type":"string","description":"Why, in your own words. Approvers see it marked as unverified."},"env":{"type":"string","description":"The environment, if the credential fixes none."},"workflow":{"type":"string","description":"The workflow, if the credential fixes none."}},"required":["tool"],"additionalProperties":false},"annotations":{"readOnlyHint":false,"openWorldHint":false}},{"name":"toolgate_simulate","description":"Says what Toolgate would decide about a call of a tool, without making it: whether it would run, need a person's approval, or be denied, and why.","inputSchema":{"type":"object","properties":{"tool":{"type":"string","description":"The tool's name, as it is listed."},"arguments":{"type":"object","description":"The arguments that it is called with, exactly."},"justification":{"type":"string","description":"Why, in your own words. Approvers see it marked as unverified."},"env":{"type":"string","description":"The environment, if the credential fixes none."},"workflow":{"type":"string","description":"The workflow, if the credential fixes none."}},"required":["tool"],"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}},{"name":"toolgate_whoami","description":"Says which agent you are to Toolgate, what your credential is limited to and when it expires, and which tools you can reach.","inputSchema":{"type":"object","properties":{},"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}}],"resultType":"complete","ttlMs":0,"cacheScope":"private"}}"#]].assert_eq(&listed.show());
+    expect![[r#"200 {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"desk__lookup","description":"Does lookup.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__refund","description":"Does refund.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__fail","description":"Does fail.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__away","description":"Does away.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__lose","description":"Does lose.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__slow","description":"Does slow.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"desk__odd","description":"Does odd.","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"customer":{"type":"string"}}}},{"name":"toolgate_await","description":"Waits until a call that needed approval or was still running has ended, and returns its result. Give the approval id (apr_...) or invocation id (inv_...) that the call's answer named. Calling it again is harmless.","inputSchema":{"type":"object","properties":{"id":{"type":"string","description":"apr_... or inv_..., as the call's answer named it."},"wait_ms":{"type":"integer","minimum":0,"description":"How long to wait, in milliseconds; 20000 if left out."}},"required":["id"],"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}},{"name":"toolgate_receipt","description":"Returns the receipt of one of your calls: what was decided and what became of it, signed so that anybody can verify it offline with `toolgate receipt`. Give the invocation id (inv_...) or approval id (apr_...) that the call's answer named.","inputSchema":{"type":"object","properties":{"id":{"type":"string","description":"inv_... or apr_..., as the call's answer named it."}},"required":["id"],"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}},{"name":"toolgate_request_approval","description":"Asks people to approve a call of a tool, without waiting. Returns the approval id, the digest and the link where they decide. Once approved, the call runs exactly once with these arguments: do not make it again, but call toolgate_await with the approval id to get its result. Asking for the same call twice asks nobody twice.","inputSchema":{"type":"object","properties":{"tool":{"type":"string","description":"The tool's name, as it is listed."},"arguments":{"type":"object","description":"The arguments that it is called with, exactly."},"justification":{"type":"string","description":"Why, in your own words. Approvers see it marked as unverified."},"env":{"type":"string","description":"The environment, if the credential fixes none."},"workflow":{"type":"string","description":"The workflow, if the credential fixes none."}},"required":["tool"],"additionalProperties":false},"annotations":{"readOnlyHint":false,"openWorldHint":false}},{"name":"toolgate_simulate","description":"Says what Toolgate would decide about a call of a tool, without making it: whether it would run, need a person's approval, or be denied, and why.","inputSchema":{"type":"object","properties":{"tool":{"type":"string","description":"The tool's name, as it is listed."},"arguments":{"type":"object","description":"The arguments that it is called with, exactly."},"justification":{"type":"string","description":"Why, in your own words. Approvers see it marked as unverified."},"env":{"type":"string","description":"The environment, if the credential fixes none."},"workflow":{"type":"string","description":"The workflow, if the credential fixes none."}},"required":["tool"],"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}},{"name":"toolgate_whoami","description":"Says which agent you are to Toolgate, what your credential is limited to and when it expires, and which tools you can reach.","inputSchema":{"type":"object","properties":{},"additionalProperties":false},"annotations":{"readOnlyHint":true,"openWorldHint":false}}],"resultType":"complete","ttlMs":0,"cacheScope":"private"}}"#]].assert_eq(&listed.show());
     let called = world
         .call("desk__lookup", json!({"customer": "cust_1"}))
         .await_answer()
@@ -48,13 +48,13 @@ async fn transparent_is_only_what_is_granted() {
     assert_eq!(
         names,
         [
-            "desk__away",
-            "desk__fail",
             "desk__lookup",
-            "desk__lose",
-            "desk__odd",
             "desk__refund",
-            "desk__slow"
+            "desk__fail",
+            "desk__away",
+            "desk__lose",
+            "desk__slow",
+            "desk__odd"
         ]
     );
     let discovered = world
@@ -98,7 +98,7 @@ async fn pages_follow_each_other_and_survive_changes() {
             // The tool that was shown last goes away; the next page begins where it stood.
             let rest = crate::desk::tools()
                 .into_iter()
-                .filter(|tool| tool.id.as_str() != "desk.lookup");
+                .filter(|tool| tool.id.as_str() != "desk.fail");
             world.set_tools(rest.collect());
         }
         if cursor.is_none() {
@@ -108,13 +108,13 @@ async fn pages_follow_each_other_and_survive_changes() {
     assert_eq!(
         seen,
         [
-            "desk__away",
-            "desk__fail",
             "desk__lookup",
-            "desk__lose",
-            "desk__odd",
             "desk__refund",
+            "desk__fail",
+            "desk__away",
+            "desk__lose",
             "desk__slow",
+            "desk__odd",
             "toolgate_await",
             "toolgate_receipt",
             "toolgate_request_approval",
@@ -126,7 +126,7 @@ async fn pages_follow_each_other_and_survive_changes() {
         .modern("tools/list", json!({"cursor": "bm90IG91cnM"}))
         .await_answer()
         .await;
-    expect![[r#"200 {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"`cursor` is not one of this gate's: begin again without one"}}"#]].assert_eq(&foreign.show());
+    expect![[r#"200 {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"`cursor` is none that this gate gave for this list: begin again without one"}}"#]].assert_eq(&foreign.show());
 }
 
 #[tokio::test(start_paused = true)]

@@ -205,3 +205,24 @@ async fn request_approval_runs_nothing_that_needs_nobody_and_denies_what_is_deni
     assert!(long.await.text().contains("5000 bytes"));
     assert!(world.desk.reached.lock().unwrap().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_proves_a_call_to_its_own_agent_alone() {
+    let world = World::new().await;
+    let called = world.call("desk__refund", json!({"amount": 1}));
+    let called = called.await_answer().await.envelope();
+    let id = called["invocation_id"].clone();
+    let ask = |id: &Value| world.call("toolgate_receipt", json!({"id": id}));
+    let receipt = ask(&id).await_answer().await.json()["result"]["structuredContent"].clone();
+    let receipt = toolgate_record::Receipt::parse(receipt.to_string().as_bytes()).unwrap();
+    let key = world.driver.store().verifier_key();
+    let key = toolgate_record::Verifier::parse(&key).unwrap();
+    receipt.verify(&key).unwrap();
+    let text = receipt.to_value().to_string();
+    assert!(text.contains(id.as_str().unwrap()) && text.contains("invocation.succeeded"));
+    let other = world.another_agent("other_agent", &["desk.*"]).await;
+    let foreign = ask(&id).token(&other).await_answer().await;
+    assert_eq!(foreign.text(), "There is no call `inv_1` of yours.");
+    let nonsense = ask(&json!("x")).await_answer().await.json();
+    assert_eq!(nonsense["result"]["isError"], true);
+}

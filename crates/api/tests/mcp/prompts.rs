@@ -14,7 +14,7 @@ async fn get(world: &World, params: Value) -> crate::client::Answer {
 async fn prompts_are_listed_as_they_were_written_but_for_their_names() {
     let world = shelf::world(vec![("crm", crm()), ("wiki", wiki())]).await;
     let modern = world.modern("prompts/list", json!({})).await_answer().await;
-    expect![[r#"200 {"jsonrpc":"2.0","id":1,"result":{"prompts":[{"name":"crm__ask_first-bcf20725"},{"zeta":1,"name":"crm__greet","arguments":[{"name":"who","required":true}]}],"resultType":"complete","ttlMs":0,"cacheScope":"private"}}"#]].assert_eq(&modern.show());
+    expect![[r#"200 {"jsonrpc":"2.0","id":1,"result":{"prompts":[{"zeta":1,"name":"crm__greet","arguments":[{"name":"who","required":true}]},{"name":"crm__ask_first-bcf20725"}],"resultType":"complete","ttlMs":0,"cacheScope":"private"}}"#]].assert_eq(&modern.show());
     let session = world.session("2025-11-25").await;
     let legacy = world.legacy(&session, "prompts/list", json!({}));
     let legacy = legacy.await_answer().await.json();
@@ -41,7 +41,7 @@ async fn a_source_with_bare_names_keeps_them() {
     let list = world.modern("prompts/list", json!({})).await_answer().await;
     assert_eq!(
         listed(&list.json(), "prompts", "name"),
-        ["ask first", "greet"]
+        ["greet", "ask first"]
     );
     *world.desk.odd.lock().unwrap() = r#"{"messages":[]}"#.to_owned();
     get(&world, json!({"name": "greet"})).await.show();

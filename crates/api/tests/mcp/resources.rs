@@ -198,9 +198,9 @@ async fn a_servers_own_error_is_passed_on_as_it_was_written() {
             r#""error":{"data":{"uri":"x","n":1E2,"dev.toolgate/invocation-id":"#,
         ),
         (
-            r#"{"code":-32002,"message":"gone","data":[1E2]}"#,
+            r#"{"code":-32003,"message":"odd","data":[1E2]}"#,
             200,
-            r#""error":{"code":-32002,"message":"gone","data":[1E2]}"#,
+            r#""error":{"code":-32003,"message":"odd","data":[1E2]}"#,
         ),
         (
             r#"{"code":7,"message":"m","data":{"dev.toolgate/outcome":{"success":true},"v":1}}"#,
@@ -224,6 +224,17 @@ async fn a_servers_own_error_is_passed_on_as_it_was_written() {
         assert_eq!(legacy.status, 200, "{written}");
         assert!(legacy.body.contains(passed), "{}", legacy.body);
     }
+    // What is not there has another code in each era.
+    *world.desk.odd.lock().unwrap() =
+        r#"error {"code":-32002,"message":"gone","data":{"uri":"x"}}"#.to_owned();
+    let modern = read(&world, "file:///a.txt").await.json()["error"].clone();
+    assert_eq!(
+        (&modern["code"], &modern["data"]["uri"]),
+        (&json!(-32_602), &json!("x"))
+    );
+    let legacy = world.legacy(&session, "resources/read", json!({"uri": "file:///a.txt"}));
+    let legacy = legacy.await_answer().await.json();
+    assert_eq!(legacy["error"]["code"], -32_002);
     // A server cannot have a client doubt its conversation with the gate.
     for code in [-32_020, -32_022] {
         *world.desk.odd.lock().unwrap() =
