@@ -10,10 +10,12 @@
 
 mod authenticate;
 pub mod backtest;
+pub mod beside;
 mod can;
 pub mod case;
 mod configuration;
 mod decide;
+mod effort;
 mod evidence;
 pub mod history;
 pub mod incident;

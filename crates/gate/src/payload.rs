@@ -1,16 +1,19 @@
 //! Step 3: do the arguments fit the tool's input schema, is the timeout in bounds?
 //!
 //! Schemas come from tool servers, so they are untrusted too: they are compiled without any
-//! network or file access, on first use, and one that does not compile refuses its own tool.
+//! network or file access, on first use, and one that does not compile refuses its own tool. How
+//! much a check would take is counted before it is made ([`effort`]).
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use jsonschema::Validator;
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 use toolgate_model::{
     Call, Catalogue, Checks, Code, Denial, Descriptor, Duration, KeyPlace, ToolId,
 };
+
+use crate::effort;
 
 /// Errors of one call that are reported; the rest is counted.
 // LIMIT: five, so that a hostile call cannot make a long answer.
@@ -51,7 +54,10 @@ impl Payloads {
         let slot = self.compiled.get(&tool.id);
         let compiled = slot.map(|slot| slot.get_or_init(|| compile(&tool.input_schema)));
         match compiled {
-            Some(Ok(validator)) => fits(validator, arguments),
+            Some(Ok(validator)) => {
+                affordable(tool, arguments)?;
+                fits(validator, arguments)
+            }
             Some(Err(reason)) => {
                 let message = format!("the input schema of `{}` is unusable: {reason}", tool.id);
                 Err(Denial::new(Code::InvalidArguments, message))
@@ -73,11 +79,27 @@ fn gates_own(checks: &Checks) -> Option<&str> {
     }
 }
 
+/// LIMIT: steps that a pattern with references back or looks ahead may take for one text. One
+/// that takes more does not match.
+const PATTERN_STEPS_MAX: usize = 10_000;
+
 fn compile(schema: &Value) -> Result<Arc<Validator>, String> {
+    effort::bounded(schema).map_err(|too_much| too_much.to_string())?;
     jsonschema::options()
+        .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(PATTERN_STEPS_MAX))
         .build(schema)
         .map(Arc::new)
         .map_err(|error| error.to_string().chars().take(200).collect())
+}
+
+fn affordable(tool: &Descriptor, arguments: &Value) -> Result<(), Denial> {
+    effort::affordable(&tool.input_schema, arguments).map_err(|too_much| {
+        let message = format!(
+            "the arguments cannot be checked against the schema of `{}`: {too_much}",
+            tool.id
+        );
+        Denial::new(Code::InvalidArguments, message)
+    })
 }
 
 fn fits(validator: &Validator, arguments: &Value) -> Result<(), Denial> {
@@ -180,8 +202,41 @@ pub(crate) fn timeout(
 
 #[cfg(test)]
 mod tests {
-    use super::gates_own;
+    use super::{compile, gates_own};
+    use serde_json::{Value, json};
     use toolgate_model::{Checks, EffectCheck, KeyPlace};
+
+    #[test]
+    fn a_schema_fetches_nothing_and_is_of_a_dialect_that_is_known() {
+        let refused = |schema: Value| compile(&schema).unwrap_err();
+        for elsewhere in ["http://127.0.0.1:1/x.json", "file:///etc/passwd", "x.json"] {
+            let words = refused(json!({"properties": {"a": {"$ref": elsewhere}}}));
+            assert!(words.contains("no one place in it"), "{elsewhere}: {words}");
+        }
+        let own = refused(json!({"$schema": "https://example.com/own"}));
+        assert!(own.contains("https://example.com/own"), "{own}");
+        let old = refused(json!({"$schema": "http://json-schema.org/draft-04/schema#"}));
+        assert!(old.contains("2020-12 or draft-07"), "{old}");
+        let pairs = json!({"t": ["a", 2]});
+        let present =
+            json!({"properties": {"t": {"prefixItems": [{"type": "string"}], "items": false}}});
+        assert!(!compile(&present).unwrap().is_valid(&pairs));
+        let seventh = json!({
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "properties": {"t": {"items": [{"type": "string"}], "additionalItems": false}},
+        });
+        assert!(!compile(&seventh).unwrap().is_valid(&pairs));
+        assert!(compile(&seventh).unwrap().is_valid(&json!({"t": ["a"]})));
+    }
+
+    #[test]
+    fn a_pattern_that_goes_back_and_forth_is_left() {
+        // It matches, once everything else was tried: 2 to the number of letters.
+        let schema = json!({"properties": {"a": {"pattern": "^(a|a)*(?=c)|^a+$"}}});
+        let validator = compile(&schema).unwrap();
+        assert!(validator.is_valid(&json!({"a": "aaaa"})));
+        assert!(!validator.is_valid(&json!({"a": "a".repeat(16)})));
+    }
 
     #[test]
     fn only_an_argument_can_be_the_gates_own() {
