@@ -64,7 +64,7 @@ mod checklist {
         }
         ["", "f"]
             .iter()
-            .any(|kind| source.contains(&format!("@test({kind}\"{test}\")")))
+            .any(|kind| source.contains(&format!("test({kind}\"{test}\")")))
     }
 
     /// What is wrong with one reference; none where it leads somewhere.
