@@ -72,6 +72,8 @@ LACKING = {"2026-07-28": {
     "tasks-mrtr-input: tasks-mrtr-tasks-update-resumes": NO_TASKS,
     "tasks-request-headers: sep-2663-routing-headers-accepted-on-tasks-get": NO_TASKS,
     "tasks-request-headers: sep-2663-server-rejects-mismatched-mcp-name-on-tasks-get": NO_TASKS,
+    "tasks-request-state-removal: tasks-create-result-no-request-state": NO_TASKS,
+    "tasks-request-state-removal: tasks-get-detailed-no-request-state": NO_TASKS,
     "tasks-request-state-removal: tasks-request-state-removal-setup": NO_TASKS,
     "tasks-wire-fields: tasks-no-early-ttl-expiry": NO_TASKS,
     "tasks-wire-fields: tasks-no-related-task-meta-on-inlined-result": NO_TASKS,

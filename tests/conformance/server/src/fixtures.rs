@@ -53,6 +53,10 @@ pub struct Rounds {
     /// How far it is travels with the client, sealed; else the answers alone say so.
     #[serde(default)]
     pub sealed: bool,
+    /// It asks by requests of its own or not at all, as a server does that was written before
+    /// there were rounds: modern callers are turned away.
+    #[serde(default)]
+    pub by_request: bool,
 }
 
 #[derive(Default, Deserialize)]

@@ -35,6 +35,12 @@ impl Rounds {
         declared: &ClientCapabilities,
         arguments: &Value,
     ) -> Result<Next, ErrorData> {
+        if self.by_request {
+            return Err(ErrorData::internal_error(
+                "this is asked in a session only",
+                None,
+            ));
+        }
         let responses = given.responses.unwrap_or_default();
         let facts = json!({ "arguments": arguments });
         let asked = self

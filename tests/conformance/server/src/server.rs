@@ -55,8 +55,8 @@ impl Server {
     }
 
     fn capabilities(&self) -> ServerCapabilities {
+        // Completions are served and not declared, as the SDK's own conformance server does it.
         let mut capabilities = ServerCapabilities::builder()
-            .enable_completions()
             .enable_logging()
             .enable_prompts()
             .enable_prompts_list_changed()
