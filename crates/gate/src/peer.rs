@@ -38,6 +38,13 @@ pub trait Peer: Send + Sync {
     /// Answers that came with the call itself, before anything was asked (`inputResponses`).
     fn given(&self) -> Option<&Map<String, Value>>;
 
+    /// Whether the client answers while its request is still under way, as clients did before
+    /// 2026-07-28; others answer between two rounds of it. A server that speaks to both is then
+    /// spoken to in the same way, since some ask only in the way in which they are asked.
+    fn is_asked_midway(&self) -> bool {
+        false
+    }
+
     /// Passes on a notification about the call, as the server wrote it.
     fn tell(&self, method: &str, params: Raw);
 

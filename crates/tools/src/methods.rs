@@ -17,18 +17,19 @@ use crate::describe::{self, Offered, Origin, UnavailableTool};
 use crate::era::Server;
 use crate::names;
 
-/// The capability that a server declares where it knows the method.
-const fn capability(method: Method) -> &'static str {
+/// The capabilities of which a server declares one where it knows the method.
+const fn capabilities(method: Method) -> &'static [&'static str] {
     match method {
-        Method::Complete => "completions",
-        Method::GetPrompt => "prompts",
-        Method::ReadResource => "resources",
+        // Not every server that completes says so; one that does not will say that.
+        Method::Complete => &["completions", "prompts", "resources"],
+        Method::GetPrompt => &["prompts"],
+        Method::ReadResource => &["resources"],
     }
 }
 
-/// The methods that a server declares.
+/// The methods that a server may know, by what it declares.
 pub(crate) fn declared(server: &Server) -> impl Iterator<Item = Method> {
-    let can = |method: &Method| server.can(capability(*method));
+    let can = |method: &Method| capabilities(*method).iter().any(|one| server.can(one));
     Method::ALL.into_iter().filter(can)
 }
 
@@ -154,7 +155,10 @@ mod tests {
             names(json!({"prompts": {}, "resources": {"subscribe": true}, "completions": {}})),
             ["completion/complete", "prompts/get", "resources/read"]
         );
-        assert_eq!(names(json!({"prompts": {}, "tools": {}})), ["prompts/get"]);
+        assert_eq!(
+            names(json!({"prompts": {}, "tools": {}})),
+            ["completion/complete", "prompts/get"]
+        );
         // `null` and `false` declare nothing.
         assert_eq!(names(json!({"prompts": null, "resources": false})), [""; 0]);
     }

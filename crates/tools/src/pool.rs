@@ -17,16 +17,19 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use toolgate_gate::port::BoxFuture;
+use toolgate_gate::port::{Answer, BoxFuture};
 use toolgate_model::{Duration, Timestamp};
 
+use crate::breaker::Breaker;
 use crate::caller::Principal;
-use crate::config::{Isolation, SourceConfig};
+use crate::config::{EraChoice, Isolation, SourceConfig};
 use crate::declared::Declared;
 use crate::dial::dial;
 use crate::era::Era;
 use crate::errand::Errand;
+use crate::exchange::Exchange;
 use crate::follow::News;
+use crate::guard::Guard;
 use crate::ports::Ports;
 use crate::session::{Opening, Session, Terms};
 
@@ -37,8 +40,21 @@ const IDLE_MAX: Duration = Duration::from_secs(300);
 /// How long until one that is in use all the time is looked at again.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Whose conversation it is, and what its server was told of the client.
-type Key = (Principal, String);
+/// How long until a broken stream of what the server says is opened again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Whose conversation it is, how the server is spoken to, and what it was told of the client.
+type Key = (Principal, Voice, String);
+
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Voice {
+    /// As in everybody's conversation.
+    Own,
+    /// In the legacy era though it speaks the modern one too, for a client that is asked in the
+    /// middle of its requests: many such servers ask in no other way.
+    Midway,
+}
 
 /// All conversations with one source but the first.
 pub(crate) struct Pool {
@@ -46,6 +62,8 @@ pub(crate) struct Pool {
     ports: Ports,
     news: Arc<News>,
     branches: Mutex<BTreeMap<Key, Arc<Branch>>>,
+    /// The first conversation of a server that turned out to speak the modern era only.
+    modern_only: Mutex<Weak<Session>>,
     stop: CancellationToken,
     running: TaskTracker,
 }
@@ -53,6 +71,8 @@ pub(crate) struct Pool {
 /// One conversation of one principal.
 struct Branch {
     session: OnceCell<Arc<Session>>,
+    /// Its own circuit: one principal's process that stands still is nobody else's trouble.
+    breaker: Breaker,
     users: AtomicUsize,
     /// When it was last used, in milliseconds.
     used: AtomicI64,
@@ -64,13 +84,28 @@ struct Branch {
 /// A conversation that is not closed for idling while this is held.
 pub(crate) struct Held {
     pub(crate) session: Arc<Session>,
-    _turn: Turn,
+    turn: Turn,
+}
+
+impl Held {
+    /// Takes note of what became of a call.
+    pub(crate) fn note(&self, answer: &Answer) {
+        self.turn.branch.breaker.note(answer);
+    }
+}
+
+/// Why there is no conversation.
+enum Unopened {
+    /// It could not be opened; why, in words.
+    Failed(String),
+    /// It was not waited for any longer.
+    GivenUp(&'static str),
 }
 
 /// A conversation that an errand needs.
 pub(crate) struct Needed {
     key: Key,
-    era: Era,
+    first: Arc<Session>,
     declared: Declared,
 }
 
@@ -110,26 +145,27 @@ impl Pool {
             ports: ports.clone(),
             news: Arc::clone(news),
             branches: Mutex::default(),
+            modern_only: Mutex::default(),
             stop: CancellationToken::new(),
             running: TaskTracker::new(),
         })
     }
 
     /// The conversation of its own that an errand needs; none where the first one will do.
-    pub(crate) fn needed(&self, first: &Session, errand: &Errand) -> Option<Needed> {
-        let declared = self.declared(first, errand);
-        let capabilities = declared.capabilities();
-        let own = self.config.isolation == Isolation::Principal || !capabilities.is_empty();
-        let principal = errand.principal().filter(|_| own)?;
-        let text = Value::Object(capabilities.clone()).to_string();
+    pub(crate) fn needed(&self, first: &Arc<Session>, errand: &Errand) -> Option<Needed> {
+        let own = self.config.isolation == Isolation::Principal;
+        let (voice, declared) = self.voice(first, errand);
+        let needs = own || voice == Voice::Midway || !declared.capabilities().is_empty();
+        let principal = errand.principal().filter(|_| needs)?;
+        let text = Value::Object(declared.capabilities().clone()).to_string();
         Some(Needed {
-            key: (principal, text),
-            era: first.server.era,
+            key: (principal, voice, text),
+            first: Arc::clone(first),
             declared,
         })
     }
 
-    /// Such a conversation, opened where need be.
+    /// Such a conversation, opened where need be; none where the first one has to do after all.
     ///
     /// # Errors
     /// Why there is none, in words; nothing of the errand was sent.
@@ -137,31 +173,62 @@ impl Pool {
         self: &Arc<Self>,
         needed: Needed,
         (deadline, cancelled): (Timestamp, &mut BoxFuture<'static, ()>),
-    ) -> Result<Held, String> {
-        let Needed { key, era, declared } = needed;
-        let turn = self.turn(&key)?;
+    ) -> Result<Option<Held>, String> {
+        let why = match self.opened(&needed, (deadline, cancelled)).await {
+            Ok(held) => return Ok(Some(held)),
+            Err(Unopened::Failed(why)) if needed.key.1 == Voice::Midway => why,
+            Err(Unopened::Failed(why)) => return Err(why),
+            Err(Unopened::GivenUp(why)) => return Err(why.to_owned()),
+        };
+        tracing::debug!(
+            source = self.config.name,
+            why,
+            "it speaks the modern era only"
+        );
+        *self
+            .modern_only
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&needed.first);
+        if self.config.isolation != Isolation::Principal {
+            return Ok(None);
+        }
+        let own = Needed {
+            key: (needed.key.0, Voice::Own, "{}".to_owned()),
+            declared: Declared::default(),
+            ..needed
+        };
+        match self.opened(&own, (deadline, cancelled)).await {
+            Ok(held) => Ok(Some(held)),
+            Err(Unopened::Failed(why)) => Err(why),
+            Err(Unopened::GivenUp(why)) => Err(why.to_owned()),
+        }
+    }
+
+    async fn opened(
+        self: &Arc<Self>,
+        needed: &Needed,
+        (deadline, cancelled): (Timestamp, &mut BoxFuture<'static, ()>),
+    ) -> Result<Held, Unopened> {
+        let turn = self.turn(&needed.key).map_err(Unopened::Failed)?;
+        turn.branch.breaker.admit().map_err(Unopened::Failed)?;
         let opened = {
-            let opening = turn
-                .branch
-                .session
-                .get_or_try_init(|| self.open(&key.0, era, declared));
+            let opening = turn.branch.session.get_or_try_init(|| self.open(needed));
             tokio::select! {
                 biased;
-                opened = opening => opened.cloned(),
-                () = cancelled => Err("the caller gave up".to_owned()),
+                opened = opening => opened.cloned().map_err(Unopened::Failed),
+                () = cancelled => Err(Unopened::GivenUp("the caller gave up")),
                 () = self.ports.clock.sleep_until(deadline) => {
-                    Err("it was not ready in time".to_owned())
+                    Err(Unopened::GivenUp("it was not ready in time"))
                 }
             }
         };
         match opened {
             Ok(session) => {
-                self.keep(&key, &turn.branch);
-                let _turn = turn;
-                Ok(Held { session, _turn })
+                self.keep(&needed.key, &turn.branch);
+                Ok(Held { session, turn })
             }
             Err(why) => {
-                self.forget_unopened(&key, turn);
+                self.forget_unopened(&needed.key, turn);
                 Err(why)
             }
         }
@@ -174,15 +241,33 @@ impl Pool {
         self.running.wait().await;
     }
 
-    /// What a server has to be told at the start of a conversation for this errand.
-    fn declared(&self, first: &Session, errand: &Errand) -> Declared {
-        match (first.server.era, errand.peer()) {
-            (Era::Legacy(_), Some(peer)) => {
-                Declared::of(peer.as_ref(), self.config.client).for_legacy()
+    /// How the server is to be spoken to for this errand, and what it is to be told at the start
+    /// of the conversation.
+    fn voice(&self, first: &Arc<Session>, errand: &Errand) -> (Voice, Declared) {
+        let Some(peer) = errand.peer() else {
+            return (Voice::Own, Declared::default());
+        };
+        let declared = Declared::of(peer.as_ref(), self.config.client).for_legacy();
+        let can = !declared.capabilities().is_empty();
+        match first.server.era {
+            Era::Legacy(_) => (Voice::Own, declared),
+            Era::Modern if can && peer.is_asked_midway() && self.may_be_legacy(first) => {
+                (Voice::Midway, declared)
             }
             // A modern server is told with each request.
-            (Era::Modern, _) | (_, None) => Declared::default(),
+            Era::Modern => (Voice::Own, Declared::default()),
         }
+    }
+
+    /// Whether a server that speaks the modern era may speak the other one too: it was not told to
+    /// be one of a single era, and has not shown it since it was last connected to.
+    fn may_be_legacy(&self, first: &Arc<Session>) -> bool {
+        let modern = self
+            .modern_only
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let shown = modern.upgrade().is_some_and(|it| Arc::ptr_eq(&it, first));
+        self.config.era == EraChoice::Auto && !shown
     }
 
     /// Takes a turn at a branch, made where there is none. Where there is no room, the one that
@@ -207,6 +292,7 @@ impl Pool {
         let branch = branches.entry(key.clone()).or_insert_with(|| {
             Arc::new(Branch {
                 session: OnceCell::new(),
+                breaker: Breaker::new(Arc::clone(&self.ports.clock)),
                 users: AtomicUsize::new(0),
                 used: AtomicI64::new(now),
                 closed: CancellationToken::new(),
@@ -220,12 +306,8 @@ impl Pool {
         })
     }
 
-    async fn open(
-        &self,
-        principal: &Principal,
-        era: Era,
-        declared: Declared,
-    ) -> Result<Arc<Session>, String> {
+    async fn open(&self, needed: &Needed) -> Result<Arc<Session>, String> {
+        let (principal, voice, _) = &needed.key;
         let behalf = principal.behalf();
         let personal = self
             .config
@@ -237,12 +319,13 @@ impl Pool {
             return Err("it is called for a person, and the caller's token names none".to_owned());
         }
         let link = dial(&self.config, &self.ports, &self.news, behalf)?;
-        let opening = match era {
-            Era::Modern => Opening::OnlyProbe,
-            Era::Legacy(_) => Opening::OnlyHandshake,
+        let opening = match (voice, needed.first.server.era) {
+            (Voice::Midway, _) | (_, Era::Legacy(_)) => Opening::OnlyHandshake,
+            // A process that starts slowly misses the probe, and shows at the handshake what it is.
+            (Voice::Own, Era::Modern) => Opening::Probe,
         };
         let terms = Terms {
-            declared,
+            declared: needed.declared.clone(),
             ..Terms::of(&self.config)
         };
         let limit = self.config.limits.start_timeout;
@@ -267,8 +350,19 @@ impl Pool {
         let pool = Arc::downgrade(self);
         let (key, branch) = (key.clone(), Arc::clone(branch));
         let (ports, stop) = (self.ports.clone(), self.stop.clone());
+        let source = self.config.name.clone();
         let work = self.running.track_future(async move {
-            tend(&pool, &key, &branch, (&session, &ports, &stop)).await;
+            let guard = Guard {
+                session: &session,
+                breaker: &branch.breaker,
+                ports: &ports,
+                source: &source,
+            };
+            tokio::select! {
+                () = tend(&pool, &key, &branch, (&session, &ports, &stop)) => {}
+                () = hear(&session, &ports) => {}
+                _ = guard.watch(|| branch.is_used()) => branch.closed.cancel(),
+            }
             session.link.close().await;
         });
         self.ports.tasks.spawn("mcp conversation", Box::pin(work));
@@ -306,6 +400,19 @@ impl Pool {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, Arc<Branch>>> {
         self.branches.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Listens, for ever, to what a legacy server says besides its answers: some ask their questions
+/// there and nowhere else.
+async fn hear(session: &Session, ports: &Ports) {
+    while session.server.era != Era::Modern {
+        let heard = session.listen(Value::Null).1.await;
+        if let Exchange::Error { .. } | Exchange::Status { .. } | Exchange::Malformed(_) = heard {
+            break;
+        }
+        ports.sleep(LISTEN_AGAIN).await;
+    }
+    std::future::pending().await
 }
 
 /// Resolves once a branch is to be closed.

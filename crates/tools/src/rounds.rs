@@ -10,7 +10,7 @@
 //!
 //! Must not know: transports, other calls, how the client is reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -196,6 +196,7 @@ impl<'s> Talk<'s> {
         }
         let peer = self.allowed(&wanted.requests);
         let peer = peer.map_err(|why| verdict::unanswered(&why))?;
+        let asked = keys(&wanted.requests);
         let round = Round {
             requests: wanted.requests,
             piecemeal: false,
@@ -204,7 +205,9 @@ impl<'s> Talk<'s> {
         let answers = self.wait_for(peer.ask(round), "nobody answered").await;
         self.patience.resume();
         let answers = answers?.map_err(|why| verdict::unanswered(&why.to_string()))?;
-        let responses = results(answers).map_err(|why| verdict::unanswered(&why))?;
+        let mut responses = results(answers).map_err(|why| verdict::unanswered(&why))?;
+        // What was not asked is not answered, whoever says it.
+        responses.retain(|(key, _)| asked.contains(key));
         Ok(Addition { responses, state })
     }
 
@@ -289,6 +292,11 @@ fn response(id: &Raw, reply: Result<Reply, Unanswered>) -> String {
         }
         Err(why) => message::refusal(id, RpcError::INTERNAL, &why.to_string()),
     }
+}
+
+/// Under which keys something is asked.
+pub(crate) fn keys(requests: &[Ask]) -> BTreeSet<String> {
+    requests.iter().map(|ask| ask.key.clone()).collect()
 }
 
 /// The results among a client's answers: a further round has no place for an error.

@@ -226,9 +226,12 @@ impl Source {
             return first.call(tool, errand, (deadline, cancelled)).await;
         };
         match self.pool.pick(needed, (deadline, &mut cancelled)).await {
-            Ok(held) => {
+            Ok(None) => first.call(tool, errand, (deadline, cancelled)).await,
+            Ok(Some(held)) => {
                 let session = &held.session;
-                session.call(tool, errand, (deadline, cancelled)).await
+                let answer = session.call(tool, errand, (deadline, cancelled)).await;
+                held.note(&answer);
+                answer
             }
             Err(why) => verdict::unavailable(&why),
         }

@@ -198,7 +198,7 @@ impl Talk<'_> {
             *asking = None;
             return Ok(());
         }
-        let keys: BTreeSet<String> = requests.iter().map(|ask| ask.key.clone()).collect();
+        let keys = rounds::keys(&requests);
         if asking.as_ref().is_some_and(|(asked, _)| *asked == keys) {
             return Ok(());
         }

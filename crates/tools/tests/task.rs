@@ -167,7 +167,7 @@ async fn how_a_task_ends_decides_what_became_of_the_call() {
         (
             r#""status":"working","taskId":"other""#,
             expect![
-                "lost Ambiguous: invalid_result: its answer breaks the protocol: the key `taskId` stands twice at line 1, column 67"
+                "lost Ambiguous: invalid_result: its answer breaks the protocol: the key `taskId` stands twice at line 1, column 65"
             ],
         ),
     ];

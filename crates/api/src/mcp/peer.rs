@@ -194,6 +194,10 @@ impl Peer for SessionPeer {
         None
     }
 
+    fn is_asked_midway(&self) -> bool {
+        true
+    }
+
     fn tell(&self, method: &str, params: Raw) {
         if let Some(text) = told(&self.declared, method, &params) {
             self.progress.aside(text);

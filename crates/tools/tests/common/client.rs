@@ -32,6 +32,7 @@ pub(crate) struct Client {
     capabilities: Map<String, Value>,
     level: Option<String>,
     given: Option<Map<String, Value>>,
+    midway: bool,
     answers: Answers,
     noted: Mutex<Vec<String>>,
 }
@@ -46,6 +47,7 @@ impl Client {
             capabilities: capabilities.as_object().cloned().unwrap(),
             level: None,
             given: None,
+            midway: false,
             answers: Box::new(answers),
             noted: Mutex::default(),
         }
@@ -58,6 +60,12 @@ impl Client {
 
     pub(crate) fn gives(mut self, answers: &Value) -> Self {
         self.given = answers.as_object().cloned();
+        self
+    }
+
+    /// The same, as one that is asked in the middle of its requests.
+    pub(crate) fn midway(mut self) -> Self {
+        self.midway = true;
         self
     }
 
@@ -94,6 +102,10 @@ impl Peer for Client {
 
     fn given(&self) -> Option<&Map<String, Value>> {
         self.given.as_ref()
+    }
+
+    fn is_asked_midway(&self) -> bool {
+        self.midway
     }
 
     fn tell(&self, method: &str, params: Raw) {

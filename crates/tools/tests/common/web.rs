@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub(crate) enum Given {
     Bytes(Vec<u8>),
     /// The events, and then nothing more, for as long as the other side stays.
     Hang(Vec<String>),
+    /// The events, then each that arrives, until there can be no further ones.
+    Talk(Vec<String>, UnboundedReceiver<String>),
 }
 
 impl Given {
@@ -154,6 +157,14 @@ async fn one(mut stream: TcpStream, asked: &Mutex<Vec<Asked>>, handler: &Handler
         }
         Given::Bytes(bytes) => stream.write_all(&bytes).await.ok(),
         Given::Events(events) => send(&mut stream, &events).await,
+        Given::Talk(events, mut further) => {
+            send(&mut stream, &events).await?;
+            while let Some(event) = further.recv().await {
+                let text = format!("event: message\ndata: {event}\n\n");
+                stream.write_all(text.as_bytes()).await.ok()?;
+            }
+            Some(())
+        }
         Given::Hang(events) => {
             send(&mut stream, &events).await?;
             // Ends when the other side leaves.
