@@ -402,3 +402,39 @@ fn header(response: &Response, name: &str) -> Option<String> {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Envelope;
+    use serde_json::json;
+
+    #[test]
+    fn an_envelope_names_what_is_meant_and_answers_are_never_answered() {
+        let modern = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+        for (message, id, name) in [
+            (json!({"id": 1, "method": "ping"}), Some(json!(1)), None),
+            (
+                json!({"id": "a", "method": "tools/call", "params": {"name": "t", "_meta": modern}}),
+                Some(json!("a")),
+                Some("t"),
+            ),
+            (
+                json!({"id": 2, "method": "resources/read", "params": {"uri": "file:///a"}}),
+                Some(json!(2)),
+                Some("file:///a"),
+            ),
+            (
+                json!({"id": 3, "method": "tasks/get", "params": {"taskId": "inv_1"}}),
+                Some(json!(3)),
+                Some("inv_1"),
+            ),
+            (json!({"id": 1, "result": {"action": "accept"}}), None, None),
+            (json!({"id": 1, "error": {"code": -1, "message": "no"}}), None, None),
+            (json!({"method": "notifications/initialized"}), None, None),
+        ] {
+            let envelope = Envelope::of(&message.to_string());
+            assert_eq!(envelope.id, id, "{message}");
+            assert_eq!(envelope.name.as_deref(), name, "{message}");
+        }
+    }
+}

@@ -8,6 +8,8 @@ use tokio::io::{
 use toolgate_api::mcp::{McpOptions, serve_stdio};
 
 use crate::client::soon;
+use crate::desk::Step;
+use crate::talking::{filled_in, form, heard, planned};
 use crate::world::{World, with_meta};
 
 /// A client at the other end of the pipe.
@@ -281,4 +283,57 @@ async fn batches_come_back_in_one_array() {
     pipe.initialize("2025-03-26").await;
     pipe.line(batch).await;
     expect![[r#"[{"jsonrpc":"2.0","id":1,"result":{}},{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"there is no method `nope`"}}]"#]].assert_eq(&pipe.next().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_asked_on_the_pipe_in_both_eras() {
+    let world = planned(&[Step::Ask(form("who"))]).await;
+    let mut pipe = Pipe::open(&world);
+    let able = json!({"elicitation": {}});
+    let begin = json!({"protocolVersion": "2025-11-25", "capabilities": able});
+    pipe.send(0, "initialize", begin).await;
+    pipe.next().await;
+    let call = |amount| json!({"name": "desk__plan", "arguments": {"amount": amount}});
+    pipe.send(1, "tools/call", call(1)).await;
+    let asked: Value = serde_json::from_str(&pipe.next().await).unwrap();
+    assert_eq!(asked["method"], "elicitation/create");
+    assert_eq!(asked["params"], form("who")["who"]["params"]);
+    for id in [json!(99), asked["id"].clone()] {
+        let answer = json!({"jsonrpc": "2.0", "id": id, "result": filled_in("Ana")});
+        pipe.line(&answer.to_string()).await;
+    }
+    assert!(pipe.next().await.contains("all done"));
+    let modern = |mut params: Value| {
+        params = with_meta(params);
+        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = able.clone();
+        params
+    };
+    pipe.send(2, "tools/call", modern(call(2))).await;
+    let asked: Value = serde_json::from_str(&pipe.next().await).unwrap();
+    assert_eq!(asked["result"]["inputRequests"], form("who"));
+    let mut retry = call(2);
+    retry["inputResponses"] = json!({"who": filled_in("Bo")});
+    retry["requestState"] = asked["result"]["requestState"].clone();
+    pipe.send(3, "tools/call", modern(retry)).await;
+    assert!(pipe.next().await.contains("all done"));
+    let told = heard(&world);
+    assert!(
+        told[1].contains("Ana") && told[3].contains("Bo"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_ends_with_the_connection_that_could_have_answered_it() {
+    let world = planned(&[Step::Ask(form("who"))]).await;
+    let mut pipe = Pipe::open(&world);
+    let mut params = with_meta(json!({"name": "desk__plan", "arguments": {}}));
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {}});
+    pipe.send(1, "tools/call", params).await;
+    assert!(pipe.next().await.contains("input_required"));
+    pipe.writer.shutdown().await.unwrap();
+    assert_eq!(pipe.next().await, "");
+    pipe.served.await.unwrap().unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(heard(&world)[1], "unanswered: the client is gone");
 }
