@@ -14,6 +14,7 @@ mod config;
 mod ports;
 
 mod breaker;
+mod guard;
 mod source;
 mod sources;
 mod subscribe;

@@ -16,6 +16,7 @@ use toolgate_model::{Announced, Duration, SourceHealth};
 
 use crate::era::{Era, Server};
 use crate::exchange::Exchange;
+use crate::guard::Guard;
 use crate::offers::Shelves;
 use crate::pages::{self, List, ListError, Listing};
 use crate::session::Session;
@@ -31,12 +32,6 @@ const RELIST_GAP: Duration = Duration::from_millis(500);
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 /// How long one list of what is offered besides tools may take; the tools do not wait for more.
 const SHELF_WAIT: Duration = Duration::from_secs(10);
-
-/// How long a suspected server may take to answer.
-const PROBE_WAIT: Duration = Duration::from_secs(5);
-/// LIMIT: so often in a row a server is asked in vain until the connection to it is given up, and
-/// its process ended: a process that stands still comes back in no other way.
-const PROBES_MAX: u32 = 3;
 
 /// Everything that a server listed.
 pub(crate) struct Listed {
@@ -61,6 +56,12 @@ impl Source {
             ports: &self.ports,
             source: &self.config.name,
         };
+        let guard = Guard {
+            session,
+            breaker: &self.breaker,
+            ports: &self.ports,
+            source: &self.config.name,
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => "the gate is stopping".to_owned(),
@@ -68,7 +69,7 @@ impl Source {
             reason = self.relist(session, on_offer) => reason,
             () = self.listen(session) => "it cannot be listened to".to_owned(),
             () = keeper.keep() => "nobody can follow it".to_owned(),
-            reason = self.guard(session) => reason,
+            reason = guard.watch(|| self.is_busy()) => reason,
         }
     }
 
@@ -130,33 +131,6 @@ impl Source {
         }
     }
 
-    /// Watches over the circuit: a server that is suspected is asked whether it answers, again and
-    /// again until it does. Ends with the reason once another connection is the better hope.
-    async fn guard(&self, session: &Session) -> String {
-        let method = match session.server.era {
-            Era::Modern => "server/discover",
-            Era::Legacy(_) => "ping",
-        };
-        loop {
-            self.breaker.suspected().await;
-            loop {
-                let answer = session.ask(method, Map::new(), PROBE_WAIT).await;
-                let Some(why) = silence(answer) else {
-                    self.breaker.close();
-                    break;
-                };
-                tracing::warn!(source = self.config.name, why, "it does not answer");
-                let Some((pause, probes)) = self.breaker.open(why.clone()) else {
-                    break;
-                };
-                if probes >= PROBES_MAX && !self.is_busy() {
-                    return format!("it does not answer: {why}");
-                }
-                self.ports.sleep(pause).await;
-            }
-        }
-    }
-
     /// Listens for changes for ever; what may have been missed in between is listed again.
     async fn listen(&self, session: &Session) {
         let Some(notifications) = notifications(&session.server) else {
@@ -177,17 +151,6 @@ impl Source {
             self.news.changed.notify_one();
             self.news.missed();
         }
-    }
-}
-
-/// Why a server was not heard when it was asked; none where it was.
-fn silence(exchange: Option<Exchange>) -> Option<String> {
-    match exchange {
-        // Whatever it says, it answers.
-        Some(Exchange::Result(_) | Exchange::Error { .. }) => None,
-        Some(Exchange::Status { status, .. }) if status < 500 => None,
-        Some(other) => Some(other.in_words()),
-        None => Some(format!("no answer within {PROBE_WAIT}")),
     }
 }
 

@@ -14,14 +14,15 @@ mod common;
 #[path = "common/web.rs"]
 mod web;
 
-use common::{World, source};
+use common::{World, source, travel};
 use expect_test::expect;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use toolgate_gate::port::{Answer, Tools};
 use toolgate_model::{Duration, SourceHealth};
-use toolgate_tools::{SourceConfig, SourceKind};
+use toolgate_tools::{Isolation, SourceConfig, SourceKind};
 use web::{Asked, Given, Web};
 
 const PROBE: Duration = Duration::from_secs(5);
@@ -130,5 +131,44 @@ async fn a_server_that_stays_silent_is_connected_to_anew() {
     world.until(|| world.health("h") == SourceHealth::Up).await;
     let good = world.call("h.good", json!({})).await;
     assert!(good.starts_with("answered"), "{good}");
+    world.sources.shutdown().await;
+}
+
+/// What the server has seen that serves this agent.
+async fn seen_for(world: &World, agent: &str) -> Vec<Value> {
+    loop {
+        let call = world.dispatch_of(agent, "h.seen", json!({}), travel());
+        if let Answer::Answered { result, .. } = world.sources.call(call).await {
+            let result: Value = serde_json::from_str(result.get()).unwrap();
+            return result["seen"].as_array().unwrap().clone();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn one_principals_process_that_stands_still_is_replaced_alone() {
+    let command = [env!("CARGO_BIN_EXE_library-server"), "legacy"];
+    let kind = SourceKind::Stdio {
+        command: command.map(str::to_owned).to_vec(),
+        env: BTreeMap::new(),
+        cwd: None,
+    };
+    let world = up(SourceConfig {
+        isolation: Isolation::Principal,
+        ..source("h", kind)
+    })
+    .await;
+    assert_eq!(seen_for(&world, "bo").await.len(), 3);
+    world.lose_of("ana", "h.stall", 1).await;
+    world.lose_of("ana", "h.hang", 4).await;
+    // Another's answers show that the source as a whole is well.
+    assert_eq!(seen_for(&world, "bo").await.len(), 4);
+    for seconds in [5, 5, 5, 10, 5, 2] {
+        world.pass(Duration::from_secs(seconds)).await;
+    }
+    assert_eq!(seen_for(&world, "ana").await.len(), 3, "another process");
+    assert_eq!(seen_for(&world, "bo").await.len(), 5, "the same process");
+    assert_eq!(world.health("h"), SourceHealth::Up);
     world.sources.shutdown().await;
 }

@@ -155,6 +155,11 @@ impl World {
 
     /// Makes calls of this tool whose answers do not come in time, until this many were lost.
     pub(crate) async fn lose(&self, tool: &str, count: usize) {
+        self.lose_of("tester", tool, count).await;
+    }
+
+    /// The same, of this agent's calls.
+    pub(crate) async fn lose_of(&self, agent: &str, tool: &str, count: usize) {
         let mut lost = 0;
         while lost < count {
             let second = Duration::from_secs(1);
@@ -162,7 +167,8 @@ impl World {
                 timeout: second,
                 ..travel()
             };
-            let call = self.sources.call(self.dispatch(tool, json!({}), travel));
+            let call = self.dispatch_of(agent, tool, json!({}), travel);
+            let call = self.sources.call(call);
             let late = async {
                 // What is to be written is written before its time is up, as a rule.
                 for _ in 0..20 {
