@@ -397,7 +397,7 @@ mod tests {
         for elsewhere in [
             json!({"$ref": "http://127.0.0.1/x.json"}),
             json!({"$ref": "#/$defs/missing"}),
-            json!({"properties": {"a": {"$id": "urn:x", "$ref": "#/$defs/b"}}}),
+            json!({"$defs": {"b": true}, "properties": {"a": {"$id": "urn:x", "$ref": "#/$defs/b"}}}),
         ] {
             assert_eq!(bounded(&elsewhere), Err(TooMuch::Elsewhere), "{elsewhere}");
         }
