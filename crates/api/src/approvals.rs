@@ -232,7 +232,7 @@ async fn list(
         limit: limit + 1,
         ..InvocationFilter::default()
     };
-    let found = api.driver.store().invocations(filter).await?;
+    let found = api.driver.listed(&caller.0, filter).await?;
     let page = Page::cut(found, limit, |invocation| invocation.id.to_string());
     let views = page
         .items

@@ -271,7 +271,7 @@ async fn list(
         before: query.before,
         limit: limit + 1,
     };
-    let found = api.driver.store().invocations(filter).await?;
+    let found = api.driver.listed(&caller.0, filter).await?;
     let items = found
         .iter()
         .map(|invocation| item(invocation, &api.public_url))

@@ -17,6 +17,7 @@ mod entries;
 mod history;
 mod incidents;
 mod integrity;
+mod listing;
 mod look;
 mod operators;
 mod outcome;

@@ -221,7 +221,7 @@ pub(crate) fn fits(field: &str, text: &str) -> Result<(), Failed> {
 
 /// Whether this caller may see an invocation: its own agent acting for the same user, or a person
 /// of its tenant who may look at all.
-fn sees(caller: &Caller, invocation: &Invocation) -> bool {
+pub(crate) fn sees(caller: &Caller, invocation: &Invocation) -> bool {
     let proposal = &invocation.proposal;
     match caller {
         Caller::Agent(identity) => {
