@@ -13,7 +13,7 @@ use std::sync::Arc;
 use toolgate_execution::{Input, Invocation, Proposal, State, Transition};
 use toolgate_gate::permit::{Clearance, Permit};
 use toolgate_gate::port::{Claim, ClaimKey, Commit, CommitError, Unavailable};
-use toolgate_gate::{Configuration, Evidence, Judged, Question, bound, freeze, looks};
+use toolgate_gate::{Configuration, Evidence, Judged, Question, beside, bound, freeze, looks};
 use toolgate_model::{
     ApprovalId, Call, Code, Denial, Digest, Duration, Effect, Identity, InvocationId, Mode,
     RecordId, Timestamp, ToolId, Verb, Verdict,
@@ -101,6 +101,7 @@ impl Driver {
         watch: Watch,
     ) -> Outcome {
         let too_long = bound(&mut call);
+        beside::clear(&self.configuration().settings.detector, &mut call);
         self.note_use(&identity.credential.id);
         for _ in 0..ADMISSION_ROUNDS_MAX {
             match self

@@ -11,6 +11,8 @@ use toolgate_model::{
     ApprovalId, ApprovalTerms, Decision, Digest, InvocationId, Timestamp, json as canonical,
 };
 
+use crate::beside;
+
 /// Fields of a snapshot that must not change between approval and run.
 const PINNED: [&str; 13] = [
     "tool",
@@ -57,7 +59,7 @@ fn body(
     (decision, terms): (&Decision, &ApprovalTerms),
     expires_at: Timestamp,
 ) -> Value {
-    json!({
+    let mut body = json!({
         "v": 1,
         "invocation": invocation,
         "tool": proposal.tool,
@@ -85,7 +87,11 @@ fn body(
         // The digest stands in a record for ever; the salt keeps guessable arguments from being
         // found by trying, once the snapshot itself has been erased.
         "salt": proposal.salt,
-    })
+    });
+    if let (Some(beside), Some(body)) = (beside::shown(&proposal.meta), body.as_object_mut()) {
+        body.insert("meta".to_owned(), beside.into());
+    }
+    body
 }
 
 /// The pinned fields in which two snapshots differ, the facts of the entity one by one.

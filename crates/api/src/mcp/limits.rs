@@ -52,6 +52,9 @@ pub(super) const BODY_READ_MAX: Duration = Duration::from_secs(30);
 /// LIMIT: bytes of one trace context entry; the W3C asks for 8192 of a `baggage`.
 pub(super) const TRACE_BYTES_MAX: usize = 8_192;
 
+/// LIMIT: bytes of what a client sends along for the tool in `_meta`, beside trace context.
+pub(super) const META_BYTES_MAX: usize = 16 << 10;
+
 /// LIMIT: bytes of the entries on one page of a list; one entry always fits.
 pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
 

@@ -1,15 +1,16 @@
 //! What a call says beside its arguments: the `_meta` keys that are the gate's, and trace context.
 //!
 //! `dev.toolgate/idempotency-key`, `/session`, `/correlation`, `/env`, `/workflow` and
-//! `/allow-duplicate` fill in the call. Trace context travels on to the tool; nothing else does,
-//! because what no rule has read must not steer what runs.
+//! `/allow-duplicate` fill in the call. Everything else travels on to the tool within bounds, but
+//! for what is the protocol's own; the gate drops entries with data or instructions in them.
 //!
 //! Must not know: what is done with the call.
 
 use serde_json::{Map, Value};
+use toolgate_gate::beside::TRACE_KEYS;
 use toolgate_model::{Call, nearest};
 
-use super::limits::TRACE_BYTES_MAX;
+use super::limits::{META_BYTES_MAX, TRACE_BYTES_MAX};
 use super::message::{RpcError, shown};
 
 /// The prefix of the gate's own keys.
@@ -29,9 +30,6 @@ const KEYS: [&str; 7] = [
 /// Ids that clients give a call by themselves, stable over their own retries, which serve as
 /// idempotency key where nothing better does.
 const CLIENT_CALL_IDS: [&str; 1] = ["claudecode/toolUseId"];
-
-/// What travels on to the tool.
-const TRACE_KEYS: [&str; 3] = ["traceparent", "tracestate", "baggage"];
 
 /// Fills in what `_meta` says; `header` is the `Idempotency-Key` of HTTP, which yields to the key
 /// in `_meta`.
@@ -56,7 +54,7 @@ pub(super) fn fill(
         Some(key) => Some(key),
         None => client_call_id(meta),
     };
-    call.meta = trace(meta)?;
+    call.meta = travelling(meta)?;
     Ok(())
 }
 
@@ -104,22 +102,39 @@ fn client_call_id(meta: &Map<String, Value>) -> Option<String> {
     })
 }
 
-fn trace(meta: &Map<String, Value>) -> Result<Map<String, Value>, RpcError> {
-    let mut kept = Map::new();
+/// What travels on to the tool.
+fn travelling(meta: &Map<String, Value>) -> Result<Map<String, Value>, RpcError> {
     for key in TRACE_KEYS {
-        match meta.get(key) {
-            None => {}
-            Some(Value::String(text)) if text.len() <= TRACE_BYTES_MAX => {
-                kept.insert(key.to_owned(), text.clone().into());
-            }
-            Some(_) => {
-                let message =
-                    format!("`_meta.{key}` must be a text of at most {TRACE_BYTES_MAX} bytes");
-                return Err(RpcError::invalid_params(message));
-            }
+        let fits = |value: &Value| value.as_str().is_some_and(|t| t.len() <= TRACE_BYTES_MAX);
+        if !meta.get(key).is_none_or(fits) {
+            let message =
+                format!("`_meta.{key}` must be a text of at most {TRACE_BYTES_MAX} bytes");
+            return Err(RpcError::invalid_params(message));
         }
     }
-    Ok(kept)
+    let on: Map<_, _> = meta
+        .iter()
+        .filter(|(key, _)| !key.starts_with(PREFIX) && !is_protocols_own(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let vendors = on
+        .iter()
+        .filter(|(key, _)| !TRACE_KEYS.contains(&key.as_str()));
+    let bytes: usize = vendors
+        .map(|(key, value)| key.len() + value.to_string().len())
+        .sum();
+    if bytes > META_BYTES_MAX {
+        let message = format!("`_meta` has {bytes} bytes, more than the {META_BYTES_MAX} allowed");
+        return Err(RpcError::invalid_params(message));
+    }
+    Ok(on)
+}
+
+/// Whether the key is the protocol's: by its prefix's second label, or the one without a prefix.
+fn is_protocols_own(key: &str) -> bool {
+    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
+    let second = prefix.split('.').nth(1).unwrap_or_default();
+    key == "progressToken" || matches!(second, "modelcontextprotocol" | "mcp")
 }
 
 #[cfg(test)]
@@ -188,32 +203,38 @@ mod tests {
             client.clone(),
             Some("h1"),
             expect![[
-                r#"key Some("h1"), session None, correlation None, env None, workflow None, again false, on {}"#
+                r#"key Some("h1"), session None, correlation None, env None, workflow None, again false, on {"claudecode/toolUseId":"toolu_1"}"#
             ]],
         );
         check(
             client,
             None,
             expect![[
-                r#"key Some("claudecode/toolUseId:toolu_1"), session None, correlation None, env None, workflow None, again false, on {}"#
+                r#"key Some("claudecode/toolUseId:toolu_1"), session None, correlation None, env None, workflow None, again false, on {"claudecode/toolUseId":"toolu_1"}"#
             ]],
         );
     }
 
     #[test]
-    fn only_trace_context_travels_on() {
+    fn what_is_neither_ours_nor_the_protocols_travels_on() {
         check(
             json!({"traceparent": "00-1-2-01", "tracestate": "a=b", "baggage": "x=1",
-                "vendor/override": true, "progressToken": 1, "dev.toolgate/env": "prod"}),
+                "vendor.example/n": [7], "progressToken": 1, "dev.toolgate/env": "prod",
+                "io.modelcontextprotocol/clientInfo": {}, "com.mcp.x/y": 1}),
             None,
             expect![[
-                r#"key None, session None, correlation None, env Some("prod"), workflow None, again false, on {"traceparent":"00-1-2-01","tracestate":"a=b","baggage":"x=1"}"#
+                r#"key None, session None, correlation None, env Some("prod"), workflow None, again false, on {"traceparent":"00-1-2-01","tracestate":"a=b","baggage":"x=1","vendor.example/n":[7]}"#
             ]],
         );
         check(
             json!({"baggage": "x".repeat(8_193)}),
             None,
             expect!["-32602 `_meta.baggage` must be a text of at most 8192 bytes"],
+        );
+        check(
+            json!({"vendor.example/x": "x".repeat(16 << 10)}),
+            None,
+            expect!["-32602 `_meta` has 16402 bytes, more than the 16384 allowed"],
         );
     }
 }
