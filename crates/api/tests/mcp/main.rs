@@ -15,10 +15,12 @@ mod shelf;
 mod talking;
 mod world;
 
+mod admission;
 mod bad_input;
 mod changes;
 mod completion;
 mod entrance;
+mod far_end;
 mod fidelity;
 mod integrity;
 mod legacy;

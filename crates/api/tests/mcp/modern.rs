@@ -371,7 +371,10 @@ async fn what_callers_say_beside_their_arguments_reaches_the_gate() {
     assert_eq!(answer.envelope()["correlation"]["correlation_id"], "c-1");
     let reached = world.desk.reached.lock().unwrap().clone();
     assert_eq!(reached[0].1, json!({"customer": "c"}));
-    assert_eq!(reached[0].2, json!({"traceparent": "00-1"}));
+    assert_eq!(
+        reached[0].2,
+        json!({"traceparent": "00-1", "vendor/x": true})
+    );
 }
 
 #[tokio::test(start_paused = true)]

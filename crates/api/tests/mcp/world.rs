@@ -15,7 +15,9 @@ use toolgate_api::mcp::{McpOptions, router};
 use toolgate_api::{Admission, Api, Limits, LogLeaves};
 use toolgate_driver::{AgentSpec, Driver, KeySpec, Ports};
 use toolgate_execution::Choice;
-use toolgate_gate::port::{BoxFuture, Clock, Entropy, RecordFilter, Store, Tasks, Unavailable};
+use toolgate_gate::port::{
+    BoxFuture, Clock, Entropy, RecordFilter, Store, Tasks, Tools, Unavailable,
+};
 use toolgate_gate::{Caller, Settings};
 use toolgate_model::{
     AgentId, ApprovalId, Catalogue, Descriptor, Glob, Grant, KeyId, Profile, Role, Scope, TenantId,
@@ -60,9 +62,16 @@ impl Clock for PausedClock {
     }
 }
 
+/// The clock from now on.
+pub(crate) fn clock() -> PausedClock {
+    PausedClock {
+        begin: Instant::now(),
+    }
+}
+
 /// Bytes that differ every time and are the same in every run.
 #[derive(Default)]
-struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Entropy for Counter {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), Unavailable> {
@@ -74,7 +83,7 @@ impl Entropy for Counter {
     }
 }
 
-struct Runtime;
+pub(crate) struct Runtime;
 
 impl Tasks for Runtime {
     #[expect(clippy::disallowed_methods, reason = "the tests' own place for tasks")]
@@ -106,10 +115,18 @@ impl World {
     }
 
     pub(crate) async fn with(options: McpOptions) -> Self {
-        let clock = Arc::new(PausedClock {
-            begin: Instant::now(),
-        });
         let desk = Arc::new(Desk::new(tools()));
+        Self::at(options, (desk.clone(), desk)).await
+    }
+
+    /// A gate before other tools; its desk is not used.
+    pub(crate) async fn before(options: McpOptions, tools: Arc<dyn Tools>) -> Self {
+        let desk = Arc::new(Desk::new(Vec::new()));
+        Self::at(options, (desk, tools)).await
+    }
+
+    async fn at(options: McpOptions, (desk, tools): (Arc<Desk>, Arc<dyn Tools>)) -> Self {
+        let clock = Arc::new(clock());
         let signer = Signer::from_seed("toolgate.test/log", [7; 32]).unwrap();
         let memory = Arc::new(MemoryStore::new(signer, clock.clone()));
         let entropy = Arc::new(Counter::default());
@@ -127,7 +144,7 @@ impl World {
         let store: Arc<dyn Store> = memory;
         let ports = Ports {
             store,
-            tools: desk.clone(),
+            tools,
             clock,
             entropy,
             tasks: Arc::new(Runtime),
@@ -213,6 +230,16 @@ impl World {
             .revoke_key(&self.owner, &self.key)
             .await
             .unwrap();
+    }
+
+    /// Suspends an agent.
+    pub(crate) async fn suspend(&self, agent: &AgentId) {
+        self.driver.suspend_agent(&self.owner, agent).await.unwrap();
+    }
+
+    /// Lets it go on.
+    pub(crate) async fn resume(&self, agent: &AgentId) {
+        self.driver.resume_agent(&self.owner, agent).await.unwrap();
     }
 
     /// Puts other tools in place.
