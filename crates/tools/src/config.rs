@@ -93,6 +93,11 @@ pub struct ClientScope {
     pub elicitation: bool,
     /// The roots of the client's workspace.
     pub roots: bool,
+    /// Whether a legacy server is told, at the start of the conversation in which its tools are
+    /// listed, that its client can do all of that: some servers list some tools to no other client.
+    /// The operator's word and no client's, so nothing that is asked there is ever answered: whose
+    /// client can be asked has a conversation of its own.
+    pub assumed: bool,
 }
 
 impl Default for ClientScope {
@@ -101,6 +106,7 @@ impl Default for ClientScope {
             sampling: true,
             elicitation: true,
             roots: true,
+            assumed: false,
         }
     }
 }

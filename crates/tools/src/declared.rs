@@ -53,6 +53,7 @@ impl Level {
 
 impl Declared {
     /// What a client declared, as far as its source may use it.
+    ///
     /// INVARIANT: nothing is in it that the client did not write.
     pub(crate) fn of(peer: &dyn Peer, scope: ClientScope) -> Self {
         let given = peer.capabilities();
@@ -81,6 +82,24 @@ impl Declared {
         Self {
             capabilities,
             level: peer.log_level().as_deref().and_then(Level::named),
+        }
+    }
+
+    /// What a legacy server is told where its tools are listed: nothing, unless the operator has it
+    /// told what no client declared.
+    pub(crate) fn assumed(scope: ClientScope) -> Self {
+        let usable = [
+            ("elicitation", scope.elicitation),
+            ("sampling", scope.sampling),
+            ("roots", scope.roots),
+        ];
+        let told = usable
+            .into_iter()
+            .filter(|(_, usable)| *usable && scope.assumed);
+        let empty = || Value::Object(Map::new());
+        Self {
+            capabilities: told.map(|(name, _)| (name.to_owned(), empty())).collect(),
+            level: None,
         }
     }
 
@@ -200,6 +219,7 @@ mod tests {
             sampling: false,
             elicitation: false,
             roots: false,
+            assumed: true,
         };
         check(
             &all,

@@ -50,7 +50,7 @@ pub(crate) struct Terms {
     /// What the source may ask of a client.
     pub(crate) client: ClientScope,
     /// What a legacy server is told at its start that its client can do: nothing, where it is
-    /// everybody's.
+    /// everybody's and the operator does not say otherwise.
     pub(crate) declared: Declared,
 }
 
@@ -60,7 +60,7 @@ impl Terms {
         Self {
             message_bytes_max: config.limits.message_bytes_max,
             client: config.client,
-            declared: Declared::default(),
+            declared: Declared::assumed(config.client),
         }
     }
 }

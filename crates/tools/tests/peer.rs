@@ -207,6 +207,13 @@ async fn nothing_is_asked_that_the_client_did_not_declare_or_the_source_may_not_
     }
 }
 
+/// What a process was told of its client at the start of a legacy session.
+fn told_at_start(seen: &[Value]) -> Vec<Value> {
+    let told = of_method(seen, "initialize").into_iter();
+    told.map(|one| one["params"]["capabilities"].clone())
+        .collect()
+}
+
 /// Everything that a process was told of clients.
 fn told_capabilities(seen: &[Value]) -> Vec<Value> {
     let meta = "/params/_meta/io.modelcontextprotocol~1clientCapabilities";
@@ -237,6 +244,40 @@ async fn without_a_client_nothing_is_declared_and_nobody_is_asked() {
         assert!(told.iter().all(|told| *told == json!({})), "{told:?}");
         world.sources.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn what_the_operator_has_a_server_told_is_answered_by_nobody() {
+    let world = up(SourceConfig {
+        client: ClientScope {
+            assumed: true,
+            sampling: false,
+            ..ClientScope::default()
+        },
+        ..scripted("legacy")
+    })
+    .await;
+    let question = asks("legacy", "elicitation/create", FORM);
+    let script = steps("k", &[&[&question], &[SAID]]);
+    let nothing = answering(&json!({}));
+    let answer = call(&world, script, nothing.travel()).await;
+    expect![[
+        r#"answered failed=false {"content":[],"said":{"code":-32601,"message":"method not found"}}"#
+    ]]
+    .assert_eq(&answer);
+    assert_eq!(
+        told_at_start(&seen(&world, &nothing).await),
+        [json!({"elicitation": {}, "roots": {}})]
+    );
+    // Whose client can be asked has a conversation of its own, told what that client declared.
+    let forms = answering(&json!({"elicitation": {}}));
+    let answer = call(&world, steps("k", &[&[&question], &[SAID]]), forms.travel()).await;
+    assert!(answer.contains("accept"), "{answer}");
+    assert_eq!(
+        told_at_start(&seen(&world, &forms).await),
+        [json!({"elicitation": {}})]
+    );
+    world.sources.shutdown().await;
 }
 
 #[tokio::test]

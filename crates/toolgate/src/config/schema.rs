@@ -77,6 +77,7 @@ fn source() -> Value {
             "sampling": {"type": "boolean", "description": "Whether it may sample the client's model"},
             "elicitation": {"type": "boolean", "description": "Whether it may ask the client's user"},
             "roots": {"type": "boolean", "description": "Whether it may see the client's roots"},
+            "assumed": {"type": "boolean", "description": "Whether it lists its tools as for a client that can do all of that"},
         })),
         "timeout": duration("How long a call may take"),
         "start_timeout": duration("How long it may take to come up"),

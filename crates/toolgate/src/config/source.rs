@@ -289,6 +289,7 @@ impl Reading<'_, '_> {
             sampling: allowed("sampling", default.sampling),
             elicitation: allowed("elicitation", default.elicitation),
             roots: allowed("roots", default.roots),
+            assumed: allowed("assumed", default.assumed),
         };
         self.reader.finish(client);
         scope
