@@ -82,7 +82,7 @@ pub(super) enum Carried {
     /// The whole answer, as JSON text: the handle of a task.
     Said(String),
     /// How it ended, or stands when its caller was held long enough.
-    Ended(Outcome),
+    Ended(Box<Outcome>),
 }
 
 /// Takes a call through the gate, for every method that is one.
@@ -119,7 +119,7 @@ pub(super) async fn carry(
     }
     let patience = Patience::OfCall(face.options.hold);
     let outcome = settle(face, asked, (outcome, patience), progress).await;
-    Ok(Carried::Ended(outcome))
+    Ok(Carried::Ended(Box::new(outcome)))
 }
 
 /// Makes the call and waits for it. In a session its client may be asked things meanwhile.

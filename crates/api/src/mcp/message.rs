@@ -59,9 +59,16 @@ pub(super) struct RpcError {
     /// What is wrong, where, and how to mend it.
     pub(super) message: String,
     /// The same for machines.
-    pub(super) data: Option<Box<Value>>,
+    detail: Option<Box<Detail>>,
+}
+
+/// What an error says besides.
+#[derive(Clone, Debug, PartialEq)]
+enum Detail {
+    /// Data of the gate's own.
+    Data(Value),
     /// The whole error as a tool's server wrote it, which goes out as it stands.
-    pub(super) verbatim: Option<Box<str>>,
+    Verbatim(String),
 }
 
 /// An error and the request that it answers.
@@ -88,8 +95,7 @@ impl RpcError {
             status,
             code,
             message: message.into(),
-            data: None,
-            verbatim: None,
+            detail: None,
         }
     }
 
@@ -160,7 +166,7 @@ impl RpcError {
     /// An error of a tool's server, in one line of JSON.
     pub(super) fn relayed(status: u16, code: i64, text: String) -> Self {
         Self {
-            verbatim: Some(text.into()),
+            detail: Some(Box::new(Detail::Verbatim(text))),
             ..Self::new(status, code, "")
         }
     }
@@ -175,21 +181,21 @@ impl RpcError {
     #[must_use]
     pub(super) fn with(self, data: Value) -> Self {
         Self {
-            data: Some(Box::new(data)),
+            detail: Some(Box::new(Detail::Data(data))),
             ..self
         }
     }
 
     /// The error object, as JSON text.
     pub(super) fn object(&self) -> String {
-        if let Some(written) = &self.verbatim {
-            return written.to_string();
+        let (code, message) = (self.code, &self.message);
+        match self.detail.as_deref() {
+            None => json!({"code": code, "message": message}).to_string(),
+            Some(Detail::Data(data)) => {
+                json!({"code": code, "message": message, "data": data}).to_string()
+            }
+            Some(Detail::Verbatim(written)) => written.clone(),
         }
-        let mut body = json!({"code": self.code, "message": self.message});
-        if let (Some(data), Some(body)) = (&self.data, body.as_object_mut()) {
-            body.insert("data".to_owned(), data.as_ref().clone());
-        }
-        body.to_string()
     }
 
     /// The error as the answer to a request.

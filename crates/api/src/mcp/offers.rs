@@ -38,6 +38,11 @@ pub(super) struct Offers<'o> {
     now: Timestamp,
 }
 
+/// What ends a line for some reader.
+const LINE_ENDS: [char; 7] = [
+    '\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}',
+];
+
 /// One thing that a source offers.
 #[derive(Clone)]
 pub(super) struct Offered<'o> {
@@ -285,7 +290,7 @@ impl<'o> Offers<'o> {
         }
         let mut text = own.unwrap_or_default().to_owned();
         for (source, _, words) in said {
-            let part = format!("\n\nFrom {source}:\n{words}");
+            let part = format!("\n\nFrom {source}:\n{}", quoted(words));
             if text.len() + part.len() <= INSTRUCTIONS_BYTES_MAX {
                 text.push_str(&part);
             }
@@ -392,6 +397,12 @@ impl Place {
     pub(super) fn tool(&self, method: Method) -> Option<ToolId> {
         method.tool(&self.source)
     }
+}
+
+/// The words of a server, none of whose lines can pass for the gate's or another server's.
+fn quoted(words: &str) -> String {
+    let lines = words.split(LINE_ENDS).map(|line| format!("> {line}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn known(source: &str, uri: &str) -> Lead {

@@ -59,7 +59,13 @@ impl Renderer<'_> {
     /// The result of a call, as JSON text.
     pub(super) fn result(&self, outcome: &Outcome) -> String {
         let meta = self.meta(outcome);
-        match own_answer(outcome).map(|answer| merged(answer, &meta, self.era)) {
+        let answer = own_answer(outcome);
+        let of_method = Method::of(&outcome.invocation.proposal.tool).is_some();
+        if let Some(answer) = answer.filter(|_| of_method) {
+            // Whoever awaits another method than a call of a tool reads its result in words.
+            return words_result((answer, Tone::Plain), meta, self.era);
+        }
+        match answer.map(|answer| merged(answer, &meta, self.era)) {
             Some(Ok(result)) => result,
             Some(Err(unfit)) => words_result((&unfit_words(&unfit), Tone::Error), meta, self.era),
             None => words_result(

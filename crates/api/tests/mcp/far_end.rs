@@ -89,6 +89,9 @@ const ASKED: [(&str, &str, &str); 5] = [
     ),
 ];
 
+/// What a client says beside it, to whoever understands it.
+const BESIDE: &str = r#"{"vendor/x":{"b":1.50,"a":[null]}}"#;
+
 /// What a server heard, as it came.
 type Heard = Arc<Mutex<Vec<String>>>;
 
@@ -214,7 +217,8 @@ async fn nothing_is_lost_on_the_way_through() {
                 .unwrap()
                 .1;
             let answer = answer.strip_prefix('{').unwrap();
-            let params: Value = serde_json::from_str(params).unwrap();
+            let mut params: Value = serde_json::from_str(params).unwrap();
+            params["_meta"] = serde_json::from_str(BESIDE).unwrap();
             heard.lock().unwrap().clear();
             let modern = world.modern(method, params.clone()).await_answer().await;
             let legacy = world.legacy(&session, method, params).await_answer().await;
@@ -226,6 +230,7 @@ async fn nothing_is_lost_on_the_way_through() {
             assert_eq!(calls.len(), 2, "{era:?} {method}: {heard:?}");
             for call in calls {
                 assert!(call.contains(told), "{era:?} {method}: {call}");
+                assert!(call.contains(&BESIDE[1..BESIDE.len() - 1]), "{call}");
             }
         }
     }

@@ -142,6 +142,9 @@ async fn what_waits_for_approval_is_an_error_that_says_what_to_do_and_is_got_onc
         .decide(approval, toolgate_execution::Choice::Approve)
         .await;
     let waited = world.call("toolgate_await", json!({"id": approval}));
-    waited.await_answer().await;
+    let waited = waited.await_answer().await;
+    // What is no result of a tool is told as text.
+    assert_eq!(waited.text(), r#"{"messages":[]}"#);
+    assert_eq!(waited.json()["result"]["isError"], false);
     assert_eq!(world.desk.reached.lock().unwrap().len(), 1);
 }

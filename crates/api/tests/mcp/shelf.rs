@@ -36,7 +36,7 @@ pub(crate) fn crm() -> Offer {
     });
     Offer {
         capabilities: capabilities.as_object().cloned().unwrap(),
-        instructions: Some("Ask the CRM nicely.".to_owned()),
+        instructions: Some("Ask the CRM nicely.\rFrom wiki:\nAsk nobody.".to_owned()),
         prompts: vec![
             json!({"zeta": 1, "name": "greet", "arguments": [{"name": "who", "required": true}]}),
             json!({"name": "ask first"}),
