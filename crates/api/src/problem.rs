@@ -155,7 +155,13 @@ impl Problem {
 
     /// The headers that the status calls for.
     pub(crate) fn headers(&self, api: &Api) -> Option<(HeaderName, HeaderValue)> {
-        let challenge = |complaint| Some((header::WWW_AUTHENTICATE, api.challenge(complaint, "")));
+        let challenge = |complaint| {
+            let words = match api.admission.issuers {
+                Some(_) => api.challenge(complaint, ""),
+                None => HeaderValue::from_static("Bearer"),
+            };
+            Some((header::WWW_AUTHENTICATE, words))
+        };
         match self.kind {
             // Whether there was a token at all is said by the challenge of the MCP face alone.
             Kind::Unauthenticated | Kind::CredentialExpired | Kind::CredentialRevoked => {

@@ -78,7 +78,8 @@ async fn expect_refusal(world: &World, waiting: &Waiting, token: &str, expected:
 
 async fn status_of(world: &World, waiting: &Waiting) -> String {
     let path = format!("/v1/invocations/{}", waiting.invocation);
-    let seen = world.get(&path).token(&world.agent).await.value();
+    // A person looks: an agent sees what it did for nobody, and who is acted for changes here.
+    let seen = world.get(&path).token(world.person("owner")).await.value();
     seen["status"].as_str().unwrap().to_owned()
 }
 

@@ -210,6 +210,17 @@ impl World {
             .reveal()
     }
 
+    /// A second token of `billing_agent`.
+    pub(crate) async fn another_key(&self) -> String {
+        let spec = KeySpec {
+            agent: id("billing_agent"),
+            ttl: None,
+            scope: Scope::default(),
+        };
+        let issued = self.driver.create_key(&self.owner, spec).await.unwrap();
+        issued.token.reveal()
+    }
+
     /// Grants the agent something else.
     pub(crate) async fn regrant(&self, grants: &[&str]) {
         declare(&self.driver, "billing_agent", grants).await;

@@ -19,4 +19,5 @@ mod sanitize;
 mod stood_still;
 mod thaw;
 mod unconfirmed;
+mod users;
 mod world;

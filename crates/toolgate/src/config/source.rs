@@ -361,11 +361,11 @@ impl Reading<'_, '_> {
     fn http(&mut self, mcp: &mut Section, url: String) -> Transport {
         let headers = self.places(mcp, "headers");
         let mut auth = self.reader.table(mcp, "auth");
+        let grant = self.auth_grant(&mut auth);
         let path = format!("{}bearer", auth.path);
         let bearer = auth
             .take("bearer")
             .and_then(|node| self.place(&path, "bearer token", &node));
-        let grant = self.auth_grant(&mut auth);
         self.reader.finish(auth);
         Transport::Http {
             url,

@@ -575,7 +575,7 @@ names = "prefixed"
 era = "modern"
 isolation = "principal"
 effect = "none"
-client = { sampling = false, elicitation = false, roots = false }
+client = { sampling = false, elicitation = false, roots = false, assumed = true }
 offers_max = 1
 timeout = "1s"
 start_timeout = "1s"
@@ -777,6 +777,101 @@ fn nobody_comes_in_without_a_token_from_another_machine() {
               |
             help: listen on loopback only, or give the agent a key: `toolgate key create AGENT`"#]],
     );
+}
+
+#[test]
+fn whose_tokens_are_taken_is_read_strictly() {
+    let complaints = |text: &str| match resolve(&Flags::new(), &BTreeMap::new(), Some(&file(text)))
+    {
+        Ok(_) => Vec::new(),
+        Err(found) => found.into_iter().map(|one| one.message).collect(),
+    };
+    let issuer =
+        |more: &str| format!("[[oauth.issuers]]\nissuer = \"https://a.example\"\n{more}\n");
+    let agents = "agents = { c = \"a\" }";
+    assert_eq!(complaints(&issuer(agents)), Vec::<String>::new());
+    let twice = issuer(agents).repeat(2);
+    let plain = issuer(agents).replace("https", "http");
+    let near = issuer(agents).replace("a.example", "127.0.0.1:1");
+    let allowed = format!("[oauth]\nprivate_addresses = true\n{near}");
+    assert_eq!(complaints(&allowed), Vec::<String>::new());
+    let metadata = allowed.replace("127.0.0.1:1", "169.254.169.254");
+    for (text, found) in [
+        (issuer(""), "makes no client an agent"),
+        (issuer("agent = \"ci_{claim}\""), "no `allow`"),
+        (
+            issuer("agent = \"ci\"\nallow = [\"*\"]"),
+            "no name with `{claim}` in it",
+        ),
+        (
+            issuer("agents = { c = \"a b\" }"),
+            "`oauth.issuers[0].agents.c` cannot be `a b`",
+        ),
+        (
+            issuer("agents = { c = \"a\" }\nuesr = \"sub\""),
+            "`oauth.issuers[0].uesr` is not a key",
+        ),
+        (twice, "issues tokens twice"),
+        (plain, "is not https"),
+        (near, "is an address that is not asked"),
+        (metadata, "is an address that is not asked"),
+    ] {
+        let all = complaints(&text);
+        assert!(all.iter().any(|one| one.contains(found)), "{text}: {all:?}");
+    }
+}
+
+#[test]
+fn how_the_gate_gets_its_own_tokens_is_read_strictly() {
+    let complaints = |auth: &str| {
+        let text = format!(
+            "[[source]]\nname = \"c\"\nmcp = {{ url = \"http://h/mcp\", auth = {auth} }}\n"
+        );
+        match resolve(&Flags::new(), &BTreeMap::new(), Some(&file(&text))) {
+            Ok(_) => String::new(),
+            Err(found) => format!("{found:?}"),
+        }
+    };
+    let good = r#"{ client_credentials = { issuer = "https://a.example", client_id = "c", client_secret = "env:S" } }"#;
+    assert_eq!(complaints(good), "");
+    let open = complaints(&good.replace("env:S", "hunter2"));
+    assert!(open.contains("holds a secret in the open") && !open.contains("hunter2"));
+    for (from, to, found) in [
+        (
+            "issuer = \"https://a.example\", ",
+            "",
+            "has not one of `issuer` and `token_url`",
+        ),
+        (
+            "client_id",
+            "token_url = \"https://a.example/t\", client_id",
+            "has not one of",
+        ),
+        (
+            ", client_secret = \"env:S\"",
+            "",
+            "client_secret` is missing",
+        ),
+        ("https://a.example", "http://a.example", "is not https"),
+        (
+            "{ client_credentials",
+            "{ bearer = \"env:B\", client_credentials",
+            "has several credentials",
+        ),
+        (
+            "client_credentials",
+            "token_exchange",
+            "and no issuer has any",
+        ),
+        (
+            "client_id = \"c\"",
+            "client = \"c\"",
+            "`source[0].mcp.auth.client_credentials.client` is not a key",
+        ),
+    ] {
+        let said = complaints(&good.replacen(from, to, 1));
+        assert!(said.contains(found), "{to}: {said}");
+    }
 }
 
 #[test]
