@@ -7,6 +7,7 @@ with apt-get where that is possible; where it is not, the message says what to i
 skipped silently.
 """
 
+import functools
 import hashlib
 import os
 import pathlib
@@ -96,6 +97,7 @@ def npm_server(name):
     return (NODE / "node_modules/.bin" / name).resolve()
 
 
+@functools.cache
 def fixture_server():
     """The upstream of the conformance runs, built when it has changed; the first time takes minutes."""
     target = TARGET / "conformance-server"
