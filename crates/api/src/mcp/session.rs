@@ -159,6 +159,7 @@ fn make_room(open: &mut HashMap<String, Arc<Session>>, key: &KeyId) {
 #[cfg(test)]
 mod tests {
     use super::{Client, SESSION_IDLE_MAX, SESSIONS_PER_CREDENTIAL_MAX, Sessions, session_id};
+    use futures_util::FutureExt as _;
     use serde_json::json;
     use std::sync::Arc;
     use toolgate_model::{
@@ -258,7 +259,10 @@ mod tests {
         let second = session.begin_stream();
         assert!(first.is_cancelled() && !second.is_cancelled());
         let slot = session.requests.enter(&1.into()).unwrap();
+        let mut reader = session.tapes.begin().read(0);
+        assert!(reader.next().now_or_never().is_none(), "it goes on");
         sessions.close(&session);
+        assert_eq!(reader.next().now_or_never(), Some(None));
         assert!(second.is_cancelled() && slot.cancelled.is_cancelled());
         assert!(sessions.find("mcp_a", &who(1), at(1)).is_none());
     }

@@ -262,6 +262,8 @@ impl Desk {
             if !piecemeal {
                 break;
             }
+            // A task is looked at from time to time only.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::Stream;
 use crate::desk::Step;
-use crate::talking::{Talker, filled_in, form, heard, planned};
+use crate::talking::{TASKS, Talker, filled_in, form, heard, planned};
 use crate::world::World;
 
 /// Opens a session of a client that can do this.
@@ -236,4 +236,19 @@ async fn only_who_shows_pages_hears_that_one_is_done_and_of_nothing_else() {
         let modern = modern.send("tools/call", params).await_answer().await;
         assert!(!modern.body.contains("notifications/"), "{}", modern.body);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_server_hears_of_tasks_from_a_client_that_cannot_follow_one() {
+    let world = planned(&[]).await;
+    let able = json!({"roots": {}, "extensions": {TASKS: {}, "com.acme/x": {}}});
+    let session = session(&world, able).await;
+    world
+        .legacy(&session, "tools/call", call())
+        .await_answer()
+        .await;
+    assert!(
+        heard(&world)[0]
+            .starts_with(r#"{"capabilities":{"roots":{},"extensions":{"com.acme/x":{}}},"#)
+    );
 }

@@ -304,6 +304,19 @@ async fn who_cannot_be_asked_and_joins_is_told_that_it_still_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_credential_of_the_same_agent_is_not_asked_either() {
+    let world = planned(&asks_who()).await;
+    elicits(&world).plan(json!({})).await;
+    let other = Talker {
+        token: world.another_key().await,
+        ..elicits(&world)
+    };
+    let joined = other.plan(json!({})).await;
+    let words = joined["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(words.starts_with("Still running"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_credential_has_room_for_so_many_rounds() {
     let world = planned(&asks_who()).await;
     let client = elicits(&world);
@@ -449,6 +462,17 @@ async fn a_decision_that_was_made_meanwhile_is_what_the_retry_gets() {
         "{done}"
     );
     assert_eq!(world.desk.reached.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_of_a_link_expires_too() {
+    let world = linking(Links::On).await;
+    let client = Talker::new(&world, json!({"elicitation": {"url": {}}}));
+    let mut call = json!({"name": REFUND, "arguments": {"amount": 640}});
+    let asked = client.ask("tools/call", call.clone()).await;
+    tokio::time::sleep(Duration::from_secs(15 * 60 + 1)).await;
+    call["requestState"] = asked["result"]["requestState"].clone();
+    assert!(is_refused(&client.ask("tools/call", call).await));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::soon;
 use crate::desk::Step;
 use crate::talking::{TASKS, Talker, filled_in, form, heard, planned};
 use crate::world::World;
@@ -25,19 +24,18 @@ async fn get(client: &Talker<'_>, id: &Value) -> Value {
     client.ask("tasks/get", json!({"taskId": id})).await["result"].clone()
 }
 
-/// The task once it has this status.
+/// The task once it has this status, which it must have soon.
 async fn reaching(client: &Talker<'_>, id: &Value, status: &str) -> Value {
-    soon(async {
-        loop {
-            let seen = get(client, id).await;
-            if seen["status"] == status {
-                return seen;
-            }
-            assert_eq!(seen["status"], "working", "{seen}");
-            tokio::task::yield_now().await;
+    let mut seen = Value::Null;
+    for _ in 0..100 {
+        seen = get(client, id).await;
+        if seen["status"] == status {
+            return seen;
         }
-    })
-    .await
+        assert_eq!(seen["status"], "working", "{seen}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it is not {status}: {seen}");
 }
 
 async fn update(client: &Talker<'_>, id: &Value, answers: Value) -> Value {
