@@ -95,26 +95,34 @@ pub(super) async fn carry(
     let ticket = face.load.enter(&asked.identity.credential.id, Kind::Call)?;
     let given = asked.request.params.get("_meta");
     meta::fill(&mut call, given, asked.idempotency_key.clone())?;
-    let binding = rounds::binding(asked, &call);
     let retry = Retry::of(asked)?;
-    let is_retry = retry.is_some();
     let declared = Declared::of(asked).filter(|_| asked.era == Era::Modern);
+    // A retry has had its link.
+    let mut linked = None;
     let stand = match (retry, declared) {
-        (Some(retry), _) => rounds::resume((face, asked), &call, retry, progress).await?,
-        (None, Some(declared)) => {
-            rounds::begin((face, asked), (call, declared), progress, ticket).await?
+        (Some(retry), _) => {
+            let binding = rounds::binding(asked, &call);
+            rounds::resume((face, asked), binding, retry, progress).await?
         }
-        (None, None) => Stand::Ended(submit(face, asked, call, progress).await),
+        (None, Some(declared)) => {
+            let binding = rounds::binding(asked, &call);
+            linked = Some(binding.clone());
+            let made = (call, declared, binding);
+            rounds::begin((face, asked), made, progress, ticket).await?
+        }
+        (None, None) => Stand::Ended(Box::new(submit(face, asked, call, progress).await)),
     };
     let outcome = match stand {
         Stand::Said(said) => return Ok(Carried::Said(said)),
-        Stand::Ended(outcome) => outcome,
+        Stand::Ended(outcome) => *outcome,
     };
     let may_be_task = asked.request.method == "tools/call";
     if let Some(task) = tasks::handle(asked, &outcome).filter(|_| may_be_task) {
         return Ok(Carried::Said(task));
     }
-    if !is_retry && let Some(link) = rounds::link(face, asked, (&binding, &outcome))? {
+    if let Some(binding) = linked
+        && let Some(link) = rounds::link(face, asked, (binding, &outcome))?
+    {
         return Ok(Carried::Said(link));
     }
     let patience = Patience::OfCall(face.options.hold);

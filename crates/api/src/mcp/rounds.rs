@@ -30,7 +30,7 @@ use super::work::Progress;
 /// How far a call came.
 pub(super) enum Stand {
     /// It ended, or waits for people.
-    Ended(Outcome),
+    Ended(Box<Outcome>),
     /// This is the whole answer for now.
     Said(String),
 }
@@ -70,7 +70,8 @@ impl Retry {
 
 /// What a state of this call is bound to.
 pub(super) fn binding(asked: &Asked, call: &Call) -> Binding {
-    let said = json!([call.arguments, call.env, call.workflow, call.session]);
+    let arguments = canonical::digest(&call.arguments);
+    let said = json!([arguments, call.env, call.workflow, call.session]);
     Binding {
         identity: asked.identity.clone(),
         method: asked.request.method.clone(),
@@ -82,11 +83,10 @@ pub(super) fn binding(asked: &Asked, call: &Call) -> Binding {
 /// Makes a call whose client can be talked with, and follows it.
 pub(super) async fn begin(
     (face, asked): (&Face, &Asked),
-    (call, declared): (Call, Declared),
+    (call, declared, binding): (Call, Declared, Binding),
     progress: &Progress,
     ticket: Ticket,
 ) -> Result<Stand, RpcError> {
-    let binding = binding(asked, &call);
     let driver = face.api.driver.clone();
     let beginning = Beginning {
         ticket,
@@ -117,11 +117,11 @@ pub(super) async fn begin(
 /// Goes on where a state says, with the answers that came with it.
 pub(super) async fn resume(
     (face, asked): (&Face, &Asked),
-    call: &Call,
+    binding: Binding,
     retry: Retry,
     progress: &Progress,
 ) -> Result<Stand, RpcError> {
-    let (driver, binding) = (&face.api.driver, binding(asked, call));
+    let driver = &face.api.driver;
     let awaited = face
         .conversations
         .redeem(&retry.state, &binding, driver.now());
@@ -130,7 +130,10 @@ pub(super) async fn resume(
             "`requestState` is not good for this call, was used already or has expired: \
              make the call again without it",
         )),
-        Some(Awaited::Approval(id)) => stored(face, asked, &id).await.map(Stand::Ended),
+        Some(Awaited::Approval(id)) => stored(face, asked, &id)
+            .await
+            .map(Box::new)
+            .map(Stand::Ended),
         Some(Awaited::Answers(conversation)) => {
             if let Some(denial) = forbidden(driver, &conversation).await? {
                 return Ok(Stand::Ended(end(driver, &conversation, denial).await?));
@@ -155,7 +158,7 @@ pub(super) async fn resume(
 pub(super) fn link(
     face: &Face,
     asked: &Asked,
-    (binding, outcome): (&Binding, &Outcome),
+    (binding, outcome): (Binding, &Outcome),
 ) -> Result<Option<String>, RpcError> {
     let State::PendingApproval { frozen, .. } = &outcome.invocation.state else {
         return Ok(None);
@@ -179,7 +182,7 @@ pub(super) fn link(
     }
     let id = &outcome.invocation.id;
     let state = fresh_state(&face.api.driver)?;
-    let awaited = (binding.clone(), Awaited::Approval(id.clone()));
+    let awaited = (binding, Awaited::Approval(id.clone()));
     let parked = face
         .conversations
         .park(&state, awaited, face.api.driver.now());
@@ -206,7 +209,7 @@ async fn end(
     driver: &Driver,
     conversation: &Conversation,
     denial: Denial,
-) -> Result<Outcome, RpcError> {
+) -> Result<Box<Outcome>, RpcError> {
     conversation.refuse(Unanswered::Forbidden(denial.message.clone()));
     conversation.given_up.cancel();
     let alarm = driver
@@ -222,7 +225,7 @@ async fn end(
     if outcome.invocation.status() == Status::Failed {
         outcome.invocation.state = State::Denied { denial };
     }
-    Ok(*outcome)
+    Ok(outcome)
 }
 
 /// The call as the gate's own store knows it.
@@ -289,7 +292,7 @@ impl Follower<'_> {
     async fn follow(&mut self) -> Result<Stand, RpcError> {
         loop {
             match self.heard().await {
-                Heard::Ended(outcome) => return Ok(Stand::Ended(*outcome)),
+                Heard::Ended(outcome) => return Ok(Stand::Ended(outcome)),
                 Heard::Broken => return Err(RpcError::defect()),
                 Heard::Same(running) => {
                     // What this request made only waits for the other, and is let go.

@@ -237,7 +237,7 @@ fn described(invocation: &Invocation, talking: Option<&Conversation>) -> Map<Str
         Status::PendingApproval | Status::NeedsOperator => POLL_PERSON,
         _ => POLL_RUN,
     };
-    let mut task = json!({
+    let task = json!({
         "taskId": invocation.id,
         "status": state(invocation),
         "statusMessage": message(invocation),
@@ -247,18 +247,20 @@ fn described(invocation: &Invocation, talking: Option<&Conversation>) -> Map<Str
         "ttlMs": null,
         "pollIntervalMs": poll.as_millis(),
     });
+    let mut task = task.as_object().cloned().unwrap_or_default();
     if let Some((talking, said)) = server {
         if !talking.asked().is_empty() {
-            task["status"] = "input_required".into();
+            task.insert("status".to_owned(), "input_required".into());
         }
         if let Some(words) = said.get("statusMessage").and_then(Value::as_str) {
-            task["statusMessage"] = shown(words).into();
+            task.insert("statusMessage".to_owned(), shown(words).into());
         }
         if let Some(millis) = said.get("pollIntervalMs").and_then(Value::as_u64) {
-            task["pollIntervalMs"] = millis.clamp(POLL_MILLIS_MIN, POLL_MILLIS_MAX).into();
+            let millis = millis.clamp(POLL_MILLIS_MIN, POLL_MILLIS_MAX);
+            task.insert("pollIntervalMs".to_owned(), millis.into());
         }
     }
-    task.as_object().cloned().unwrap_or_default()
+    task
 }
 
 /// INVARIANT: only what never changes again is `completed` or `cancelled`, but for a call whose
