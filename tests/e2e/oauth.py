@@ -6,11 +6,14 @@ verifies or keeps anything.
 """
 
 import base64
+import hashlib
+import hmac
 import http.client
 import json
 
 import jwt
 import kit
+from cryptography.hazmat.primitives import serialization
 from kit import Gate, check, equal, folder, stage, test
 from mcp_clients import drive
 from servers.authorization import Authorization, Guarded
@@ -111,9 +114,16 @@ def discovered():
         equal(said["bearer_methods_supported"], ["header"], path)
 
 
-def unsigned(claims):
-    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-    return f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{part(claims)}."
+def part(value):
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def by_hand(header, claims, secret=None):
+    """A token that no library would write: unsigned, or signed with what is no secret."""
+    signed = f"{part(header)}.{part(claims)}"
+    signature = hmac.new(secret, signed.encode(), hashlib.sha256).digest() if secret else b""
+    return f"{signed}.{part(signature)}"
 
 
 def forged():
@@ -122,9 +132,11 @@ def forged():
     claims = jwt.decode(on().token(), options={"verify_signature": False})
     own = Authorization()
     kit.at_end(own.stop)
-    public = json.dumps(issuer.jwk("RS256"))
-    yield "no signature", unsigned(claims)
-    yield "the public key as a shared secret", jwt.encode(claims, public, algorithm="HS256", headers={"kid": "key-RS256"})
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    written = issuer.keys["RS256"].public_key().public_bytes(serialization.Encoding.PEM, form)
+    yield "no signature", by_hand({"alg": "none", "typ": "at+jwt"}, claims)
+    for public in (written, written.strip(), json.dumps(issuer.jwk("RS256")).encode()):
+        yield "the public key as a shared secret", by_hand({"alg": "HS256", "kid": "key-RS256"}, claims, public)
     yield "another audience", issuer.token("https://api.acme.com")
     yield "no audience", issuer.token(resource, aud=None)
     yield "another issuer's name", issuer.token(resource, iss="https://login.other.example")
@@ -167,7 +179,7 @@ def refusals():
     """What was refused at the door, by the record: written down, or only counted beside it."""
     path = "/v1/records?kind=auth.refused&limit=200"
     records = on().gate.http("GET", path, token=on().gate.admin).json["items"]
-    return sum(1 + record["data"]["suppressed_before"] for record in records)
+    return sum(1 + json.loads(record["text"])["data"]["suppressed_before"] for record in records)
 
 
 @test("a token in the address, in two headers or in another scheme is none")
