@@ -22,7 +22,7 @@ use crate::era;
 /// One thing to ask of a tool, once.
 pub(crate) enum Errand {
     /// An attempt; only a permit makes one.
-    Call(Dispatch),
+    Call(Box<Dispatch>),
     /// A read for the gate itself.
     Look(Look),
 }

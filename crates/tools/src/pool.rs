@@ -405,7 +405,10 @@ impl Pool {
 /// Listens, for ever, to what a legacy server says besides its answers: some ask their questions
 /// there and nowhere else.
 async fn hear(session: &Session, ports: &Ports) {
-    while session.server.era != Era::Modern {
+    if session.server.era == Era::Modern {
+        return std::future::pending().await;
+    }
+    loop {
         let heard = session.listen(Value::Null).1.await;
         if let Exchange::Error { .. } | Exchange::Status { .. } | Exchange::Malformed(_) = heard {
             break;

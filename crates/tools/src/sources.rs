@@ -248,7 +248,7 @@ impl Tools for Sources {
     }
 
     fn call(&self, dispatch: Dispatch) -> BoxFuture<'_, Answer> {
-        self.send(Errand::Call(dispatch))
+        self.send(Errand::Call(Box::new(dispatch)))
     }
 
     fn follow(&self, source: &str, uri: &str, told: ResourceSink) -> Option<Following> {

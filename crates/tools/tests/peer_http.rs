@@ -54,13 +54,16 @@ async fn call_of(agent: &str, world: &World, number: u64, travel: Travel) -> Str
     shown(&world.sources.call(dispatch).await)
 }
 
+/// The request whose stream it is, and where its events go.
+type Stream = (Value, UnboundedSender<String>);
+
 /// A legacy server that gives each `initialize` a session of its own, named by a number, and keeps
 /// what it was told there.
 #[derive(Clone, Default)]
 struct Legacy {
     sessions: Arc<AtomicUsize>,
     /// The streams of calls under way, by their argument; number 0 is a session's own stream.
-    streams: Arc<Mutex<BTreeMap<u64, (Value, UnboundedSender<String>)>>>,
+    streams: Arc<Mutex<BTreeMap<u64, Stream>>>,
     /// The client's answers: the session that they came in, and what they say.
     answers: Arc<Mutex<Vec<(String, Value)>>>,
 }
@@ -475,7 +478,7 @@ async fn a_modern_server_gets_everything_with_the_request_and_asks_by_its_answer
         ("h.do", json!({"n": 1})),
         (
             "h.resources/read",
-            json!({"uri": "file:///ä b", "_meta": {"forged": 1}, "x": {"z": 1}}),
+            json!({"uri": "file:///ä b", "_meta": {"forged": 1}, "requestState": "forged", "x": {"z": 1}}),
         ),
         (
             "h.prompts/get",

@@ -295,7 +295,8 @@ async fn what_a_task_wants_to_know_is_asked_once_each_and_brought_back() {
 #[tokio::test]
 async fn a_task_whose_question_has_no_answer_is_cancelled_once_and_in_doubt() {
     let undeclared = QUESTION.replace("elicitation/create", "roots/list");
-    let cases: [(String, fn() -> Said, Expect); 2] = [
+    type Case = (String, fn() -> Said, Expect);
+    let cases: [Case; 2] = [
         (
             QUESTION.to_owned(),
             || Said::Fails(Unanswered::Gone),
@@ -358,12 +359,21 @@ async fn a_caller_that_gives_up_has_the_task_cancelled_and_learns_how_it_ended()
             ..client.travel()
         };
         let first = says("task", r#""status":"working""#);
-        let calling = call(&world, script(&[first, end]), travel);
-        let giving_up = async {
+        let dispatch = world.dispatch("f.script", script(&[first, end]), travel);
+        let calling = world.sources.call(dispatch);
+        let passing = async {
+            // Time stands still until it gave up: before, nothing is asked for.
             world.until(|| !client.noted().is_empty()).await;
             give_up.send(()).unwrap();
+            loop {
+                world.pass(SECOND).await;
+            }
         };
-        let (answer, ()) = tokio::join!(calling, giving_up);
+        let answer = tokio::select! {
+            biased;
+            answer = calling => shown(&answer),
+            () = passing => unreachable!("it passes for ever"),
+        };
         expected.assert_eq(&answer);
         let seen = seen(&world, &client).await;
         assert_eq!(of_method(&seen, "tasks/cancel").len(), 1);
