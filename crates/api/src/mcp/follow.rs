@@ -63,7 +63,12 @@ pub(super) async fn follow(
     let (source, configuration) = (place.source.clone(), driver.configuration());
     let offer = configuration.catalogue.offers().get(&source);
     let bare = offer.is_some_and(|offer| offer.bare);
-    let named = move |uri: &str| wrapped((&source, bare), uri);
+    let (own, asked_for) = (place.name.clone(), uri.to_owned());
+    // Parts of what is followed are told of under their own names.
+    let named = move |uri: &str| match uri == own {
+        true => asked_for.clone(),
+        false => wrapped((&source, bare), uri),
+    };
     let told = updates.sink(uri, named);
     let following = driver.tools().follow(&place.source, &place.name, told);
     following.ok_or_else(|| {

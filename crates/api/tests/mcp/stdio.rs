@@ -337,3 +337,26 @@ async fn a_round_ends_with_the_connection_that_could_have_answered_it() {
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert_eq!(heard(&world)[1], "unanswered: the client is gone");
 }
+
+#[tokio::test(start_paused = true)]
+async fn updates_of_resources_come_on_the_pipe() {
+    let world = crate::shelf::world(vec![("crm", crate::shelf::crm())]).await;
+    let mut pipe = Pipe::open(&world);
+    pipe.initialize("2025-11-25").await;
+    let followed = json!({"uri": "file:///a.txt"});
+    pipe.send(1, "resources/subscribe", followed.clone()).await;
+    let done = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    assert_eq!(pipe.next().await, done);
+    for uri in ["file:///a.txt", "file:///a.txt/part"] {
+        let said = json!({"uri": uri}).to_string();
+        world.desk.update("crm file:///a.txt", &said);
+    }
+    // Under the name that was asked for, and a part of it under its own.
+    for uri in ["file:///a.txt", "toolgate://crm/file:///a.txt/part"] {
+        let told = json!({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}});
+        assert_eq!(pipe.next().await, told.to_string());
+    }
+    pipe.send(1, "resources/unsubscribe", followed).await;
+    assert_eq!(pipe.next().await, done);
+    assert!(world.desk.followers.lock().unwrap().is_empty());
+}
