@@ -29,6 +29,8 @@ pub(crate) enum Keys {
     Endless,
     /// Not at all.
     Away,
+    /// As it should, by metadata that speaks for somebody else.
+    Foreign,
 }
 
 /// A key that signs.
@@ -153,9 +155,10 @@ impl Signing {
 
 type Served = State<(String, Arc<Mutex<Books>>)>;
 
-async fn metadata(State((url, _)): Served) -> Json<Value> {
+async fn metadata(State((url, books)): Served) -> Json<Value> {
+    let foreign = books.lock().unwrap().behaviour == Keys::Foreign;
     Json(json!({
-        "issuer": url,
+        "issuer": if foreign { "https://login.other.com" } else { &url },
         "jwks_uri": format!("{url}/keys"),
         "token_endpoint": format!("{url}/token"),
     }))
@@ -170,7 +173,9 @@ async fn keys(State((_, books)): Served, uri: axum::http::Uri) -> Response {
         Keys::Endless => {
             format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(10 << 20)).into_response()
         }
-        Keys::Right | Keys::Moved => Json(json!({"keys": books.keys})).into_response(),
+        Keys::Right | Keys::Moved | Keys::Foreign => {
+            Json(json!({"keys": books.keys})).into_response()
+        }
     }
 }
 

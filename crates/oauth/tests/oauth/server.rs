@@ -226,6 +226,15 @@ async fn keys_that_cannot_be_had_prove_nothing_and_deny_nobody_for_good() {
 }
 
 #[tokio::test]
+async fn metadata_that_speaks_for_somebody_else_is_nobodys() {
+    let world = World::new().await;
+    world.issuer.change(|books| books.behaviour = Keys::Foreign);
+    let found = world.verify(&world.good()).await;
+    assert!(matches!(found, Err(Distrust::Unavailable(_))), "{found:?}");
+    assert_eq!(world.issuer.asked(), 0);
+}
+
+#[tokio::test]
 async fn a_key_that_was_taken_back_is_believed_no_longer_than_it_must_be() {
     let world = World::new().await;
     world.verify(&world.good()).await.unwrap();
