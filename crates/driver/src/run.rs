@@ -120,7 +120,7 @@ impl Driver {
             let answer = self.attempt(&admitted, permit, travel).await;
             match self.conclude(&admitted, answer, &mut evidence).await {
                 Concluded::Ended(invocation) => return Outcome::of(invocation, evidence),
-                Concluded::Again(next, again) => (admitted, permit) = (next, again),
+                Concluded::Again(next, again) => (admitted, permit) = (next, *again),
             }
         }
     }
@@ -287,7 +287,7 @@ impl Driver {
                     .filter(|_| again)
                     .map(|c| c.permit(&transition.next, &committed))
                 {
-                    Some(Ok(permit)) => Concluded::Again(transition.next, permit),
+                    Some(Ok(permit)) => Concluded::Again(transition.next, Box::new(permit)),
                     Some(Err(_)) | None => Concluded::Ended(transition.next),
                 }
             }
@@ -319,7 +319,7 @@ pub(crate) fn patience(timeout: Duration, peer: Option<&dyn Peer>) -> Duration {
 
 enum Concluded {
     Ended(Invocation),
-    Again(Invocation, Permit),
+    Again(Invocation, Box<Permit>),
 }
 
 fn definite(result: &str, failed: bool) -> Answer {

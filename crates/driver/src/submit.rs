@@ -68,7 +68,7 @@ impl Intent {
 /// What one round of deciding came to.
 enum Round {
     Done(Box<Outcome>),
-    Run(Box<Invocation>, Permit, Vec<RecordId>),
+    Run(Box<Invocation>, Box<Permit>, Vec<RecordId>),
     Again,
 }
 
@@ -117,7 +117,7 @@ impl Driver {
                 }
                 Ok(Round::Run(invocation, permit, evidence)) => {
                     let wait = watch.wait;
-                    let outcome = self.run_owned(*invocation, permit, evidence, watch).await;
+                    let outcome = self.run_owned(*invocation, *permit, evidence, watch).await;
                     return self.hold(outcome, wait).await;
                 }
                 Ok(Round::Again) => {}
@@ -264,7 +264,8 @@ impl Driver {
                             part: "gate",
                             detail: mismatch.to_string(),
                         })?;
-                Ok(Round::Run(Box::new(transition.next), permit, evidence))
+                let admitted = Box::new(transition.next);
+                Ok(Round::Run(admitted, Box::new(permit), evidence))
             }
             Err(error) => {
                 self.again_unless_made(error, (transition.next, reservation))
