@@ -147,9 +147,7 @@ impl Server {
             "announce" => self.tell("prompts"),
             "seen" => return reply(id, &json!({"content": [], "seen": self.seen})),
             "hang" => return,
-            "stall" => loop {
-                std::thread::park();
-            },
+            "stall" => stall(),
             _ => return refuse(id, -32602, "unknown tool"),
         }
         reply(id, &json!({"content": []}));
@@ -183,6 +181,15 @@ impl Server {
             }
         }
     }
+}
+
+/// Reads nothing any more, until whoever started it is gone.
+fn stall() -> ! {
+    let parent = std::os::unix::process::parent_id();
+    while std::os::unix::process::parent_id() == parent {
+        std::thread::park_timeout(std::time::Duration::from_secs(1));
+    }
+    std::process::exit(0)
 }
 
 fn at<'v>(value: &'v Value, key: &str) -> &'v Value {
