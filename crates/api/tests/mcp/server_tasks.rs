@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use toolgate_model::Effect;
 
-use crate::desk::Step;
+use crate::desk::{Step, tools_and_plan};
 use crate::talking::{TASKS, Talker, filled_in, form, heard, planned};
 use crate::world::World;
 
@@ -166,6 +167,23 @@ async fn cancelling_is_an_intent_and_the_record_says_what_came_of_it() {
             "invocation.unknown_effect  ",
             "invocation.needs_operator  ",
         ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_task_that_only_reads_is_over() {
+    let world = planned(&[working(), Step::Wait]).await;
+    let mut tools = tools_and_plan();
+    tools.iter_mut().for_each(|tool| tool.effect = Effect::None);
+    world.set_tools(tools);
+    let client = takes_tasks(&world);
+    let task = client.plan(json!({})).await["result"]["taskId"].clone();
+    client.ask("tasks/cancel", json!({"taskId": task})).await;
+    let seen = reaching(&client, &task, "cancelled").await;
+    assert_eq!((seen.get("result"), seen.get("error")), (None, None));
+    assert_eq!(
+        world.records("invocation.").await,
+        ["invocation.admitted desk.plan ", "invocation.failed  "]
     );
 }
 
