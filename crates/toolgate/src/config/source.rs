@@ -19,10 +19,10 @@ use toolgate_tools::{
     source_problems,
 };
 
-use super::{DeclaredGrant, Reading};
 use super::reader::{Problem, Section};
 use super::secret::{FORM, SecretPlace};
 use super::tree::{Node, Origin, Value};
+use super::{DeclaredGrant, Reading};
 
 /// One source, with its secrets named and not known.
 #[derive(Clone, Debug)]
