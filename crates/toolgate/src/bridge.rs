@@ -429,7 +429,11 @@ mod tests {
                 Some("inv_1"),
             ),
             (json!({"id": 1, "result": {"action": "accept"}}), None, None),
-            (json!({"id": 1, "error": {"code": -1, "message": "no"}}), None, None),
+            (
+                json!({"id": 1, "error": {"code": -1, "message": "no"}}),
+                None,
+                None,
+            ),
             (json!({"method": "notifications/initialized"}), None, None),
         ] {
             let envelope = Envelope::of(&message.to_string());
