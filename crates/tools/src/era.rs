@@ -119,6 +119,9 @@ impl Server {
 pub(crate) enum Probed {
     /// It speaks the modern era.
     Modern(Server),
+    /// It refused the version that the probe was sent in, and names that very version as one that it
+    /// speaks: the probe is to be sent once more.
+    Again,
     /// Whatever it is, `initialize` is worth a try.
     Legacy,
     /// Neither is worth a try now; why.
@@ -163,14 +166,7 @@ pub(crate) fn probed(exchange: &Exchange) -> Probed {
             }
             Ok(_) | Err(_) => Probed::Legacy,
         },
-        Exchange::Error { error, .. } => {
-            refused_version(error).map_or(Probed::Legacy, |versions| {
-                Probed::Failed(format!(
-                    "it speaks only MCP {versions}, and the gate {MODERN} and {}",
-                    LEGACY.join(", ")
-                ))
-            })
-        }
+        Exchange::Error { error, .. } => refused(error),
         Exchange::Status {
             status: status @ (401 | 403),
             ..
@@ -182,8 +178,30 @@ pub(crate) fn probed(exchange: &Exchange) -> Probed {
     }
 }
 
-/// The versions a server names when it knows none of ours.
-fn refused_version(error: &RpcError) -> Option<String> {
+/// What a probe showed that was answered by an error: a server that knows the code for a version
+/// that it does not speak says with it which ones it does.
+fn refused(error: &RpcError) -> Probed {
+    let Some(named) = supported(error) else {
+        return Probed::Legacy;
+    };
+    if named.iter().any(|version| version == MODERN) {
+        return Probed::Again;
+    }
+    if named
+        .iter()
+        .any(|version| LEGACY.contains(&version.as_str()))
+    {
+        return Probed::Legacy;
+    }
+    let shown: Vec<_> = named.iter().take(5).map(String::as_str).collect();
+    Probed::Failed(format!(
+        "it speaks only MCP {}, and the gate {MODERN} and {}",
+        crate::message::excerpt(&shown.join(", "), 100),
+        LEGACY.join(", ")
+    ))
+}
+
+fn supported(error: &RpcError) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Supported {
         supported: Vec<String>,
@@ -192,11 +210,7 @@ fn refused_version(error: &RpcError) -> Option<String> {
         return None;
     }
     let named: Supported = serde_json::from_str(error.data.as_ref()?.get()).ok()?;
-    let known = |version: &String| LEGACY.contains(&version.as_str()) || version == MODERN;
-    (!named.supported.iter().any(known)).then(|| {
-        let shown: Vec<_> = named.supported.iter().take(5).map(String::as_str).collect();
-        crate::message::excerpt(&shown.join(", "), 100)
-    })
+    Some(named.supported)
 }
 
 /// Whether the answer to `initialize` shows that the server turned out to be a modern one: a slow
@@ -304,6 +318,12 @@ mod tests {
             ]],
         );
         check(
+            exchange(r#""result":{"supportedVersions":["2026-07-28"],"capabilities":{}}"#),
+            expect![
+                "Modern(Server { era: Modern, version: None, capabilities: {}, instructions: None })"
+            ],
+        );
+        check(
             exchange(r#""result":{"supportedVersions":["2025-11-25"]}"#),
             expect!["Legacy"],
         );
@@ -320,6 +340,18 @@ mod tests {
         check(
             exchange(
                 r#""error":{"code":-32022,"message":"no","data":{"supported":["2025-11-25"]}}"#,
+            ),
+            expect!["Legacy"],
+        );
+        check(
+            exchange(
+                r#""error":{"code":-32022,"message":"no","data":{"supported":["2025-11-25","2026-07-28"]}}"#,
+            ),
+            expect!["Again"],
+        );
+        check(
+            exchange(
+                r#""error":{"code":-32601,"message":"no","data":{"supported":["2026-07-28"]}}"#,
             ),
             expect!["Legacy"],
         );

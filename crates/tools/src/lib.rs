@@ -45,6 +45,7 @@ mod switchboard;
 mod describe;
 mod era;
 mod lexicon;
+mod marks;
 mod methods;
 mod mirror;
 mod names;

@@ -17,6 +17,10 @@ use crate::era::Era;
 const DEPTH_MAX: usize = 8;
 const PARAMETERS_MAX: usize = 32;
 const VALUE_BYTES_MAX: usize = 4 << 10;
+pub(crate) const NAME_BYTES_MAX: usize = 64;
+
+/// The key of a schema that marks an argument to be mirrored.
+pub(crate) const MARK: &str = "x-mcp-header";
 
 /// The headers of a request without parameters to mirror.
 pub(crate) fn method(era: Era, method: &str) -> Vec<(String, String)> {
@@ -60,7 +64,7 @@ fn parameters(schema: &Value, value: &Value, depth: usize, out: &mut Vec<(String
         let Some(value) = value.get(name) else {
             continue;
         };
-        if let Some(mark) = property.get("x-mcp-header").and_then(Value::as_str) {
+        if let Some(mark) = property.get(MARK).and_then(Value::as_str) {
             if let Some(text) = plain(value).filter(|_| is_token(mark)) {
                 let room = out.len() < PARAMETERS_MAX && text.len() <= VALUE_BYTES_MAX;
                 out.extend(room.then(|| (format!("mcp-param-{mark}"), encoded(&text))));
@@ -82,9 +86,9 @@ fn plain(value: &Value) -> Option<String> {
 }
 
 /// RFC 9110, 5.6.2.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
 fn encoded(text: &str) -> String {

@@ -168,16 +168,23 @@ impl Session {
 
     /// What a modern server says of itself; none where it is none.
     async fn probe(&self) -> Result<Option<Server>, OpenError> {
-        let probe = self.ports.within(PROBE_WAIT, self.discover()).await;
-        let broke_on_probe = matches!(probe, Some(Exchange::Broken(_)));
-        match probe.as_ref().map_or(Probed::Legacy, era::probed) {
-            Probed::Modern(server) => Ok(Some(server)),
-            Probed::Legacy => Ok(None),
-            Probed::Failed(reason) => Err(OpenError {
-                reason,
-                broke_on_probe,
-            }),
+        // LIMIT: one that refuses, twice, the version that it says it speaks is taken at its deed.
+        for _ in 0..2 {
+            let probe = self.ports.within(PROBE_WAIT, self.discover()).await;
+            let broke_on_probe = matches!(probe, Some(Exchange::Broken(_)));
+            match probe.as_ref().map_or(Probed::Legacy, era::probed) {
+                Probed::Modern(server) => return Ok(Some(server)),
+                Probed::Legacy => return Ok(None),
+                Probed::Again => {}
+                Probed::Failed(reason) => {
+                    return Err(OpenError {
+                        reason,
+                        broke_on_probe,
+                    });
+                }
+            }
         }
+        Ok(None)
     }
 
     async fn discover(&self) -> Exchange {

@@ -369,6 +369,7 @@ impl Source {
             wire_names: self.config.wire_names,
             limits: self.config.limits,
             version: server.version.as_deref(),
+            era: server.era,
             headers: match &self.config.kind {
                 SourceKind::Http { headers, .. } => Some(headers),
                 SourceKind::Stdio { .. } => None,

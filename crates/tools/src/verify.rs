@@ -190,6 +190,7 @@ mod tests {
     use super::{Faults, Standing, faults};
     use crate::config::{Overrides, SourceLimits, ToolOverride, WireNames};
     use crate::describe::{Origin, describe};
+    use crate::era::Era;
     use crate::message::raw;
     use serde_json::{Value, json};
     use std::collections::BTreeMap;
@@ -206,6 +207,7 @@ mod tests {
             wire_names: WireNames::Prefixed,
             limits: SourceLimits::default(),
             version: None,
+            era: Era::Modern,
             headers: None,
             effect: Effect::Some,
         };
