@@ -160,6 +160,8 @@ async fn one_principals_process_that_stands_still_is_replaced_alone() {
     })
     .await;
     assert_eq!(seen_for(&world, "bo").await.len(), 3);
+    // Its process is up before the clock is moved: starting one takes real time.
+    assert_eq!(seen_for(&world, "ana").await.len(), 3);
     world.lose_of("ana", "h.stall", 1).await;
     world.lose_of("ana", "h.hang", 4).await;
     // Another's answers show that the source as a whole is well.
