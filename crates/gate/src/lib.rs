@@ -8,6 +8,7 @@
 //! Must not know: how anything is stored, sent or shown. No async (port signatures aside), no
 //! clock, no randomness, no environment, no file, no socket.
 
+pub mod ability;
 mod authenticate;
 pub mod backtest;
 pub mod beside;

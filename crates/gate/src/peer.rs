@@ -14,6 +14,7 @@
 use serde_json::{Map, Value};
 use toolgate_model::{Duration, InvocationId, json::Raw};
 
+use crate::ability::Severity;
 use crate::port::BoxFuture;
 
 /// LIMIT: how long a call may wait in all for what its client is asked, or run as a task of its
@@ -33,7 +34,7 @@ pub trait Peer: Send + Sync {
     fn capabilities(&self) -> &Map<String, Value>;
 
     /// The least severe log message that the client wants; none: it wants none.
-    fn log_level(&self) -> Option<String>;
+    fn log_level(&self) -> Option<Severity>;
 
     /// Answers that came with the call itself, before anything was asked (`inputResponses`).
     fn given(&self) -> Option<&Map<String, Value>>;

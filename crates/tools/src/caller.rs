@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use tokio::sync::mpsc;
+use toolgate_gate::ability::Severity;
 use toolgate_gate::peer::Peer;
 use toolgate_gate::trust::Behalf;
 use toolgate_model::{AgentId, TenantId, json::Raw};
 
-use crate::declared::{Declared, Level};
+use crate::declared::Declared;
 use crate::message;
 
 /// LIMIT: questions of one call that wait to be put.
@@ -171,14 +172,11 @@ impl Ear {
         match method {
             "notifications/message" => {
                 let level = params.get("level").and_then(Value::as_str);
-                let level = level.and_then(Level::named);
+                let level = level.and_then(Severity::named);
                 matches!((level, self.declared.level()), (Some(it), Some(least)) if it >= least)
             }
             // The page that the user was sent to is done.
-            "notifications/elicitation/complete" => {
-                let link = serde_json::json!({"mode": "url"});
-                self.declared.permits("elicitation/create", &link)
-            }
+            "notifications/elicitation/complete" => self.declared.shows_pages(),
             _ => false,
         }
     }

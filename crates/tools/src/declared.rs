@@ -7,6 +7,7 @@
 //! Must not know: how anything is asked.
 
 use serde_json::{Map, Value};
+use toolgate_gate::ability::{Severity, permits, shows_pages};
 use toolgate_gate::peer::Peer;
 
 use crate::config::ClientScope;
@@ -14,41 +15,13 @@ use crate::config::ClientScope;
 /// The extension by which a server may turn a call into a task.
 const TASKS: &str = "io.modelcontextprotocol/tasks";
 
-/// How severe a log message is, from the least.
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];
-
 /// What a server is told of the client behind a request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Declared {
     /// `ClientCapabilities`, each as the client wrote it.
     capabilities: Map<String, Value>,
     /// The least severe log message that it wants.
-    level: Option<Level>,
-}
-
-/// How severe a log message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Level(usize);
-
-impl Level {
-    /// The level of this name.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        LEVELS.iter().position(|known| *known == name).map(Self)
-    }
-
-    /// Its name.
-    pub(crate) fn name(self) -> &'static str {
-        LEVELS.get(self.0).copied().unwrap_or_default()
-    }
+    level: Option<Severity>,
 }
 
 impl Declared {
@@ -81,7 +54,7 @@ impl Declared {
         }
         Self {
             capabilities,
-            level: peer.log_level().as_deref().and_then(Level::named),
+            level: peer.log_level(),
         }
     }
 
@@ -125,7 +98,7 @@ impl Declared {
     }
 
     /// The least severe log message that is wanted.
-    pub(crate) const fn level(&self) -> Option<Level> {
+    pub(crate) const fn level(&self) -> Option<Severity> {
         self.level
     }
 
@@ -138,36 +111,22 @@ impl Declared {
 
     /// Whether the client may be asked this.
     pub(crate) fn permits(&self, method: &str, params: &Value) -> bool {
-        let named = |name: &str| self.capabilities.get(name).and_then(Value::as_object);
-        match method {
-            "elicitation/create" => {
-                named("elicitation").is_some_and(|can| permits_elicitation(can, params))
-            }
-            "sampling/createMessage" => named("sampling").is_some_and(|can| {
-                let tools = ["tools", "toolChoice"];
-                can.contains_key("tools") || tools.iter().all(|key| params.get(key).is_none())
-            }),
-            "roots/list" => named("roots").is_some(),
-            _ => false,
-        }
+        permits(&self.capabilities, method, params)
     }
-}
 
-/// A client that names no mode can show forms.
-fn permits_elicitation(can: &Map<String, Value>, params: &Value) -> bool {
-    match params.get("mode").and_then(Value::as_str) {
-        Some("url") => can.contains_key("url"),
-        Some("form") | None => can.contains_key("form") || !can.contains_key("url"),
-        Some(_) => false,
+    /// Whether it sends its user to pages.
+    pub(crate) fn shows_pages(&self) -> bool {
+        shows_pages(&self.capabilities)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Declared, Level};
+    use super::Declared;
     use crate::config::ClientScope;
     use expect_test::{Expect, expect};
     use serde_json::{Map, Value, json};
+    use toolgate_gate::ability::Severity;
     use toolgate_gate::peer::{Peer, Reply, Round, Unanswered};
     use toolgate_gate::port::BoxFuture;
     use toolgate_model::json::Raw;
@@ -178,8 +137,8 @@ mod tests {
         fn capabilities(&self) -> &Map<String, Value> {
             &self.0
         }
-        fn log_level(&self) -> Option<String> {
-            Some("warning".to_owned())
+        fn log_level(&self) -> Option<Severity> {
+            Severity::named("warning")
         }
         fn given(&self) -> Option<&Map<String, Value>> {
             None
@@ -228,85 +187,5 @@ mod tests {
         );
         let odd = json!({"sampling": true, "roots": [], "extensions": {"io.modelcontextprotocol/tasks": 1}});
         check(&odd, ClientScope::default(), expect!["{}"]);
-    }
-
-    #[test]
-    fn a_client_is_asked_what_it_declared() {
-        let cases = [
-            (json!({}), "elicitation/create", json!({}), false),
-            (
-                json!({"elicitation": {}}),
-                "elicitation/create",
-                json!({}),
-                true,
-            ),
-            (
-                json!({"elicitation": {}}),
-                "elicitation/create",
-                json!({"mode": "url"}),
-                false,
-            ),
-            (
-                json!({"elicitation": {"url": {}}}),
-                "elicitation/create",
-                json!({"mode": "url"}),
-                true,
-            ),
-            (
-                json!({"elicitation": {"url": {}}}),
-                "elicitation/create",
-                json!({"mode": "form"}),
-                false,
-            ),
-            (
-                json!({"elicitation": {"form": {}, "url": {}}}),
-                "elicitation/create",
-                json!({}),
-                true,
-            ),
-            (
-                json!({"elicitation": {}}),
-                "elicitation/create",
-                json!({"mode": "voice"}),
-                false,
-            ),
-            (
-                json!({"sampling": {}}),
-                "sampling/createMessage",
-                json!({"messages": []}),
-                true,
-            ),
-            (
-                json!({"sampling": {}}),
-                "sampling/createMessage",
-                json!({"tools": []}),
-                false,
-            ),
-            (
-                json!({"sampling": {"tools": {}}}),
-                "sampling/createMessage",
-                json!({"tools": []}),
-                true,
-            ),
-            (json!({"roots": {}}), "roots/list", json!({}), true),
-            (json!({"sampling": {}}), "roots/list", json!({}), false),
-            (json!({"roots": {}}), "tools/list", json!({}), false),
-        ];
-        for (can, method, params, permitted) in cases {
-            let declared = declared(&can, ClientScope::default());
-            assert_eq!(
-                declared.permits(method, &params),
-                permitted,
-                "{can} {method} {params}"
-            );
-        }
-    }
-
-    #[test]
-    fn levels_are_in_order() {
-        let named = |name| Level::named(name).unwrap();
-        assert!(named("debug") < named("info") && named("alert") < named("emergency"));
-        assert_eq!(named("warning").name(), "warning");
-        assert_eq!(Level::named("loud"), None);
     }
 }

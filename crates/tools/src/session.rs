@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
+use toolgate_gate::ability::Severity;
 use toolgate_gate::peer::Peer;
 use toolgate_gate::port::{Answer, BoxFuture};
 use toolgate_model::{Duration, Timestamp, json::Raw};
 
 use crate::config::{ClientScope, EraChoice, SourceConfig};
-use crate::declared::{Declared, Level};
+use crate::declared::Declared;
 use crate::describe::Offered;
 use crate::era::{self, Era, Probed, Server};
 use crate::errand::Errand;
@@ -39,7 +40,7 @@ pub(crate) struct Session {
     pub(crate) terms: Terms,
     next_id: AtomicU64,
     /// The least severe log message that the server was asked for.
-    logged: Mutex<Option<Level>>,
+    logged: Mutex<Option<Severity>>,
 }
 
 /// What a conversation is opened on.
@@ -260,7 +261,7 @@ impl Session {
 
     /// Has a legacy server log from this level on, unless it does already. What a client wants is
     /// picked out of that later; a modern server is told with each request.
-    pub(crate) async fn have_logged(&self, level: Level) {
+    pub(crate) async fn have_logged(&self, level: Severity) {
         if self.server.era == Era::Modern || !self.server.can("logging") {
             return;
         }

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
+use toolgate_gate::ability::Severity;
 use toolgate_gate::port::Following;
 
 use super::era::{Era, LOG_LEVEL_KEY};
@@ -22,24 +23,12 @@ use super::limits::RESOURCES_FOLLOWED_MAX;
 use super::message::RpcError;
 use super::updates::Updates;
 
-/// The levels of RFC 5424, least severe first.
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];
-
 /// What one client wants to hear of.
 #[derive(Default)]
 pub(super) struct Attention {
     /// Updates that it has not been told of yet.
     pub(super) updates: Arc<Updates>,
-    level: Mutex<Option<&'static str>>,
+    level: Mutex<Option<Severity>>,
     followed: Mutex<BTreeMap<String, Following>>,
 }
 
@@ -64,7 +53,7 @@ impl Attention {
         self.updates.forget(uri);
     }
 
-    fn level(&self) -> MutexGuard<'_, Option<&'static str>> {
+    fn level(&self) -> MutexGuard<'_, Option<Severity>> {
         self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,16 +70,15 @@ impl fmt::Debug for Attention {
 
 impl Asked {
     /// The least severe log message that the client wants; none: it wants none.
-    pub(super) fn log_level(&self) -> Option<String> {
-        let level = match self.era {
+    pub(super) fn log_level(&self) -> Option<Severity> {
+        match self.era {
             Era::Modern => {
                 let meta = self.request.params.get("_meta");
                 meta.and_then(|meta| meta.get(LOG_LEVEL_KEY))
                     .and_then(known)
             }
             Era::Legacy(_) => self.attention().and_then(|attention| *attention.level()),
-        };
-        level.map(str::to_owned)
+        }
     }
 
     /// What the client of a legacy session wants to hear of.
@@ -105,7 +93,10 @@ impl Asked {
 pub(super) fn set_level(asked: &Asked, params: &Map<String, Value>) -> Result<String, RpcError> {
     let level = params.get("level").and_then(known);
     let level = level.ok_or_else(|| {
-        RpcError::invalid_params(format!("`level` must be one of {}", LEVELS.join(", ")))
+        RpcError::invalid_params(format!(
+            "`level` must be one of {}",
+            Severity::NAMES.join(", ")
+        ))
     })?;
     if let Some(attention) = asked.attention() {
         *attention.level() = Some(level);
@@ -113,8 +104,6 @@ pub(super) fn set_level(asked: &Asked, params: &Map<String, Value>) -> Result<St
     Ok("{}".to_owned())
 }
 
-fn known(level: &Value) -> Option<&'static str> {
-    LEVELS
-        .into_iter()
-        .find(|known| level.as_str() == Some(known))
+fn known(level: &Value) -> Option<Severity> {
+    level.as_str().and_then(Severity::named)
 }

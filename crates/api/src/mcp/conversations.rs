@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use toolgate_driver::Outcome;
+use toolgate_gate::ability::Severity;
 use toolgate_gate::peer::{Ask, Peer, Reply, Round, Unanswered};
 use toolgate_gate::port::{BoxFuture, Clock, ProgressSink};
 use toolgate_model::{Digest, Identity, InvocationId, KeyId, Timestamp, ToolId, json::Raw};
@@ -444,8 +445,8 @@ impl Peer for RoundPeer {
         &self.declared.capabilities
     }
 
-    fn log_level(&self) -> Option<String> {
-        self.declared.log_level.clone()
+    fn log_level(&self) -> Option<Severity> {
+        self.declared.log_level
     }
 
     fn given(&self) -> Option<&Map<String, Value>> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
+use toolgate_gate::ability::{Severity, permits, shows_pages};
 use toolgate_gate::peer::{Ask, Peer, Reply, Round, Unanswered};
 use toolgate_gate::port::{BoxFuture, Clock};
 use toolgate_model::json::Raw;
@@ -24,20 +25,14 @@ use super::message::notification;
 use super::tasks;
 use super::work::{Outgoing, Outlet, Progress};
 
-const ELICIT: &str = "elicitation/create";
-const SAMPLE: &str = "sampling/createMessage";
-const ROOTS: &str = "roots/list";
 pub(super) const LOGGED: &str = "notifications/message";
 const ELICITED: &str = "notifications/elicitation/complete";
-
-/// What a legacy client hears that never set a level; the modern era hears nothing unasked.
-const LOG_LEVEL_DEFAULT: &str = "info";
 
 /// What the client of a request says that it can do and wants to hear.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Declared {
     pub(super) capabilities: Map<String, Value>,
-    pub(super) log_level: Option<String>,
+    pub(super) log_level: Option<Severity>,
     /// Answers that came before anything was asked.
     pub(super) given: Option<Map<String, Value>>,
 }
@@ -61,7 +56,7 @@ impl Declared {
         let mut log_level = asked.log_level();
         if asked.client.is_some() {
             // Whoever says nothing in a session hears what servers say by themselves.
-            log_level.get_or_insert_with(|| LOG_LEVEL_DEFAULT.to_owned());
+            log_level.get_or_insert(Severity::INFO);
         }
         let can = ["elicitation", "sampling", "roots"]
             .iter()
@@ -85,42 +80,10 @@ impl Declared {
         }
     }
 
-    /// Whether it sends its user to pages.
-    fn shows_pages(&self) -> bool {
-        let modes = self.capabilities.get("elicitation");
-        let modes = modes.and_then(Value::as_object);
-        modes.is_some_and(|modes| takes_mode(modes, &json!({"mode": "url"})))
-    }
-
     fn can(&self, ask: &Ask) -> bool {
         let params: Value = serde_json::from_str(ask.params.get()).unwrap_or_default();
-        let ability = |name: &str| self.capabilities.get(name).and_then(Value::as_object);
-        match ask.method.as_str() {
-            ELICIT => ability("elicitation").is_some_and(|modes| takes_mode(modes, &params)),
-            SAMPLE => ability("sampling").is_some_and(|sampling| {
-                let tools = params.get("tools").or_else(|| params.get("toolChoice"));
-                tools.is_none() || sampling.contains_key("tools")
-            }),
-            ROOTS => ability("roots").is_some(),
-            _ => false,
-        }
+        permits(&self.capabilities, &ask.method, &params)
     }
-}
-
-/// Whether the client shows what a question of this mode wants; one that names no mode means forms.
-fn takes_mode(modes: &Map<String, Value>, params: &Value) -> bool {
-    match params.get("mode") {
-        None => shows_forms(modes),
-        Some(mode) => match mode.as_str() {
-            Some("form") => shows_forms(modes),
-            Some("url") => modes.get("url").is_some_and(Value::is_object),
-            _ => false,
-        },
-    }
-}
-
-fn shows_forms(modes: &Map<String, Value>) -> bool {
-    modes.contains_key("form") || !modes.contains_key("url")
 }
 
 /// The client of a call within a legacy session, which hears the stream of the call.
@@ -186,8 +149,8 @@ impl Peer for SessionPeer {
         &self.declared.capabilities
     }
 
-    fn log_level(&self) -> Option<String> {
-        self.declared.log_level.clone()
+    fn log_level(&self) -> Option<Severity> {
+        self.declared.log_level
     }
 
     fn given(&self) -> Option<&Map<String, Value>> {
@@ -226,7 +189,7 @@ async fn all(questions: Vec<(String, Question)>) -> Result<Vec<(String, Reply)>,
 pub(super) fn told(declared: &Declared, method: &str, params: &Raw) -> Option<String> {
     let wanted = match method {
         LOGGED => declared.log_level.is_some(),
-        ELICITED => declared.shows_pages(),
+        ELICITED => shows_pages(&declared.capabilities),
         _ => false,
     };
     let (method, params) = (Value::from(method), params.get());
@@ -247,126 +210,4 @@ fn request(id: u64, ask: &Ask) -> String {
 /// Outside strings JSON means the same on one line, and a message is one line.
 pub(super) fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Ask, Declared};
-    use serde_json::{Value, json};
-
-    fn covers(capabilities: Value, method: &str, params: Value) -> bool {
-        let declared = Declared {
-            capabilities: capabilities.as_object().cloned().unwrap(),
-            ..Declared::default()
-        };
-        let ask = Ask {
-            key: "k".to_owned(),
-            method: method.to_owned(),
-            params: serde_json::value::to_raw_value(&params).unwrap(),
-        };
-        declared.covers(&[ask]).is_ok()
-    }
-
-    #[test]
-    fn nobody_is_asked_what_it_did_not_declare() {
-        let (form, url) = (json!({"mode": "form"}), json!({"mode": "url"}));
-        for (declared, method, params, asked) in [
-            (json!({}), "elicitation/create", json!({}), false),
-            (
-                json!({"elicitation": {}}),
-                "elicitation/create",
-                json!({}),
-                true,
-            ),
-            (
-                json!({"elicitation": {}}),
-                "elicitation/create",
-                form.clone(),
-                true,
-            ),
-            (
-                json!({"elicitation": {}}),
-                "elicitation/create",
-                url.clone(),
-                false,
-            ),
-            (
-                json!({"elicitation": {"form": {}}}),
-                "elicitation/create",
-                url.clone(),
-                false,
-            ),
-            (
-                json!({"elicitation": {"url": {}}}),
-                "elicitation/create",
-                url.clone(),
-                true,
-            ),
-            (
-                json!({"elicitation": {"url": {}}}),
-                "elicitation/create",
-                form.clone(),
-                false,
-            ),
-            (
-                json!({"elicitation": {"url": {}, "form": {}}}),
-                "elicitation/create",
-                form,
-                true,
-            ),
-            (
-                json!({"elicitation": {"url": true}}),
-                "elicitation/create",
-                url,
-                false,
-            ),
-            (
-                json!({"elicitation": {}}),
-                "elicitation/create",
-                json!({"mode": "page"}),
-                false,
-            ),
-            (
-                json!({"elicitation": {}}),
-                "elicitation/create",
-                json!({"mode": 7}),
-                false,
-            ),
-            (
-                json!({"elicitation": null}),
-                "elicitation/create",
-                json!({}),
-                false,
-            ),
-            (
-                json!({"sampling": {}}),
-                "sampling/createMessage",
-                json!({}),
-                true,
-            ),
-            (
-                json!({"sampling": {}}),
-                "sampling/createMessage",
-                json!({"tools": []}),
-                false,
-            ),
-            (
-                json!({"sampling": {"tools": {}}}),
-                "sampling/createMessage",
-                json!({"tools": []}),
-                true,
-            ),
-            (json!({"roots": {}}), "roots/list", json!({}), true),
-            (json!({"sampling": {}}), "roots/list", json!({}), false),
-            (
-                json!({"roots": {}, "sampling": {}, "elicitation": {}}),
-                "tools/call",
-                json!({}),
-                false,
-            ),
-        ] {
-            let text = format!("{method} {params} of {declared}");
-            assert_eq!(covers(declared, method, params), asked, "{text}");
-        }
-    }
 }

@@ -178,7 +178,7 @@ impl Desk {
                 false,
             );
         };
-        let said = json!({"capabilities": peer.capabilities(), "level": peer.log_level(), "given": peer.given()});
+        let said = json!({"capabilities": peer.capabilities(), "level": peer.log_level().map(|level| level.name()), "given": peer.given()});
         self.heard.lock().unwrap().push(said.to_string());
         let mut cancelled = dispatch.take_cancelled();
         let plan = self.plan.lock().unwrap().clone();

@@ -20,7 +20,7 @@ impl Peer for Silent {
         &self.0
     }
 
-    fn log_level(&self) -> Option<String> {
+    fn log_level(&self) -> Option<toolgate_gate::ability::Severity> {
         None
     }
 

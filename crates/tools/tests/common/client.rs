@@ -96,8 +96,10 @@ impl Peer for Client {
         &self.capabilities
     }
 
-    fn log_level(&self) -> Option<String> {
-        self.level.clone()
+    fn log_level(&self) -> Option<toolgate_gate::ability::Severity> {
+        self.level
+            .as_deref()
+            .and_then(toolgate_gate::ability::Severity::named)
     }
 
     fn given(&self) -> Option<&Map<String, Value>> {
