@@ -230,6 +230,11 @@ impl Conversation {
         self.talk().invocation.clone()
     }
 
+    /// Whether the call is over.
+    pub(super) fn has_ended(&self) -> bool {
+        self.talk().ended.is_some()
+    }
+
     /// Waits for what is heard next. `takes_tasks`: whether a task is an answer.
     pub(super) async fn heard(&self, takes_tasks: bool) -> Heard {
         let mut moved = self.moved.subscribe();
@@ -302,16 +307,19 @@ impl Conversation {
         self.moved(talk);
     }
 
-    /// The call is over; none where nobody can say how.
+    /// The call is over; none where nobody can say how. A server may answer a call without waiting
+    /// for what it asked: whoever comes back with an answer to that gets the call's own.
     pub(super) fn end(&self, outcome: Option<Outcome>) {
-        self.table.unpark(self);
         let mut talk = self.talk();
         talk.asked.clear();
         talk.listener = None;
         let end = outcome.map_or(End::Broken, |outcome| End::Outcome(Box::new(outcome)));
-        talk.ended.get_or_insert(end);
+        let is_broken = matches!(talk.ended.get_or_insert(end), End::Broken);
         let invocation = talk.invocation.clone();
         self.moved(talk);
+        if is_broken {
+            self.table.unpark(self);
+        }
         if let Some(id) = invocation {
             let mut calls = self.table.calls();
             if calls

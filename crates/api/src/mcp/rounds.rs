@@ -135,7 +135,10 @@ pub(super) async fn resume(
             .map(Box::new)
             .map(Stand::Ended),
         Some(Awaited::Answers(conversation)) => {
-            if let Some(denial) = forbidden(driver, &conversation).await? {
+            // What is over is not judged again: its answer is the caller's.
+            if !conversation.has_ended()
+                && let Some(denial) = forbidden(driver, &conversation).await?
+            {
                 return Ok(Stand::Ended(end(driver, &conversation, denial).await?));
             }
             let declared = Declared::of(asked).unwrap_or_default();

@@ -52,6 +52,8 @@ impl Drop for Left {
 pub(crate) enum Step {
     /// Asks all of this at once: `{key: {method, params}}`.
     Ask(Value),
+    /// Asks this and goes on without an answer once it is released.
+    AskAside(Value),
     /// Asks this until all of it is answered, and takes what comes.
     AskBitByBit(Value),
     /// Says this of its task.
@@ -213,6 +215,10 @@ impl Desk {
                         error: Some(serde_json::from_str(error).unwrap()),
                     };
                 }
+                Step::AskAside(requests) => tokio::select! {
+                    asked = self.ask(peer.as_ref(), requests, false) => asked,
+                    () = self.release.notified() => Ok(()),
+                },
                 Step::Ask(requests) => self.ask(peer.as_ref(), requests, false).await,
                 Step::AskBitByBit(requests) => self.ask(peer.as_ref(), requests, true).await,
             };

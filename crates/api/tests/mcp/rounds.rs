@@ -114,6 +114,26 @@ async fn a_state_is_good_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_wait_for_an_answer_loses_nobody_its_own() {
+    let world = planned(&[Step::AskAside(form("who"))]).await;
+    let client = elicits(&world);
+    let first = client.plan(json!({})).await;
+    assert_eq!(first["result"]["inputRequests"], form("who"));
+    world.desk.release.notify_one();
+    soon(async {
+        while world.records("invocation.").await.len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let answers = json!({"who": filled_in("Ana")});
+    let last = client.answer(&first, answers.clone()).await;
+    assert_eq!(last["result"]["content"][0]["text"], "all done", "{last}");
+    assert_eq!(last["result"]["resultType"], "complete");
+    assert!(is_refused(&client.answer(&first, answers).await), "once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_state_is_good_for_nobody_else_and_for_no_other_call() {
     let world = planned(&asks_who()).await;
     let client = elicits(&world);
