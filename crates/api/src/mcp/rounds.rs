@@ -24,8 +24,8 @@ use super::message::RpcError;
 use super::options::Links;
 use super::peer::{Declared, one_line};
 use super::render::INVOCATION_KEY;
-use super::tasks;
 use super::work::Progress;
+use super::{own, tasks};
 
 /// How far a call came.
 pub(super) enum Stand {
@@ -135,10 +135,13 @@ pub(super) async fn resume(
             .map(Box::new)
             .map(Stand::Ended),
         Some(Awaited::Answers(conversation)) => {
-            // What is over is not judged again: its answer is the caller's.
-            if !conversation.has_ended()
-                && let Some(denial) = forbidden(driver, &conversation).await?
-            {
+            if conversation.has_ended() {
+                // What is over is not judged again, for it may have changed what it was judged on;
+                // but only who still reaches the tool is told what came of it.
+                if let Some(id) = conversation.invocation() {
+                    stored(face, asked, &id).await?;
+                }
+            } else if let Some(denial) = forbidden(driver, &conversation).await? {
                 return Ok(Stand::Ended(end(driver, &conversation, denial).await?));
             }
             let declared = Declared::of(asked).unwrap_or_default();
@@ -231,13 +234,10 @@ async fn end(
     Ok(outcome)
 }
 
-/// The call as the gate's own store knows it.
+/// The call as the gate's own store knows it, for who still reaches its tool.
 async fn stored(face: &Face, asked: &Asked, id: &InvocationId) -> Result<Outcome, RpcError> {
-    let found = face.api.driver.invocation(&asked.caller(), id).await;
-    let invocation = found.map_err(|failed| {
-        tracing::error!(%failed, "a call that was parked could not be read");
-        RpcError::defect()
-    })?;
+    let found = own::find_call(face, asked, id.as_str()).await;
+    let invocation = found.map_err(RpcError::invalid_params)?;
     Ok(Outcome {
         duplicate_of: Some(invocation.id.clone()),
         invocation,

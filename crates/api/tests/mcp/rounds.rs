@@ -113,10 +113,8 @@ async fn a_state_is_good_once() {
     assert_eq!(heard(&world).len(), 2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_wait_for_an_answer_loses_nobody_its_own() {
-    let world = planned(&[Step::AskAside(form("who"))]).await;
-    let client = elicits(&world);
+/// A call that asked who, and has ended without an answer to that.
+async fn ended_meanwhile(world: &World, client: &Talker<'_>) -> Value {
     let first = client.plan(json!({})).await;
     assert_eq!(first["result"]["inputRequests"], form("who"));
     world.desk.release.notify_one();
@@ -126,6 +124,26 @@ async fn a_server_that_does_not_wait_for_an_answer_loses_nobody_its_own() {
         }
     })
     .await;
+    first
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_of_a_call_is_told_to_who_still_reaches_its_tool() {
+    let world = planned(&[Step::AskAside(form("who"))]).await;
+    let client = elicits(&world);
+    let first = ended_meanwhile(&world, &client).await;
+    world.regrant(&["desk.lookup"]).await;
+    let late = client
+        .answer(&first, json!({"who": filled_in("Ana")}))
+        .await;
+    assert!(is_refused(&late), "{late}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_wait_for_an_answer_loses_nobody_its_own() {
+    let world = planned(&[Step::AskAside(form("who"))]).await;
+    let client = elicits(&world);
+    let first = ended_meanwhile(&world, &client).await;
     let answers = json!({"who": filled_in("Ana")});
     let last = client.answer(&first, answers.clone()).await;
     assert_eq!(last["result"]["content"][0]["text"], "all done", "{last}");
