@@ -10,7 +10,7 @@ use toolgate_driver::Outcome;
 use toolgate_execution::{Choice, Inspection, Invocation, Settlement, State, Status};
 use toolgate_model::{
     Code, DataClasses, Decision, Denial, InvocationId, MatchedRule, Obligation, PolicyVersion,
-    Recognition, RecordId, Risk, RiskScore, Sanitized, Timestamp, ToolId, Verdict,
+    Recognition, RecordId, Risk, RiskScore, Sanitized, Timestamp, ToolId, Verdict, body_in,
 };
 use utoipa::ToSchema;
 
@@ -328,12 +328,14 @@ fn settlement(state: &State) -> Option<&Settlement> {
     }
 }
 
-/// What the tool answered. The text was checked when it arrived.
+/// What the tool answered: an MCP result as it is, and of everything else its body. The text was
+/// checked when it arrived.
 fn data(state: &State) -> Value {
-    settlement(state)
+    let result: Value = settlement(state)
         .and_then(|settlement| settlement.result.as_ref())
         .and_then(|result| serde_json::from_str(result).ok())
-        .unwrap_or(Value::Null)
+        .unwrap_or(Value::Null);
+    body_in(&result).unwrap_or(result)
 }
 
 pub(crate) fn error(invocation: &Invocation) -> Option<ErrorView> {

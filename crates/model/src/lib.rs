@@ -8,6 +8,7 @@
 //! Must not know: rules, the state machine, stores, transports, clocks, randomness.
 
 mod address;
+mod body;
 mod call;
 mod code;
 mod data;
@@ -30,6 +31,7 @@ mod token;
 mod tool;
 
 pub use address::Place;
+pub use body::{BODY_KEY, Body, body_in};
 pub use call::{Call, Mode, Recognised, Trigger, User};
 pub use code::Code;
 pub use data::{Authors, DataClass, DataClasses, Origin};

@@ -19,6 +19,9 @@ mod schema;
 mod secret;
 mod show;
 mod source;
+mod source_host;
+mod source_openapi;
+mod source_plugin;
 mod tool;
 mod tree;
 
@@ -38,7 +41,9 @@ pub(crate) use notify::DeclaredEndpoint;
 pub(crate) use oauth::{DeclaredGrant, DeclaredIssuer, OAuthSettings};
 pub(crate) use schema::{descriptor_schema, json_schema};
 pub(crate) use show::Listing;
-pub(crate) use source::{Source, Transport};
+pub(crate) use source::Source;
+pub(crate) use source_openapi::DeclaredApi;
+pub(crate) use source_plugin::DeclaredPlugin;
 pub(crate) use tree::Origin;
 
 use reader::{Problem, Reader, Section};

@@ -14,7 +14,7 @@ use toolgate_gate::port::Clock;
 use toolgate_gate::trust::{Grants, Issuers};
 use toolgate_oauth::{Fetcher, Granted, IssuerSpec, ResourceServer, ServerSpec, Subjects};
 
-use crate::config::{Config, DeclaredIssuer, OAuthSettings, Source, Transport};
+use crate::config::{Config, DeclaredIssuer, OAuthSettings, Source};
 use crate::exit::Exit;
 use crate::fault::Fault;
 
@@ -65,14 +65,11 @@ impl Trust {
         source: &Source,
         variables: &BTreeMap<String, String>,
     ) -> Result<Option<Arc<dyn Grants>>, Fault> {
-        let (Some(fetcher), Transport::Http { url, grant, .. }) =
-            (&self.fetcher, &source.transport)
-        else {
+        let transport = &source.transport;
+        let (Some(fetcher), Some(grant)) = (&self.fetcher, transport.grant()) else {
             return Ok(None);
         };
-        let Some(grant) = grant else {
-            return Ok(None);
-        };
+        let url = transport.url().unwrap_or_default();
         let spec = grant.opened_with(url, variables).map_err(|why| {
             let message = format!("the source `{}` has no credential: {why}", source.name);
             Fault::new(Exit::Invalid, message)

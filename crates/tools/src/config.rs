@@ -22,6 +22,10 @@ use toolgate_model::{
 };
 use zeroize::Zeroizing;
 
+use crate::host::HostConfig;
+use crate::openapi::OpenApiConfig;
+use crate::plugin::PluginConfig;
+
 /// Where some tools come from.
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
@@ -132,6 +136,25 @@ pub enum SourceKind {
         /// Further headers on each request.
         headers: BTreeMap<String, Secret>,
     },
+    /// An HTTP API that a description of it tells about.
+    OpenApi(Box<OpenApiConfig>),
+    /// A plugin that offers actions over signed HTTP.
+    Plugin(Box<PluginConfig>),
+    /// A program that runs its tools itself and reports what came of them.
+    Host(Box<HostConfig>),
+}
+
+impl SourceKind {
+    /// The kind in one word, as operators see it.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Stdio { .. } => "mcp-stdio",
+            Self::Http { .. } => "mcp-http",
+            Self::OpenApi(_) => "openapi",
+            Self::Plugin(_) => "plugin",
+            Self::Host(_) => "host",
+        }
+    }
 }
 
 /// How the tools of a source are named towards MCP clients.
@@ -300,10 +323,13 @@ fn kind_problem(kind: &SourceKind) -> Option<String> {
         SourceKind::Http { url, headers, .. } => {
             url_problem(url).or_else(|| headers.keys().find_map(|name| header_problem(name)))
         }
+        SourceKind::OpenApi(api) => api.problem(),
+        SourceKind::Plugin(plugin) => plugin.problem(),
+        SourceKind::Host(_) => None,
     }
 }
 
-fn url_problem(text: &str) -> Option<String> {
+pub(crate) fn url_problem(text: &str) -> Option<String> {
     let Ok(url) = reqwest::Url::parse(text) else {
         return Some(format!("`{text}` is not a URL such as `https://host/mcp`"));
     };

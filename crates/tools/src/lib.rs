@@ -1,6 +1,7 @@
-//! Tools behind the gate's port: MCP servers over stdio and streamable HTTP, many at once.
+//! Tools behind the gate's port: MCP servers over stdio and streamable HTTP, HTTP APIs by their
+//! descriptions, plugins over signed HTTP, and programs that run their tools themselves; many at once.
 //!
-//! A [`SourceConfig`] says where a server is, [`Sources`] keeps each of them connected, describes
+//! A [`SourceConfig`] says where a source is, [`Sources`] keeps each of them connected, describes
 //! its tools in the gate's words ([`toolgate_model::Descriptor`]), and sends a dispatched call
 //! exactly once. What comes back travels on as raw JSON. One server that is down, slow or broken
 //! costs its own tools and no others.
@@ -18,7 +19,12 @@ mod guard;
 mod source;
 mod sources;
 mod subscribe;
+mod supply;
 mod tend;
+
+mod host;
+mod openapi;
+mod plugin;
 
 mod errand;
 mod key_place;
@@ -61,8 +67,11 @@ pub use config::{
     SourceProblem, ToolOverride, WireNames, source_problems,
 };
 pub use describe::UnavailableTool;
+pub use host::HostConfig;
 pub use key_place::key_place_problem;
 pub use normalise::recognise;
+pub use openapi::{ApiAuth, OpenApiConfig};
+pub use plugin::PluginConfig;
 pub use ports::Ports;
 pub use sources::{OnChange, Sources};
 pub use stdio::INHERITED_VARIABLES;

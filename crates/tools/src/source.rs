@@ -6,14 +6,13 @@
 //!
 //! Must not know: other sources.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::{Answer, BoxFuture, Following, ResourceSink};
-use toolgate_model::{Duration, Method, SourceHealth, SourceStatus, Timestamp, ToolId};
+use toolgate_model::{Duration, SourceHealth, SourceStatus, Timestamp, ToolId};
 
 use crate::breaker::Breaker;
 use crate::config::{Overrides, SourceConfig, SourceKind};
@@ -28,6 +27,7 @@ use crate::offers::{self, Shop};
 use crate::pool::Pool;
 use crate::ports::Ports;
 use crate::session::{OpenError, Opening, Session, Terms};
+use crate::supply::{Offer, OnOffer, Supply};
 use crate::tend::Listed;
 use crate::verdict;
 use crate::verify::Standing;
@@ -75,34 +75,6 @@ impl Phase {
     }
 }
 
-/// What a source last offered.
-#[derive(Default, PartialEq)]
-pub(crate) struct Offer {
-    /// Its tools, and after them the methods that are called like tools.
-    pub(crate) tools: Vec<Offered>,
-    pub(crate) unavailable: Vec<UnavailableTool>,
-    /// Prompts, resources and what else is no tool.
-    pub(crate) besides: Arc<toolgate_model::Offer>,
-    notes: Vec<String>,
-    positions: BTreeMap<ToolId, usize>,
-}
-
-impl Offer {
-    /// Whether nothing was ever said.
-    fn is_empty(&self) -> bool {
-        self.tools.is_empty() && self.unavailable.is_empty()
-    }
-
-    /// How many tools its server listed that can be called.
-    fn listed(&self) -> usize {
-        let listed = |tool: &&Offered| Method::of(&tool.descriptor.id).is_none();
-        self.tools.iter().filter(listed).count()
-    }
-}
-
-/// Told when a source offers something else.
-pub(crate) type OnOffer = Arc<dyn Fn() + Send + Sync>;
-
 impl Source {
     pub(crate) fn new(config: SourceConfig, overrides: &Overrides, ports: Ports) -> Self {
         let own = |(id, _): &(&ToolId, _)| id.source() == config.name;
@@ -125,74 +97,11 @@ impl Source {
         }
     }
 
-    /// How it is doing.
-    pub(crate) fn status(&self) -> SourceStatus {
-        let phase = self.phase.borrow().clone();
-        let offer = self.offer();
-        let up = phase.health == SourceHealth::Up;
-        let open = self.breaker.open_in_words().filter(|_| up);
-        SourceStatus {
-            name: self.config.name.clone(),
-            kind: match self.config.kind {
-                SourceKind::Stdio { .. } => "mcp-stdio",
-                SourceKind::Http { .. } => "mcp-http",
-            }
-            .to_owned(),
-            health: if open.is_some() {
-                SourceHealth::Down
-            } else {
-                phase.health
-            },
-            detail: open
-                .or(phase.detail)
-                .or_else(|| in_words(&offer.unavailable))
-                .or_else(|| offer.notes.first().cloned()),
-            tools: offer.listed(),
-        }
-    }
-
-    /// What it last offered.
-    pub(crate) fn offer(&self) -> Arc<Offer> {
-        Arc::clone(&self.offer.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What is known of its tools.
-    pub(crate) fn standing(&self) -> Standing {
-        let silent = self.offer().is_empty();
-        match self.phase.borrow().health {
-            SourceHealth::Starting if silent => Standing::Starting,
-            SourceHealth::Down if silent => Standing::Down,
-            SourceHealth::Starting | SourceHealth::Up | SourceHealth::Down => Standing::Known,
-        }
-    }
-
-    /// Resolves once it is up, or known to be down.
-    pub(crate) async fn settled(&self) {
-        let mut phase = self.phase.subscribe();
-        // The sender lives as long as `self`, so waiting cannot fail.
-        let _ = phase.wait_for(Phase::is_settled).await;
-    }
-
-    /// Marks it as down for good.
-    pub(crate) fn disable(&self, reason: String) {
-        self.enter(SourceHealth::Down, Some(reason), None);
-    }
-
-    /// Has `told` called with each update of this resource; none where its server, as far as is
-    /// known, has none to tell.
-    pub(crate) fn follow(&self, uri: &str, told: ResourceSink) -> Option<Following> {
-        let offer = self.offer();
-        let resources = offer.besides.capabilities.get("resources")?;
-        let tells = resources.get("subscribe") == Some(&true.into());
-        tells.then(|| self.news.follow(uri, told)).flatten()
-    }
-
     /// Sends one errand, once.
-    pub(crate) async fn send(&self, mut errand: Errand) -> Answer {
+    async fn carried(&self, mut errand: Errand) -> Answer {
         let deadline = self.ports.clock.now().plus(errand.timeout());
         let offer = self.offer();
-        let position = offer.positions.get(errand.tool());
-        let Some(tool) = position.and_then(|position| offer.tools.get(*position)) else {
+        let Some(tool) = offer.tool(errand.tool()) else {
             return verdict::unavailable("the tool is not offered any more");
         };
         let Ok(_turn) = self.calls.try_acquire() else {
@@ -261,7 +170,7 @@ impl Source {
     }
 
     /// Keeps the source connected until `stop`.
-    pub(crate) async fn supervise(self: Arc<Self>, stop: CancellationToken, on_offer: OnOffer) {
+    async fn keep(self: Arc<Self>, stop: CancellationToken, on_offer: OnOffer) {
         let mut failures = 0u32;
         let mut opening = Opening::from(self.config.era);
         while !stop.is_cancelled() {
@@ -372,7 +281,7 @@ impl Source {
             era: server.era,
             headers: match &self.config.kind {
                 SourceKind::Http { headers, .. } => Some(headers),
-                SourceKind::Stdio { .. } => None,
+                _ => None,
             },
             effect: self.config.effect,
         };
@@ -392,14 +301,7 @@ impl Source {
         };
         let (besides, notes) = offers::offer(shop, &listed.shelves);
         self.complain(&unavailable, &notes);
-        let ids = tools.iter().map(|tool| tool.descriptor.id.clone());
-        Offer {
-            positions: ids.zip(0..).collect(),
-            tools,
-            unavailable,
-            besides: Arc::new(besides),
-            notes,
-        }
+        Offer::new(tools, unavailable).with(besides, notes)
     }
 
     fn complain(&self, unavailable: &[UnavailableTool], notes: &[String]) {
@@ -450,6 +352,74 @@ impl Source {
     }
 }
 
+impl Supply for Source {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn offer(&self) -> Arc<Offer> {
+        Arc::clone(&self.offer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn status(&self) -> SourceStatus {
+        let phase = self.phase.borrow().clone();
+        let offer = self.offer();
+        let up = phase.health == SourceHealth::Up;
+        let open = self.breaker.open_in_words().filter(|_| up);
+        SourceStatus {
+            name: self.config.name.clone(),
+            kind: self.config.kind.word().to_owned(),
+            health: if open.is_some() {
+                SourceHealth::Down
+            } else {
+                phase.health
+            },
+            detail: open.or(phase.detail).or_else(|| offer.in_words()),
+            tools: offer.listed(),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let silent = self.offer().is_empty();
+        match self.phase.borrow().health {
+            SourceHealth::Starting if silent => Standing::Starting,
+            SourceHealth::Down if silent => Standing::Down,
+            SourceHealth::Starting | SourceHealth::Up | SourceHealth::Down => Standing::Known,
+        }
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let mut phase = self.phase.subscribe();
+            // The sender lives as long as `self`, so waiting cannot fail.
+            let _ = phase.wait_for(Phase::is_settled).await;
+        })
+    }
+
+    fn disable(&self, reason: String) {
+        self.enter(SourceHealth::Down, Some(reason), None);
+    }
+
+    fn send(&self, errand: Errand) -> BoxFuture<'_, Answer> {
+        Box::pin(self.carried(errand))
+    }
+
+    fn follow(&self, uri: &str, told: ResourceSink) -> Option<Following> {
+        let offer = self.offer();
+        let resources = offer.besides.capabilities.get("resources")?;
+        let tells = resources.get("subscribe") == Some(&true.into());
+        tells.then(|| self.news.follow(uri, told)).flatten()
+    }
+
+    fn supervise(
+        self: Arc<Self>,
+        stop: CancellationToken,
+        on_offer: OnOffer,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(self.keep(stop, on_offer))
+    }
+}
+
 pub(crate) fn with_observations(reason: String, link: &dyn Link) -> String {
     match link.observations() {
         seen if seen.is_empty() || reason.contains(&seen) => reason,
@@ -468,20 +438,6 @@ fn backoff(failures: u32, chance: u8) -> Duration {
     let full = full.min(BACKOFF_LAST.as_millis());
     let millis = full - full / 4 * i64::from(chance) / 255;
     Duration::from_millis(u32::try_from(millis).unwrap_or(u32::MAX))
-}
-
-/// LIMIT: reasons that fit a line of status; all of them are in the log.
-const SHOWN_MAX: usize = 3;
-
-fn in_words(unavailable: &[UnavailableTool]) -> Option<String> {
-    let shown: Vec<String> = unavailable
-        .iter()
-        .take(SHOWN_MAX)
-        .map(|one| format!("`{}`: {}", one.tool, one.reason))
-        .collect();
-    let count = unavailable.len();
-    let noun = if count == 1 { "tool is" } else { "tools are" };
-    (count > 0).then(|| format!("{count} {noun} unavailable: {}", shown.join("; ")))
 }
 
 #[cfg(test)]

@@ -19,12 +19,16 @@ use toolgate_model::{
     Catalogue, Denial, Descriptor, Duration, HttpRequest, Offer, Recognition, SourceStatus, ToolId,
 };
 
-use crate::config::{Overrides, SourceConfig, source_problems};
+use crate::config::{Overrides, SourceConfig, SourceKind, source_problems};
 use crate::describe::{self, UnavailableTool};
 use crate::errand::Errand;
+use crate::host::HostSource;
 use crate::normalise;
+use crate::openapi::OpenApiSource;
+use crate::plugin::PluginSource;
 use crate::ports::Ports;
 use crate::source::Source;
+use crate::supply::Supply;
 use crate::verdict;
 use crate::verify::{self, Faults, Standing};
 
@@ -49,7 +53,7 @@ struct Known {
 
 /// All sources of tools.
 pub struct Sources {
-    sources: Vec<Arc<Source>>,
+    sources: Vec<Arc<dyn Supply>>,
     catalogue: ArcSwap<Catalogue>,
     /// What the catalogue was made of. Its lock also keeps changes in order.
     known: Mutex<Known>,
@@ -68,7 +72,7 @@ impl Sources {
         on_change: OnChange,
     ) -> Arc<Self> {
         let problems = source_problems(&configs);
-        let make = |config| Arc::new(Source::new(config, overrides, ports.clone()));
+        let make = |config| supply(config, overrides, &ports);
         let all = Arc::new(Self {
             sources: configs.into_iter().map(make).collect(),
             catalogue: ArcSwap::default(),
@@ -87,7 +91,7 @@ impl Sources {
         all
     }
 
-    fn supervise(self: &Arc<Self>, source: &Arc<Source>) {
+    fn supervise(self: &Arc<Self>, source: &Arc<dyn Supply>) {
         // The sources outlive their supervision, not the other way round.
         let all = Arc::downgrade(self);
         let on_offer = Arc::new(move || {
@@ -126,10 +130,10 @@ impl Sources {
 
     /// What the sources offer besides tools; those that never came up offer nothing.
     fn besides(&self) -> BTreeMap<String, Arc<Offer>> {
-        let of = |source: &Arc<Source>| {
+        let of = |source: &Arc<dyn Supply>| {
             let besides = Arc::clone(&source.offer().besides);
             let said = *besides != Offer::default();
-            said.then(|| (source.config.name.clone(), besides))
+            said.then(|| (source.name().to_owned(), besides))
         };
         self.sources.iter().filter_map(of).collect()
     }
@@ -138,7 +142,7 @@ impl Sources {
         let named = self
             .sources
             .iter()
-            .map(|source| (source.config.name.clone(), source.standing()));
+            .map(|source| (source.name().to_owned(), source.standing()));
         named.collect()
     }
 
@@ -167,16 +171,36 @@ impl Sources {
     }
 }
 
+/// A source of its kind.
+fn supply(config: SourceConfig, overrides: &Overrides, ports: &Ports) -> Arc<dyn Supply> {
+    let ports = ports.clone();
+    match &config.kind {
+        SourceKind::Stdio { .. } | SourceKind::Http { .. } => {
+            Arc::new(Source::new(config, overrides, ports))
+        }
+        SourceKind::OpenApi(api) => {
+            let api = api.clone();
+            Arc::new(OpenApiSource::new(config, *api, overrides, ports))
+        }
+        SourceKind::Plugin(plugin) => {
+            let plugin = plugin.clone();
+            Arc::new(PluginSource::new(config, *plugin, overrides, ports))
+        }
+        SourceKind::Host(host) => {
+            let host = host.clone();
+            Arc::new(HostSource::new(config, *host, overrides, ports))
+        }
+    }
+}
+
 impl Sources {
-    fn named(&self, name: &str) -> Option<&Arc<Source>> {
-        self.sources
-            .iter()
-            .find(|source| source.config.name == name)
+    fn named(&self, name: &str) -> Option<&Arc<dyn Supply>> {
+        self.sources.iter().find(|source| source.name() == name)
     }
 
     fn send(&self, errand: Errand) -> BoxFuture<'_, Answer> {
         match self.named(errand.tool().source()) {
-            Some(source) => Box::pin(source.send(errand)),
+            Some(source) => source.send(errand),
             None => {
                 let answer = verdict::unavailable("no such source is configured");
                 Box::pin(std::future::ready(answer))
@@ -235,7 +259,7 @@ impl Tools for Sources {
 
     fn sources(&self) -> Vec<SourceStatus> {
         let catalogue = self.catalogue.load();
-        let status = |source: &Arc<Source>| {
+        let status = |source: &Arc<dyn Supply>| {
             let status = source.status();
             let detail = status
                 .detail

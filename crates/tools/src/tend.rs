@@ -20,8 +20,9 @@ use crate::guard::Guard;
 use crate::offers::Shelves;
 use crate::pages::{self, List, ListError, Listing};
 use crate::session::Session;
-use crate::source::{OnOffer, Source, with_observations};
+use crate::source::{Source, with_observations};
 use crate::subscribe::Keeper;
+use crate::supply::OnOffer;
 
 /// How often the lists are read unasked: it also shows whether the server still answers.
 const RELIST_EVERY: Duration = Duration::from_secs(300);

@@ -87,7 +87,7 @@ fn source() -> Value {
         "tool_changes": tool_changes(),
         "mcp": object(json!({
             "command": texts("A process that speaks MCP on its standard streams"),
-            "env": secrets,
+            "env": secrets.clone(),
             "cwd": text("Where the process runs"),
             "url": text("A server that speaks MCP over HTTP"),
             "auth": object(json!({
@@ -95,11 +95,43 @@ fn source() -> Value {
                 "client_credentials": grant("The gate's own token there"),
                 "token_exchange": grant("A token made from the user's own"),
             })),
-            "headers": secrets,
+            "headers": secrets.clone(),
+        })),
+        "openapi": openapi(&secrets),
+        "plugin": plugin(),
+        "host": object(json!({
+            "agents": texts("Which agents may register tools, exact or pattern; any trusted host if not said"),
         })),
     }));
-    require(&mut source, &["name", "mcp"]);
+    require(&mut source, &["name"]);
     source
+}
+
+fn openapi(secrets: &Value) -> Value {
+    let mut openapi = object(json!({
+        "file": text("The description: OpenAPI 3.0, 3.1 or Swagger 2.0, in JSON or YAML"),
+        "base_url": text("Where the API is; nothing else is spoken to"),
+        "auth": object(json!({
+            "bearer": text("env:NAME or file:PATH"),
+            "client_credentials": grant("The gate's own token there"),
+            "token_exchange": grant("A token made from the user's own"),
+        })),
+        "headers": secrets,
+        "private_addresses": {"type": "boolean", "description":
+            "Whether it may be on this machine and in private networks"},
+    }));
+    require(&mut openapi, &["file"]);
+    openapi
+}
+
+fn plugin() -> Value {
+    let mut plugin = object(json!({
+        "url": text("Where its actions are"),
+        "secret": text("What requests are signed with: env:NAME or file:PATH"),
+        "owner": text("The person who answers for it"),
+    }));
+    require(&mut plugin, &["url", "secret"]);
+    plugin
 }
 
 fn grant(description: &str) -> Value {

@@ -15,14 +15,14 @@ use serde_json::json;
 use toolgate_gate::pin::ToolChanges;
 use toolgate_model::{Duration, Effect};
 use toolgate_tools::{
-    ClientScope, EraChoice, Isolation, Secret, SourceConfig, SourceKind, SourceLimits, WireNames,
-    source_problems,
+    ClientScope, EraChoice, HostConfig, Isolation, Secret, SourceConfig, SourceKind, SourceLimits,
+    WireNames, source_problems,
 };
 
 use super::reader::{Problem, Section};
 use super::secret::{FORM, SecretPlace};
 use super::tree::{Node, Origin, Value};
-use super::{DeclaredGrant, Reading};
+use super::{DeclaredApi, DeclaredGrant, DeclaredPlugin, Reading};
 
 /// One source, with its secrets named and not known.
 #[derive(Clone, Debug)]
@@ -70,6 +70,12 @@ pub(crate) enum Transport {
         /// Further headers.
         headers: BTreeMap<String, SecretPlace>,
     },
+    /// An HTTP API with a description.
+    OpenApi(Box<DeclaredApi>),
+    /// A plugin.
+    Plugin(DeclaredPlugin),
+    /// A program that runs its tools itself.
+    Host(HostConfig),
 }
 
 impl Transport {
@@ -77,7 +83,17 @@ impl Transport {
     pub(crate) const fn grant(&self) -> Option<&DeclaredGrant> {
         match self {
             Self::Http { grant, .. } => grant.as_ref(),
-            Self::Stdio { .. } => None,
+            Self::OpenApi(api) => api.grant.as_ref(),
+            Self::Stdio { .. } | Self::Plugin(_) | Self::Host(_) => None,
+        }
+    }
+
+    /// The address that such a token is for.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match self {
+            Self::Http { url, .. } => Some(url),
+            Self::OpenApi(api) => api.base_url.as_deref(),
+            Self::Stdio { .. } | Self::Plugin(_) | Self::Host(_) => None,
         }
     }
 }
@@ -125,12 +141,7 @@ impl Source {
         &self,
         fetch: impl Fn(&SecretPlace) -> Result<Secret, String>,
     ) -> Result<SourceConfig, String> {
-        let all = |places: &BTreeMap<String, SecretPlace>| {
-            let fetched = places
-                .iter()
-                .map(|(name, place)| Ok((name.clone(), fetch(place)?)));
-            fetched.collect::<Result<BTreeMap<_, _>, String>>()
-        };
+        let all = |places: &BTreeMap<String, SecretPlace>| fetched(places, &fetch);
         let kind = match &self.transport {
             Transport::Stdio { command, env, cwd } => SourceKind::Stdio {
                 command: command.clone(),
@@ -147,6 +158,9 @@ impl Source {
                 bearer: bearer.as_ref().map(&fetch).transpose()?,
                 headers: all(headers)?,
             },
+            Transport::OpenApi(api) => SourceKind::OpenApi(Box::new(api.started_with(fetch)?)),
+            Transport::Plugin(plugin) => SourceKind::Plugin(Box::new(plugin.started_with(fetch)?)),
+            Transport::Host(host) => SourceKind::Host(Box::new(host.clone())),
         };
         Ok(SourceConfig {
             name: self.name.clone(),
@@ -183,6 +197,31 @@ const ISOLATIONS: Words<Isolation> = (
     &[("principal", Isolation::Principal)],
 );
 const EFFECTS: Words<Effect> = (("some", Effect::Some), &[("none", Effect::None)]);
+
+/// Reads the table of one kind of source.
+type Read = for<'r, 'a, 'b> fn(&'r mut Reading<'a, 'b>, &str, Node) -> Option<Transport>;
+
+/// The kinds of sources, by the table that says how one is reached.
+const KINDS: [(&str, Read); 4] = [
+    ("mcp", |reading, path, node| reading.mcp_server(path, node)),
+    ("openapi", |reading, path, node| reading.openapi(path, node)),
+    ("plugin", |reading, path, node| reading.plugin(path, node)),
+    ("host", |reading, path, node| reading.host(path, node)),
+];
+
+/// These secrets, got by `fetch`.
+///
+/// # Errors
+/// A sentence of `fetch` about the first one that cannot be had.
+pub(super) fn fetched(
+    places: &BTreeMap<String, SecretPlace>,
+    fetch: impl Fn(&SecretPlace) -> Result<Secret, String>,
+) -> Result<BTreeMap<String, Secret>, String> {
+    let fetched = places
+        .iter()
+        .map(|(name, place)| Ok((name.clone(), fetch(place)?)));
+    fetched.collect()
+}
 
 impl Reading<'_, '_> {
     /// All sources.
@@ -234,10 +273,6 @@ impl Reading<'_, '_> {
         let limits = self.source_limits(&mut section);
         let tool_changes = self.reader.optional(&mut section, "tool_changes");
         let transport = self.transport(&mut section);
-        for kind in ["openapi", "plugin"] {
-            let help = "serve the tools over MCP and write `mcp = { … }` instead";
-            self.reader.unavailable(&mut section, kind, help);
-        }
         self.reader.finish(section);
         Some(Source {
             name: name?,
@@ -316,21 +351,39 @@ impl Reading<'_, '_> {
         }
     }
 
+    /// How it is reached: exactly one of the tables says so.
     fn transport(&mut self, section: &mut Section) -> Option<Transport> {
-        let path = format!("{}mcp", section.path);
-        let Some(node) = section.take("mcp") else {
-            let other = ["openapi", "plugin"].iter().any(|key| section.has(key));
-            if !other {
-                let message = format!("`{path}` is missing");
-                let help = "write `mcp = { command = [\"program\"] }` or `mcp = { url = \"…\" }`";
-                let place = (path.as_str(), &section.origin.clone());
-                self.reader
-                    .complain(Problem::Missing, place, message, Some(help.to_owned()));
-            }
+        let mut written = KINDS.iter().filter(|(kind, _)| section.has(kind));
+        let (first, further) = (written.next().copied(), written.next().copied());
+        let Some((kind, read)) = first else {
+            let message = format!("`{}mcp` is missing", section.path);
+            let help = "write one of `mcp = { … }`, `openapi = { … }`, `plugin = { … }`, \
+                        `host = { … }`";
+            let place = (format!("{}mcp", section.path), section.origin.clone());
+            let help = Some(help.to_owned());
+            self.reader
+                .complain(Problem::Missing, (&place.0, &place.1), message, help);
             return None;
         };
+        if let Some((second, _)) = further {
+            let message = format!("the source is both `{kind}` and `{second}`");
+            let help = Some("make two sources of it".to_owned());
+            let place = (section.path.clone(), section.origin.clone());
+            self.reader
+                .complain(Problem::Contradiction, (&place.0, &place.1), message, help);
+            for (kind, _) in KINDS {
+                section.take(kind);
+            }
+            return None;
+        }
+        let path = format!("{}{kind}", section.path);
+        let node = section.take(kind)?;
+        read(self, &path, node)
+    }
+
+    fn mcp_server(&mut self, path: &str, node: Node) -> Option<Transport> {
         let origin = node.origin.clone();
-        let mut mcp = self.reader.as_table(&path, node);
+        let mut mcp = self.reader.as_table(path, node);
         let command: Option<Vec<String>> = self.reader.optional(&mut mcp, "command");
         let url: Option<String> = self.reader.optional(&mut mcp, "url");
         let transport = match (command, url) {
@@ -340,7 +393,7 @@ impl Reading<'_, '_> {
                 let wrong = if both.is_some() { "both" } else { "neither" };
                 let message = format!("`{path}` has {wrong} of `command` and `url`");
                 let help = "a process has `command`, a server has `url`".to_owned();
-                let place = (path.as_str(), &origin);
+                let place = (path, &origin);
                 self.reader
                     .complain(Problem::Contradiction, place, message, Some(help));
                 mcp.take_rest();
@@ -376,7 +429,11 @@ impl Reading<'_, '_> {
     }
 
     /// A table whose keys are names of variables or headers.
-    fn places(&mut self, mcp: &mut Section, key: &'static str) -> BTreeMap<String, SecretPlace> {
+    pub(super) fn places(
+        &mut self,
+        mcp: &mut Section,
+        key: &'static str,
+    ) -> BTreeMap<String, SecretPlace> {
         let mut table = self.reader.table(mcp, key);
         let mut places = BTreeMap::new();
         for entry in table.take_rest() {
