@@ -11,7 +11,7 @@ use toolgate_detect::Detector;
 use toolgate_execution::Escalation;
 use toolgate_model::{
     Agent, AgentId, Catalogue, Code, Credential, Denial, Descriptor, Diagnostic, Digest, Duration,
-    Epoch, Identity, KeyId, Operator, Risk, Severity, Timestamp, TokenKind, ToolId,
+    Epoch, Identity, KeyId, Operator, Severity, Timestamp, TokenKind, ToolId,
 };
 use toolgate_policy::{Document, PolicySet, load_with};
 
@@ -266,11 +266,6 @@ impl Configuration {
             credential: credential.clone(),
             user: None,
         })
-    }
-
-    /// The posture for this risk.
-    pub fn posture(&self, risk: Risk) -> crate::posture::Stance {
-        self.settings.posture.of(risk)
     }
 }
 

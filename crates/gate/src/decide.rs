@@ -385,7 +385,7 @@ fn speak(
             };
             Some(Denial::new(code, reason))
         }
-        None => denial(configuration.posture(tool.risk), tool.risk),
+        None => denial(configuration.settings.posture, tool),
     };
     if let Some(denial) = refusal {
         let denial = match ruling.rule_code {
@@ -468,10 +468,10 @@ pub(crate) fn with_facts<T>(
     })
 }
 
-fn needed<'c>(call: &'c Call, judged: &'c Judged, tool: &Descriptor) -> Reach<'c> {
+fn needed<'c>(call: &'c Call, judged: &'c Judged, tool: &'c Descriptor) -> Reach<'c> {
     Reach {
         tool: call.tool.as_str(),
-        action: None,
+        action: tool.action.as_deref(),
         resource: judged
             .resource
             .as_ref()

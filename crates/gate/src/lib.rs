@@ -48,7 +48,7 @@ pub use live::live;
 pub use look::{Look, LookError};
 pub use notice::notices;
 pub use payload::bound;
-pub use posture::{Posture, Stance};
+pub use posture::Posture;
 pub use question::{Question, session, user_words};
 pub use snapshot::{drift, fingerprint, freeze};
 pub use thaw::{Thawed, amended, frozen_call, revalidate};

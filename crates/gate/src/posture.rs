@@ -1,19 +1,6 @@
 //! Step 7: no rule spoke; what does the operator's posture say for this risk?
 
-use serde::Deserialize;
-use toolgate_model::{Code, Denial, Risk};
-
-/// What a granted call gets when no rule speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stance {
-    /// It runs.
-    Allow,
-    /// People decide.
-    RequireApproval,
-    /// It ends.
-    Deny,
-}
+use toolgate_model::{Code, Denial, Descriptor, Risk, Stance};
 
 /// One stance for each risk band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +38,21 @@ impl Posture {
     }
 }
 
-/// The denial that a stance means, if any.
-pub(crate) fn denial(stance: Stance, risk: Risk) -> Option<Denial> {
+/// The denial that a posture means for a tool, if any: the tool's own posture, else the one for its
+/// risk.
+pub(crate) fn denial(posture: Posture, tool: &Descriptor) -> Option<Denial> {
+    let (stance, what) = match tool.posture {
+        Some(own) => (own, "this tool".to_owned()),
+        None => (posture.of(tool.risk), format!("{} risk", tool.risk)),
+    };
     match stance {
         Stance::Allow => None,
         Stance::RequireApproval => {
-            let message = format!("no rule speaks, and {risk} risk needs approval");
+            let message = format!("no rule speaks, and {what} needs approval");
             Some(Denial::new(Code::ApprovalRequired, message))
         }
         Stance::Deny => {
-            let message = format!("no rule speaks, and {risk} risk is denied by posture");
+            let message = format!("no rule speaks, and {what} is denied by posture");
             Some(Denial::new(Code::PostureDenied, message))
         }
     }

@@ -137,6 +137,9 @@ mod tests {
             attributes: Default::default(),
             checks: Default::default(),
             authors: Default::default(),
+            action: None,
+            posture: None,
+            runner: crate::Runner::Gate,
         }
     }
 

@@ -55,7 +55,7 @@ pub use probe::{
     Backoff, Checks, EffectCheck, EffectLook, EntityCheck, Filling, KeyPlace, Probe, Recovery,
     Template, TriggerCheck,
 };
-pub use risk::{Effect, Risk, RiskScore, Verb};
+pub use risk::{Effect, Risk, RiskScore, Runner, Stance, Verb};
 pub use text::{is_invisible, searchable};
 pub use time::{Duration, TimeError, Timestamp};
 pub use token::{SecretHash, Token, TokenError, TokenKind};

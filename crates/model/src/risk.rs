@@ -104,6 +104,29 @@ pub enum Verb {
 
 words!(Verb { Read = "READ", Write = "WRITE", Delete = "DELETE", Admin = "ADMIN" });
 
+/// What a granted call gets when no rule speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stance {
+    /// It runs.
+    Allow,
+    /// People decide.
+    RequireApproval,
+    /// It ends.
+    Deny,
+}
+
+/// Who runs a tool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runner {
+    /// The gate, with its own credential.
+    #[default]
+    Gate,
+    /// The caller, under a lease (mode `host`).
+    Host,
+}
+
 /// Whether a call may leave a trace in the world, which decides what a lost answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 use crate::{
-    Authors, Checks, Digest, Duration, Effect, Offer, Recovery, Risk, RiskScore, Verb, json,
-    resolves_to_itself,
+    Authors, Checks, Digest, Duration, Effect, Offer, Recovery, Risk, RiskScore, Runner, Stance,
+    Verb, json, resolves_to_itself,
 };
 
 /// A tool's full name, `{source}.{operation}`: `stripe.refund`, `tickets.comment.create`.
@@ -231,6 +231,12 @@ pub struct Descriptor {
     pub checks: Checks,
     /// Who can write what it returns.
     pub authors: Authors,
+    /// The name that grants of actions know it by, `{provider}:{action}`: a plugin's tools have one.
+    pub action: Option<String>,
+    /// What a granted call of it gets when no rule speaks; none: what its risk gets.
+    pub posture: Option<Stance>,
+    /// Who runs it.
+    pub runner: Runner,
 }
 
 impl Descriptor {
@@ -249,7 +255,7 @@ impl Descriptor {
 
     /// The digest over all of it but the lifecycle: what an approval pins.
     pub fn digest(&self) -> Digest {
-        json::digest(&serde_json::json!({
+        let mut whole = serde_json::json!({
             "id": self.id,
             "version": self.version,
             "definition": self.definition,
@@ -263,7 +269,11 @@ impl Descriptor {
             "timeout": self.timeout,
             "attributes": self.attributes,
             "checks": self.checks,
-        }))
+        });
+        if let (Value::Object(whole), Runner::Host) = (&mut whole, self.runner) {
+            whole.insert("runner".to_owned(), "host".into());
+        }
+        json::digest(&whole)
     }
 }
 

@@ -57,6 +57,9 @@ fn descriptor(id: ToolId) -> Descriptor {
         checks: Default::default(),
         authors: Default::default(),
         id,
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     }
 }
 

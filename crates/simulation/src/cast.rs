@@ -174,6 +174,9 @@ fn descriptor(part: &Part, (edition, bound): (u32, u32)) -> Result<Descriptor, S
         attributes: Default::default(),
         checks: checks(part, bound)?,
         authors: Default::default(),
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     })
 }
 

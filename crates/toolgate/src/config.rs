@@ -31,8 +31,8 @@ use std::path::{Path, PathBuf};
 
 use toolgate_api::Limits;
 use toolgate_driver::AgentSpec;
-use toolgate_gate::{Capture, Posture, Settings, Stance};
-use toolgate_model::{Diagnostic, Duration, Severity, Span, TenantId};
+use toolgate_gate::{Capture, Posture, Settings};
+use toolgate_model::{Diagnostic, Duration, Severity, Span, Stance, TenantId};
 use toolgate_policy::Document;
 use toolgate_tools::Overrides;
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use toolgate_gate::trust::Grants;
 use toolgate_model::{
-    Authors, Checks, Duration, Effect, Lifecycle, ResourceTemplate, Risk, ToolId, Verb,
+    Authors, Checks, Duration, Effect, Lifecycle, ResourceTemplate, Risk, Stance, ToolId, Verb,
 };
 use zeroize::Zeroizing;
 
@@ -232,6 +232,8 @@ pub struct ToolOverride {
     pub authors: Option<Authors>,
     /// The name that MCP clients see.
     pub wire_name: Option<String>,
+    /// What a granted call of it gets when no rule speaks.
+    pub posture: Option<Stance>,
 }
 
 /// What the operator states, by tool.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use toolgate_model::{
-    Descriptor, Effect, Lifecycle, Method, RiskScore, ToolId,
+    Descriptor, Effect, Lifecycle, Method, RiskScore, Runner, ToolId,
     json::{self, Limits, Numbers, Raw},
 };
 
@@ -253,6 +253,9 @@ pub(crate) fn descriptor(
         authors: stated.authors.unwrap_or_default(),
         definition,
         id,
+        action: None,
+        posture: stated.posture,
+        runner: Runner::Gate,
     })
 }
 

@@ -196,6 +196,9 @@ pub(crate) fn catalogue() -> Catalogue {
         attributes: Default::default(),
         checks: Default::default(),
         authors: Default::default(),
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     };
     let mut misplace = tool("desk.misplace", Verb::Write, Risk::Medium, Effect::Some);
     misplace.checks.effect = Some(EffectCheck {

@@ -341,6 +341,9 @@ pub(crate) fn tool(id: &str, verb: Verb, risk: Risk) -> Descriptor {
         attributes: Default::default(),
         checks: Default::default(),
         authors: Default::default(),
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     }
 }
 

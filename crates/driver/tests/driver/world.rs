@@ -235,6 +235,9 @@ pub(crate) fn catalogue() -> Catalogue {
         attributes: Default::default(),
         checks: Default::default(),
         authors: Default::default(),
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     };
     Catalogue::new([
         tool("stripe.refund", Risk::Medium, Verb::Write, Effect::Some),

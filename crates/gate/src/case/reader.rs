@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toolgate_model::json::{Limits, Numbers, parse};
-use toolgate_model::{Diagnostic, Severity, Span, Timestamp, Verdict};
+use toolgate_model::{Diagnostic, Severity, Span, Stance, Timestamp, Verdict};
 
 use super::expect::Expected;
 use super::place::{span, spans};
 use super::tool::WrittenTool;
 use super::written::{Approval, Case, CaseFile, Past, WrittenCall};
-use crate::posture::{Posture, Stance};
+use crate::posture::Posture;
 
 /// LIMIT: a thousand cases of 4 KiB; more wants to be several files.
 const FILE_LIMITS: Limits = Limits {

@@ -101,5 +101,8 @@ pub fn assumed(id: ToolId, risk: Risk) -> Descriptor {
         checks: Checks::default(),
         authors: Authors::default(),
         id,
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     }
 }

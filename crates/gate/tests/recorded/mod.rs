@@ -15,10 +15,10 @@ use toolgate_execution::{Invocation, Proposal};
 use toolgate_gate::backtest::Recorded;
 use toolgate_gate::case::assumed;
 use toolgate_gate::port::{PolicyDocument, Stored};
-use toolgate_gate::{Configuration, Posture, Settings, Stance};
+use toolgate_gate::{Configuration, Posture, Settings};
 use toolgate_model::{
     Agent, Catalogue, Decision, Descriptor, Digest, Duration, Effect, InvocationId, KeyId, Mode,
-    Profile, Risk, Timestamp, Verdict,
+    Profile, Risk, Stance, Timestamp, Verdict,
 };
 
 pub(crate) const START: i64 = 1_781_622_862_000;

@@ -69,6 +69,9 @@ pub(crate) fn tool(id: &str) -> Descriptor {
         attributes: Default::default(),
         checks: Default::default(),
         authors: Default::default(),
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     }
 }
 

@@ -52,6 +52,9 @@ pub(crate) fn tool(spec: &Value) -> Descriptor {
             _ => Authors::Anyone,
         },
         id,
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     }
 }
 

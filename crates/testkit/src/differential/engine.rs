@@ -170,6 +170,9 @@ fn descriptor(spec: &Value) -> Option<Descriptor> {
         },
         authors: Default::default(),
         id,
+        action: None,
+        posture: None,
+        runner: toolgate_model::Runner::Gate,
     })
 }
 

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
-use toolgate_gate::Stance;
 use toolgate_gate::pin::ToolChanges;
+use toolgate_model::Stance;
 use toolgate_model::{
     AgentId, DataClass, Diagnostic, Duration, Effect, Glob, Lifecycle, ResourceTemplate, Risk,
     Role, Severity, Span, TenantId, ToolId, Verb, nearest,

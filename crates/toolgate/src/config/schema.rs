@@ -266,6 +266,7 @@ fn tool() -> Value {
         "category": text("A tag such as issues"),
         "attributes": {"type": "object", "additionalProperties": {"type": "string"}},
         "wire_name": text("The name that MCP clients see"),
+        "posture": stance(),
         "authors": {
             "anyOf": [{"enum": ["anyone", "trusted"]}, texts("Fields that anyone can write")],
             "description": "Who can write what it returns",
@@ -322,8 +323,13 @@ fn effect() -> Value {
 }
 
 fn posture() -> Value {
-    let stance = json!({"enum": ["allow", "require_approval", "deny"]});
+    let stance = stance();
     object(json!({"low": stance, "medium": stance, "high": stance, "critical": stance}))
+}
+
+fn stance() -> Value {
+    json!({"enum": ["allow", "require_approval", "deny"],
+        "description": "What a granted call gets when no rule speaks"})
 }
 
 fn risk() -> Value {

@@ -695,6 +695,7 @@ category = "c"
 attributes = { amount = "args.cents / 100" }
 authors = "anyone"
 wire_name = "w"
+posture = "require_approval"
 duplicate_window = "1m"
 entity = { probe = "a.c", args = { A = 1 }, list = "l", match = { A = 1 }, pin = ["p"] }
 trigger = { probe = "a.c", args = { A = 1 }, match = { A = 1 } }

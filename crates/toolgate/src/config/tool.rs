@@ -63,6 +63,7 @@ impl Reading<'_, '_> {
             checks,
             authors,
             wire_name: reader.optional(&mut section, "wire_name"),
+            posture: reader.optional(&mut section, "posture"),
         };
         reader.finish(section);
         stated

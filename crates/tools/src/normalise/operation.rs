@@ -126,6 +126,9 @@ impl Operation {
             checks: Checks::default(),
             authors: Authors::Anyone,
             id,
+            action: None,
+            posture: None,
+            runner: toolgate_model::Runner::Gate,
         })
     }
 }

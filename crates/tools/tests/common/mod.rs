@@ -15,10 +15,10 @@ use toolgate_gate::permit::{Clearance, Dispatch, Travel};
 use toolgate_gate::port::{
     Answer, BoxFuture, Clock, Committed, Entropy, PolicyDocument, Stored, Tasks, Tools, Unavailable,
 };
-use toolgate_gate::{Configuration, Judged, Posture, Settings, Stance, decide};
+use toolgate_gate::{Configuration, Judged, Posture, Settings, decide};
 use toolgate_model::{
     Agent, Call, Catalogue, Credential, Decision, Digest, Duration, Effect, Epoch, InvocationId,
-    KeyId, Mode, Profile, Role, SourceHealth, Timestamp, Token, TokenKind, ToolId,
+    KeyId, Mode, Profile, Role, SourceHealth, Stance, Timestamp, Token, TokenKind, ToolId,
 };
 use toolgate_tools::{Overrides, Ports, SourceConfig, SourceKind, SourceLimits, Sources};
 
