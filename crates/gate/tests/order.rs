@@ -13,7 +13,7 @@ use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use toolgate_gate::history::Ledger;
 use toolgate_gate::{Evidence, authenticate, decide, survey};
-use toolgate_model::{Call, Duration, Lifecycle, Profile, Role, Scope, Verdict};
+use toolgate_model::{Call, Duration, Lifecycle, Profile, Role, Scope, Stance, Verdict};
 use world::{World, globs, now, spec_policy, tool};
 
 /// The verdict, code and message that a call gets.
@@ -61,6 +61,55 @@ fn a_granted_call_that_no_rule_speaks_about_gets_its_posture() {
     check(
         |world, _| world.tools[0].risk = toolgate_model::Risk::Critical,
         expect!["posture_denied: no rule speaks, and critical risk is denied by posture"],
+    );
+}
+
+#[test]
+fn a_tools_own_posture_wins_over_that_of_its_risk() {
+    check(
+        |world, _| world.tools[0].posture = Some(Stance::RequireApproval),
+        expect!["approval_required: no rule speaks, and this tool needs approval"],
+    );
+    check(
+        |world, _| world.tools[0].posture = Some(Stance::Deny),
+        expect!["posture_denied: no rule speaks, and this tool is denied by posture"],
+    );
+    check(
+        |world, _| {
+            world.tools[0].risk = toolgate_model::Risk::Critical;
+            world.tools[0].posture = Some(Stance::Allow);
+        },
+        expect!["allow"],
+    );
+    // What rules say wins over any posture.
+    check(
+        |world, _| {
+            world.tools[0].posture = Some(Stance::Allow);
+            let text = r#"{"rules": [{"match": {"tools": ["stripe.*"]}, "effect": "deny"}]}"#;
+            world.policies[0].1 = text.to_owned();
+        },
+        expect!["policy_denied: a rule matches"],
+    );
+}
+
+#[test]
+fn a_grant_of_an_action_opens_the_tool_that_it_names() {
+    let acting = |world: &mut World, grant: &[&str]| {
+        world.tools[0].action = Some("stripe:refund".to_owned());
+        world.grant().tools = Vec::new();
+        world.grant().actions = globs(grant);
+    };
+    check(|world, _| acting(world, &["stripe:*"]), expect!["allow"]);
+    check(
+        |world, _| acting(world, &["crm:*", "stripe.refund"]),
+        expect!["not_granted: nothing grants `stripe.refund` to `billing_agent`"],
+    );
+    check(
+        |world, _| {
+            acting(world, &["stripe:refund"]);
+            world.tools[0].action = None;
+        },
+        expect!["not_granted: nothing grants `stripe.refund` to `billing_agent`"],
     );
 }
 
