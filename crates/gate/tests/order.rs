@@ -88,7 +88,7 @@ fn a_tools_own_posture_wins_over_that_of_its_risk() {
             let text = r#"{"rules": [{"match": {"tools": ["stripe.*"]}, "effect": "deny"}]}"#;
             world.policies[0].1 = text.to_owned();
         },
-        expect!["policy_denied: a rule matches"],
+        expect!["policy_denied: `policy/r1` denies: match.tools"],
     );
 }
 
