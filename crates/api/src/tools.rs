@@ -14,7 +14,7 @@ use toolgate_driver::{ReviewState, review_state};
 use toolgate_gate::{Caller, visible};
 use toolgate_model::{
     Checks, Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Recovery, Risk, RiskScore,
-    SourceHealth, SourceStatus, ToolId, Verb,
+    Runner, SourceFacts, SourceHealth, SourceStatus, Timestamp, ToolId, Verb,
 };
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -117,6 +117,16 @@ struct SourceView {
     detail: Option<String>,
     /// How many tools it gave.
     tools: usize,
+    /// Who answers for it, by the operator's word.
+    owner: Option<String>,
+    /// How the gate and it know each other: `none`, `process`, `bearer`, `headers`, `oauth`,
+    /// `hmac`, …
+    auth: Option<String>,
+    /// When it was last heard of, where it is asked now and then.
+    #[schema(value_type = Option<String>)]
+    heard_at: Option<Timestamp>,
+    /// What it says of itself; nobody checked any of it.
+    claims: BTreeMap<String, String>,
 }
 
 /// List tools
@@ -144,6 +154,7 @@ async fn list(State(api): State<Api>, caller: AnyCaller) -> Answer<Page<ToolView
                 .map(|source| (source.name.as_str(), source.health))
                 .collect();
             tools
+                .filter(|tool| tool.runner != Runner::Probe)
                 .map(|tool| ToolView {
                     health: health.get(tool.id.source()).copied(),
                     checks: Some(tool.checks.clone()),
@@ -219,8 +230,19 @@ impl From<SourceStatus> for SourceView {
             health,
             detail,
             tools,
+            facts,
         } = status;
+        let SourceFacts {
+            owner,
+            auth,
+            heard_at,
+            claims,
+        } = facts;
         Self {
+            owner,
+            auth,
+            heard_at,
+            claims,
             name,
             kind,
             health,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use toolgate_model::{
     ApprovalTerms, Call, Code, Decision, Denial, Descriptor, Duration, Effect, Filling, Identity,
-    Obligation, Reach, Resource, Timestamp, Verdict, json,
+    Obligation, Reach, Resource, Runner, Timestamp, Verdict, json,
 };
 use toolgate_policy::{Budget, Facts, History, Ruling, Sanitize};
 
@@ -167,11 +167,15 @@ fn prepare(
 }
 
 /// What is known of the tool. A raw request is what its normaliser made of it, also where the
-/// catalogue has a tool of that name.
+/// catalogue has a tool of that name. What only the gate looks with is nobody's to call.
 fn descriptor(configuration: &Configuration, call: &Call) -> Option<Arc<Descriptor>> {
     match &call.recognised {
         Some(known) => Some(Arc::clone(&known.descriptor)),
-        None => configuration.catalogue.get(&call.tool).cloned(),
+        None => configuration
+            .catalogue
+            .get(&call.tool)
+            .filter(|tool| tool.runner != Runner::Probe)
+            .cloned(),
     }
 }
 
@@ -560,6 +564,9 @@ fn opens(
     (tool, arguments): (&Arc<Descriptor>, Value),
     now: Timestamp,
 ) -> bool {
+    if tool.runner == Runner::Probe {
+        return false;
+    }
     let named = arguments.as_object().is_some_and(|all| !all.is_empty());
     let call = Call::new(tool.id.clone(), arguments);
     let judged = prepare(configuration, identity, &call, now);

@@ -60,6 +60,6 @@ pub use text::{is_invisible, searchable};
 pub use time::{Duration, TimeError, Timestamp};
 pub use token::{SecretHash, Token, TokenError, TokenKind};
 pub use tool::{
-    Catalogue, Descriptor, Lifecycle, Resource, ResourceTemplate, SourceHealth, SourceStatus,
-    ToolId, ToolIdError,
+    Catalogue, Descriptor, Lifecycle, Resource, ResourceTemplate, SourceFacts, SourceHealth,
+    SourceStatus, ToolId, ToolIdError,
 };

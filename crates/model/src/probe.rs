@@ -152,7 +152,7 @@ pub struct Template(Value);
 /// What the templates of a probe may name.
 #[derive(Clone, Copy, Debug)]
 pub struct Filling<'f> {
-    /// `{args.…}`.
+    /// `{args}`, `{args.…}`.
     pub args: &'f Value,
     /// `{trigger.source}`, `{trigger.id}`.
     pub trigger: Option<&'f crate::Trigger>,
@@ -160,7 +160,13 @@ pub struct Filling<'f> {
     pub invocation: Option<&'f str>,
 }
 
-const HEADS: [&str; 4] = ["trigger.source", "trigger.id", "invocation.id", "args.…"];
+const HEADS: [&str; 5] = [
+    "trigger.source",
+    "trigger.id",
+    "invocation.id",
+    "args",
+    "args.…",
+];
 
 impl Template {
     /// The template that this JSON writes.
@@ -302,6 +308,7 @@ impl Filling<'_> {
             "trigger.source" => self.trigger.map(|trigger| text(&trigger.source)),
             "trigger.id" => self.trigger.map(|trigger| text(&trigger.id)),
             "invocation.id" => self.invocation.map(text),
+            "args" => Some(self.args.clone()),
             _ => name
                 .strip_prefix("args.")
                 .and_then(|path| json::at(self.args, path))
@@ -337,9 +344,9 @@ mod tests {
         let template = json!({
             "id": "{args.charge}", "amount": "{args.amount}", "ids": "{args.line.ids}",
             "note": ["{trigger.id} of {trigger.source} for {args.amount}", 5, null],
-            "ref": "{invocation.id}",
+            "ref": "{invocation.id}", "all": "{args}",
         });
-        let expected = r#"{"id":"ch_1","amount":40.50,"ids":[7,8],"note":["evt_9 of stripe for 40.50",5,null],"ref":"inv_1"}"#;
+        let expected = r#"{"id":"ch_1","amount":40.50,"ids":[7,8],"note":["evt_9 of stripe for 40.50",5,null],"ref":"inv_1","all":{"charge":"ch_1","amount":40.50,"line":{"ids":[7,8]}}}"#;
         assert_eq!(filled(template).unwrap().to_string(), expected);
     }
 
@@ -348,6 +355,7 @@ mod tests {
         for bad in [
             "{args.nothing}",
             "x{args.line}",
+            "x{args}",
             "{args.",
             "}",
             "{env}",

@@ -125,6 +125,8 @@ pub enum Runner {
     Gate,
     /// The caller, under a lease (mode `host`).
     Host,
+    /// The gate, for itself alone, as a look: nobody is shown it, and nobody calls it.
+    Probe,
 }
 
 /// Whether a call may leave a trace in the world, which decides what a lost answer means.

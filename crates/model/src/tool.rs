@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     Authors, Checks, Digest, Duration, Effect, Offer, Recovery, Risk, RiskScore, Runner, Stance,
-    Verb, json, resolves_to_itself,
+    Timestamp, Verb, json, resolves_to_itself,
 };
 
 /// A tool's full name, `{source}.{operation}`: `stripe.refund`, `tickets.comment.create`.
@@ -290,6 +290,21 @@ pub struct SourceStatus {
     pub detail: Option<String>,
     /// How many tools it gave.
     pub tools: usize,
+    /// Whose it is, how the gate and it know each other, and what it says of itself.
+    pub facts: SourceFacts,
+}
+
+/// What is known of a source besides its health.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SourceFacts {
+    /// Who answers for it, by the operator's word.
+    pub owner: Option<String>,
+    /// How the gate and it know each other: `none`, `bearer`, `headers`, `oauth`, `hmac`, …
+    pub auth: Option<String>,
+    /// When it was last heard of, where it is asked now and then.
+    pub heard_at: Option<Timestamp>,
+    /// What it says of itself; nobody checked any of it.
+    pub claims: BTreeMap<String, String>,
 }
 
 /// Whether a source answers.

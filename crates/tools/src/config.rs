@@ -66,6 +66,24 @@ impl SourceConfig {
     }
 }
 
+impl SourceConfig {
+    /// How the gate and an MCP server know each other, in one word.
+    pub(crate) fn auth(&self) -> &'static str {
+        match &self.kind {
+            _ if self.grants.is_some() => "oauth",
+            SourceKind::Http {
+                bearer: Some(_), ..
+            } => "bearer",
+            SourceKind::Http { headers, .. } if !headers.is_empty() => "headers",
+            SourceKind::Stdio { .. } => "process",
+            SourceKind::Http { .. }
+            | SourceKind::OpenApi(_)
+            | SourceKind::Plugin(_)
+            | SourceKind::Host(_) => "none",
+        }
+    }
+}
+
 /// Which era of MCP a server is spoken to in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EraChoice {

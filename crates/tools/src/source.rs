@@ -12,7 +12,7 @@ use futures_util::future::join;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::{Answer, BoxFuture, Following, ResourceSink};
-use toolgate_model::{Duration, SourceHealth, SourceStatus, Timestamp, ToolId};
+use toolgate_model::{Duration, SourceFacts, SourceHealth, SourceStatus, Timestamp, ToolId};
 
 use crate::breaker::Breaker;
 use crate::config::{Overrides, SourceConfig, SourceKind};
@@ -376,6 +376,10 @@ impl Supply for Source {
             },
             detail: open.or(phase.detail).or_else(|| offer.in_words()),
             tools: offer.listed(),
+            facts: SourceFacts {
+                auth: Some(self.config.auth().to_owned()),
+                ..SourceFacts::default()
+            },
         }
     }
 

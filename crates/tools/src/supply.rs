@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::{Answer, BoxFuture, Following, ResourceSink};
-use toolgate_model::{Method, SourceHealth, SourceStatus, ToolId};
+use toolgate_model::{Method, Runner, SourceFacts, SourceHealth, SourceStatus, ToolId};
 
 use crate::describe::{Offered, UnavailableTool};
 use crate::errand::Errand;
@@ -108,7 +108,9 @@ impl Offer {
 
     /// How many tools it lists that can be called.
     pub(crate) fn listed(&self) -> usize {
-        let listed = |tool: &&Offered| Method::of(&tool.descriptor.id).is_none();
+        let listed = |tool: &&Offered| {
+            Method::of(&tool.descriptor.id).is_none() && tool.descriptor.runner != Runner::Probe
+        };
         self.tools.iter().filter(listed).count()
     }
 
@@ -185,6 +187,7 @@ impl Stand {
             health,
             detail: detail.or_else(|| offer.in_words()),
             tools: offer.listed(),
+            facts: SourceFacts::default(),
         }
     }
 

@@ -105,6 +105,7 @@ impl Tools for Desk {
             health: SourceHealth::Up,
             detail: None,
             tools: catalogue().len(),
+            facts: toolgate_model::SourceFacts::default(),
         }]
     }
 
