@@ -30,7 +30,7 @@ mod time;
 mod token;
 mod tool;
 
-pub use address::Place;
+pub use address::{AddressReach, Place};
 pub use body::{BODY_KEY, Body, body_in};
 pub use call::{Call, Mode, Recognised, Trigger, User};
 pub use code::Code;

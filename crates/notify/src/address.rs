@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use toolgate_model::Place;
+use toolgate_model::AddressReach;
 
 /// The address of one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Resolve for Guard {
 /// INVARIANT: nothing is sent to these, whatever a URL or a name server says; checked when an
 /// address is read and each time a name is resolved.
 fn is_forbidden(ip: IpAddr) -> bool {
-    Place::of(ip) == Place::Nowhere
+    !AddressReach::Private.admits(ip)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response};
 use serde_json::Value;
-use toolgate_model::Place;
+use toolgate_model::AddressReach as Reach;
 use toolgate_model::json::{self, Limits, Numbers};
 use url::Url;
 
@@ -31,16 +31,6 @@ const DOCUMENT: Limits = Limits {
 };
 /// LIMIT: the first words of an error say what is wrong.
 const ERROR_CHARS_MAX: usize = 300;
-
-/// Which addresses may be asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reach {
-    /// Those of the internet.
-    #[default]
-    Public,
-    /// This machine's and private networks' too.
-    Private,
-}
 
 /// Gets documents.
 #[derive(Clone)]
@@ -147,7 +137,7 @@ pub fn check_url(text: &str, reach: Reach) -> Result<Url, String> {
     }
     let host = url.host_str().unwrap_or_default();
     let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-    if literal.is_some_and(|ip| !may_ask(ip, reach)) {
+    if literal.is_some_and(|ip| !reach.admits(ip)) {
         return Err(refused("is an address that is not asked"));
     }
     let here = host == "localhost" || literal.is_some_and(|ip| ip.is_loopback());
@@ -158,16 +148,8 @@ pub fn check_url(text: &str, reach: Reach) -> Result<Url, String> {
     }
 }
 
-/// INVARIANT: checked when an address is read, and each time a name is resolved.
-fn may_ask(ip: IpAddr, reach: Reach) -> bool {
-    match Place::of(ip) {
-        Place::Public => true,
-        Place::Private => reach == Reach::Private,
-        Place::Nowhere => false,
-    }
-}
-
-/// Resolves names, and leaves out what is not asked.
+/// Resolves names, and leaves out what is not asked: whoever owns a name can point it elsewhere
+/// after its address was read.
 struct Guard(Reach);
 
 impl Resolve for Guard {
@@ -175,9 +157,8 @@ impl Resolve for Guard {
         let reach = self.0;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found
-                .filter(|address| may_ask(address.ip(), reach))
-                .collect();
+            let allowed: Vec<SocketAddr> =
+                found.filter(|address| reach.admits(address.ip())).collect();
             if allowed.is_empty() {
                 let why = format!("`{}` leads to no address that is asked", name.as_str());
                 return Err(why.into());

@@ -21,9 +21,10 @@ mod grants;
 mod subjects;
 
 pub use agents::AgentTable;
-pub use fetch::{Fetcher, Reach, check_url};
+pub use fetch::{Fetcher, check_url};
 pub use granted::Granted;
 pub use grants::{GrantKind, GrantSpec, TokenPlace};
 pub use issuer::IssuerSpec;
 pub use server::{ResourceServer, ServerSpec};
 pub use subjects::Subjects;
+pub use toolgate_model::AddressReach as Reach;
