@@ -18,6 +18,7 @@ mod house {
         ("execution", 2),
         ("policy", 2),
         ("record", 2),
+        ("signature", 2),
         ("gate", 3),
         ("api", 4),
         ("console", 4),

@@ -13,12 +13,11 @@ mod message;
 mod notifier;
 mod schedule;
 mod sender;
-mod signature;
 
 pub use address::{Address, AddressError};
 pub use courier::{Courier, Turn};
 pub use notifier::{ENDPOINTS_MAX, EndpointSpec, Facts, Notifier, Ports};
-pub use signature::{SecretError, SigningSecrets};
+pub use toolgate_signature::{SecretError, SigningSecrets};
 
 /// What an endpoint is told of where its configuration does not say.
 pub const EVENTS_DEFAULT: [&str; 9] = [

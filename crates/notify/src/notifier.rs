@@ -14,12 +14,12 @@ use toolgate_gate::outbox::{
 };
 use toolgate_gate::port::{BoxFuture, Clock, Entropy, RecordFilter, Store, Unavailable};
 use toolgate_model::{Glob, RecordId, TenantId};
+use toolgate_signature::SigningSecrets;
 
 use crate::address::Address;
 use crate::courier::Courier;
 use crate::message::Message;
 use crate::sender;
-use crate::signature::SigningSecrets;
 
 /// Endpoints of one gate.
 // LIMIT: sixteen; each is one connection and one read of the log every half second.

@@ -10,10 +10,10 @@ use std::time::Duration;
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use toolgate_model::Timestamp;
+use toolgate_signature::{ID_HEADER, SIGNATURE_HEADER, SigningSecrets, TIMESTAMP_HEADER};
 
 use crate::address::{Address, Guard};
 use crate::message::Message;
-use crate::signature::SigningSecrets;
 
 /// LIMIT: as the specification advises, fifteen to thirty seconds for a whole attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -68,13 +68,13 @@ pub(crate) async fn send(
     now: Timestamp,
 ) -> Heard {
     let timestamp = now.as_millis().div_euclid(1_000);
-    let signature = secrets.sign(&message.id, timestamp, &message.body);
+    let signature = secrets.sign(&message.id, timestamp, message.body.as_bytes());
     let sent = client
         .post(address.url().clone())
         .header(CONTENT_TYPE, "application/json")
-        .header("webhook-id", &message.id)
-        .header("webhook-timestamp", timestamp.to_string())
-        .header("webhook-signature", signature)
+        .header(ID_HEADER, &message.id)
+        .header(TIMESTAMP_HEADER, timestamp.to_string())
+        .header(SIGNATURE_HEADER, signature)
         .body(message.body.clone())
         .send()
         .await;
