@@ -13,7 +13,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use toolgate_model::{
     ApprovalTerms, Call, Code, Decision, Denial, Descriptor, Duration, Effect, Filling, Identity,
-    Obligation, Reach, Resource, Runner, Timestamp, Verdict, json,
+    Mode, Obligation, Reach, Resource, Runner, Timestamp, Verdict, json,
+    resolves_to_itself,
 };
 use toolgate_policy::{Budget, Facts, History, Ruling, Sanitize};
 
@@ -157,7 +158,7 @@ fn prepare(
             .workflow
             .clone()
             .or_else(|| scope.fixed_workflow().map(str::to_owned)),
-        resource: resource(tool, call),
+        resource: resource(identity, tool, call),
         timeout: tool.map_or(Duration::default(), |tool| tool.timeout),
         effect: tool.map_or(Effect::Some, |tool| tool.effect),
         descriptor,
@@ -179,15 +180,17 @@ fn descriptor(configuration: &Configuration, call: &Call) -> Option<Arc<Descript
     }
 }
 
-/// The resource that a raw request or the arguments name, else the one that the caller claims.
-fn resource(tool: Option<&Descriptor>, call: &Call) -> Option<Resource> {
+/// The resource that a raw request or the arguments name, else the one that the caller claims. The
+/// claim of a trusted host is taken where nothing else could say (2-decision, 1).
+fn resource(identity: &Identity, tool: Option<&Descriptor>, call: &Call) -> Option<Resource> {
     let derived = recognised(call)
         .or_else(|| tool?.resource.as_ref()?.fill(&call.arguments))
         .filter(|resource| resource.name.len() <= RESOURCE_BYTES_MAX);
+    let silent = call.recognised.is_none() && tool.is_some_and(|tool| tool.resource.is_none());
     let claimed = || {
         call.resource.clone().map(|name| Resource {
+            derived: silent && identity.agent.trusted_host && resolves_to_itself(&name),
             name,
-            derived: false,
         })
     };
     derived.or_else(claimed)
@@ -219,9 +222,22 @@ fn judge(
     })?;
     let sanitize = speak(configuration, &tool, ruling, &mut judged.decision);
     owed(&tool, (call, evidence), judged)?;
-    match sanitize {
-        Some(found) => sanitize::arguments(configuration, (&tool, call), &found, judged),
-        None => Ok(()),
+    if let Some(found) = sanitize {
+        sanitize::arguments(configuration, (&tool, call), &found, judged)?;
+    }
+    sendable(call, judged)
+}
+
+/// A raw request that is to be sent can be, in the form in which it was judged.
+fn sendable(call: &Call, judged: &Judged) -> Result<(), Denial> {
+    let sent = matches!(call.mode, Mode::Execute | Mode::Host);
+    match call.raw.as_ref().filter(|_| sent) {
+        Some(raw) if raw.request_with(judged.arguments(call)).is_none() => {
+            let message = "a rule sanitizes the request, and what it replaces stands in a place \
+                           where it cannot be replaced";
+            Err(Denial::new(Code::PolicyDenied, message))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -241,6 +257,10 @@ fn reachable(
         None => configuration.payloads.check(&tool, &call.arguments)?,
     }
     judged.timeout = payload::timeout(&tool, call.timeout, configuration.settings.timeout_max)?;
+    if call.mode == Mode::Host {
+        // A host that falls silent is found out no later than its tool allows.
+        judged.timeout = judged.timeout.min(tool.timeout);
+    }
     let fixed = judged.clone();
     let facts = facts(identity, call, &fixed, now);
     let reach = needed(call, &fixed, &tool);
@@ -328,6 +348,13 @@ fn callable(call: &Call, tool: Option<Arc<Descriptor>>) -> Result<Arc<Descriptor
             Code::ToolDisabled,
             format!("`{}` is disabled", call.tool),
         ));
+    }
+    if tool.runner == Runner::Host && call.mode == Mode::Execute {
+        let message = format!(
+            "`{}` runs in its host, not in the gate: propose it with the mode `host`",
+            call.tool
+        );
+        return Err(Denial::new(Code::RunsInHost, message));
     }
     Ok(tool)
 }
@@ -475,6 +502,7 @@ pub(crate) fn with_facts<T>(
 fn needed<'c>(call: &'c Call, judged: &'c Judged, tool: &'c Descriptor) -> Reach<'c> {
     Reach {
         tool: call.tool.as_str(),
+        route: tool.route.as_ref().map(|route| route.as_str()),
         action: tool.action.as_deref(),
         resource: judged
             .resource

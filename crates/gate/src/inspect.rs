@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use toolgate_execution::{Inspection, Invocation, Proposal};
 use toolgate_model::json::{Limits, Numbers, parse};
-use toolgate_model::{Authors, Code, Denial, Descriptor, Role, Timestamp, Verdict};
+use toolgate_model::{Authors, Code, Denial, Descriptor, Role, Timestamp, ToolNames, Verdict};
 use toolgate_policy::{Budget, Facts, History, PolicySet, ResultFacts, Ruling};
 
 use crate::configuration::Configuration;
@@ -45,9 +45,13 @@ pub fn inspect(
     let data = live(answer).unwrap_or_else(|_| whole.clone());
     let tool = configuration.catalogue.get(&proposal.tool);
     let authors = tool.map_or(&Authors::Anyone, |tool| &tool.authors);
+    // What an agent says that its own function returned is the agent's word, whatever the tool is.
+    let own_word = invocation.is_hosts() && !proposal.session_trusted;
+    let authors = if own_word { &Authors::Anyone } else { authors };
     let mut inspected = scanned(configuration, (&whole, &data), authors, now);
     let set = configuration.policies.as_ref();
-    let Some(set) = set.filter(|set| set.has_result_rules(&proposal.tool)) else {
+    let names = tool.map_or(ToolNames::from(&proposal.tool), |tool| tool.names());
+    let Some(set) = set.filter(|set| set.has_result_rules(names)) else {
         return inspected;
     };
     let session = session_of(proposal);

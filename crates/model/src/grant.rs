@@ -82,6 +82,8 @@ pub struct Scope {
 pub struct Reach<'c> {
     /// The tool's full name.
     pub tool: &'c str,
+    /// Its other name, `{source}.{method}.{path…}`, where it has one.
+    pub route: Option<&'c str>,
     /// The plugin action, `{provider}:{action}`, where the tool is one.
     pub action: Option<&'c str>,
     /// The resource, and whether the gate derived it itself.
@@ -112,7 +114,7 @@ impl Grant {
     /// by no restriction or by `*` (2-decision, 1); a missing environment or workflow only by no
     /// restriction: an unknown grant does not hold.
     pub fn coverage(&self, reach: &Reach<'_>) -> Coverage {
-        let named = any(&self.tools, reach.tool)
+        let named = names_tool(&self.tools, reach)
             || reach
                 .action
                 .is_some_and(|action| any(&self.actions, action));
@@ -137,7 +139,7 @@ impl Grant {
     pub fn opens(&self, reach: &Reach<'_>) -> bool {
         let somewhere = |globs: &[Glob], value: Option<&str>| value.is_none() || fits(globs, value);
         let on_it = reach.resource.is_none() || resource_fits(&self.resources, reach.resource);
-        let named = any(&self.tools, reach.tool)
+        let named = names_tool(&self.tools, reach)
             || reach
                 .action
                 .is_some_and(|action| any(&self.actions, action));
@@ -183,7 +185,7 @@ impl Scope {
     pub fn allows(&self, reach: &Reach<'_>) -> bool {
         let named = match reach.action {
             Some(action) if !self.actions.is_empty() => any(&self.actions, action),
-            _ => self.tools.is_empty() || any(&self.tools, reach.tool),
+            _ => self.tools.is_empty() || names_tool(&self.tools, reach),
         };
         named
             && resource_fits(&self.resources, reach.resource)
@@ -211,6 +213,11 @@ fn only(globs: &[Glob]) -> Option<&str> {
 
 fn any(globs: &[Glob], text: &str) -> bool {
     globs.iter().any(|glob| glob.matches(text))
+}
+
+/// Whether the tool is named by one of its names.
+fn names_tool(globs: &[Glob], reach: &Reach<'_>) -> bool {
+    any(globs, reach.tool) || reach.route.is_some_and(|route| any(globs, route))
 }
 
 fn fits(globs: &[Glob], value: Option<&str>) -> bool {
@@ -243,6 +250,7 @@ mod tests {
 
     const CALL: Reach<'static> = Reach {
         tool: "stripe.refund",
+        route: None,
         action: None,
         resource: Some(("customer:cust_123", true)),
         env: Some("prod"),
@@ -278,6 +286,32 @@ mod tests {
             covers(grant(&["stripe.*"], &[]), &nowhere),
             Coverage::Elsewhere
         );
+    }
+
+    #[test]
+    fn a_tool_is_named_by_its_route_as_well() {
+        let routed = Reach {
+            tool: "api.GetCustomers",
+            route: Some("api.get.customers"),
+            ..CALL
+        };
+        let fits = |tools: &[&str]| {
+            let scope = Scope {
+                tools: tools.iter().map(|text| Glob::new(*text)).collect(),
+                ..Scope::default()
+            };
+            let grant = grant(tools, &[]);
+            let covered = grant.coverage(&routed) == Coverage::Covered;
+            [
+                covered,
+                grant.opens(&routed),
+                scope.allows(&routed),
+                scope.opens(&routed),
+            ]
+        };
+        assert_eq!(fits(&["api.get.*"]), [true; 4]);
+        assert_eq!(fits(&["api.Get*"]), [true; 4]);
+        assert_eq!(fits(&["api.post.*"]), [false; 4]);
     }
 
     #[test]

@@ -86,9 +86,11 @@ impl Recognition {
     /// The call that the request is.
     pub fn call(self) -> Call {
         let tool = self.recognised.descriptor.id.clone();
+        let arguments = self.arguments.clone();
         Call {
-            recognised: Some(Arc::new(self.recognised)),
-            ..Call::new(tool, self.arguments)
+            recognised: Some(Arc::new(self.recognised.clone())),
+            raw: Some(Arc::new(self)),
+            ..Call::new(tool, arguments)
         }
     }
 }
@@ -138,6 +140,7 @@ mod tests {
             checks: Default::default(),
             authors: Default::default(),
             action: None,
+            route: None,
             posture: None,
             runner: crate::Runner::Gate,
         }

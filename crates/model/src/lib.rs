@@ -61,5 +61,5 @@ pub use time::{Duration, TimeError, Timestamp};
 pub use token::{SecretHash, Token, TokenError, TokenKind};
 pub use tool::{
     Catalogue, Descriptor, Lifecycle, Resource, ResourceTemplate, SourceFacts, SourceHealth,
-    SourceStatus, ToolId, ToolIdError,
+    SourceStatus, ToolId, ToolIdError, ToolNames,
 };

@@ -233,13 +233,46 @@ pub struct Descriptor {
     pub authors: Authors,
     /// The name that grants of actions know it by, `{provider}:{action}`: a plugin's tools have one.
     pub action: Option<String>,
+    /// The other name that grants, scopes and rules know it by, `{source}.{method}.{path…}`: tools
+    /// of HTTP APIs have one, so that `api.get.*` means the same for every API.
+    pub route: Option<ToolId>,
     /// What a granted call of it gets when no rule speaks; none: what its risk gets.
     pub posture: Option<Stance>,
     /// Who runs it.
     pub runner: Runner,
 }
 
+/// The names that one tool is known by: a pattern that fits one of them fits the tool.
+#[derive(Clone, Copy, Debug)]
+pub struct ToolNames<'t> {
+    /// Its full name.
+    pub id: &'t ToolId,
+    /// What else it is known by. Its source is that of the id.
+    pub route: Option<&'t ToolId>,
+}
+
+impl<'t> ToolNames<'t> {
+    /// All of them, the id first.
+    pub fn iter(self) -> impl Iterator<Item = &'t ToolId> {
+        std::iter::once(self.id).chain(self.route)
+    }
+}
+
+impl<'t> From<&'t ToolId> for ToolNames<'t> {
+    fn from(id: &'t ToolId) -> Self {
+        Self { id, route: None }
+    }
+}
+
 impl Descriptor {
+    /// The names that it is known by.
+    pub fn names(&self) -> ToolNames<'_> {
+        ToolNames {
+            id: &self.id,
+            route: self.route.as_ref(),
+        }
+    }
+
     /// What the loss of an answer of this tool can lead to.
     pub fn recovery(&self) -> Recovery {
         let effect = self.checks.effect.as_ref();
@@ -272,6 +305,9 @@ impl Descriptor {
         });
         if let (Value::Object(whole), Runner::Host) = (&mut whole, self.runner) {
             whole.insert("runner".to_owned(), "host".into());
+        }
+        if let (Value::Object(whole), Some(route)) = (&mut whole, &self.route) {
+            whole.insert("route".to_owned(), route.as_str().into());
         }
         json::digest(&whole)
     }

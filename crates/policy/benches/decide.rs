@@ -58,6 +58,7 @@ fn descriptor(id: ToolId) -> Descriptor {
         authors: Default::default(),
         id,
         action: None,
+        route: None,
         posture: None,
         runner: toolgate_model::Runner::Gate,
     }

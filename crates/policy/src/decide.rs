@@ -57,7 +57,7 @@ pub(crate) fn decide(
         Some(_) => Occasion::Result,
     };
     let mut call = Call::new(facts, set.lookups(), budget);
-    let candidates = set.index(occasion).candidates(facts.tool);
+    let candidates = set.index(occasion).candidates(facts.names());
     call.reads_data = set.reads_data(&candidates);
     let mut judged = judge_all(set, &candidates, &mut call, explanation.is_some())?;
     let exempted = exempted(&judged);

@@ -9,9 +9,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
-use toolgate_model::{Glob, ToolId};
+use toolgate_model::{Glob, ToolNames};
 
-use crate::scope::{Scope, ToolPattern};
+use crate::scope::{Scope, ToolPattern, written_source};
 
 // The keys are the author's, so a hash without a secret does, and the same set is always the same.
 type Buckets = HashMap<String, Vec<u32>, BuildHasherDefault<DefaultHasher>>;
@@ -40,15 +40,16 @@ impl Index {
     }
 
     /// The numbers whose scope can fit the tool, rising, each once. Some may not fit after all.
-    pub(crate) fn candidates(&self, tool: &ToolId) -> Vec<u32> {
-        let buckets = [
-            self.tools.get(tool.as_str()),
-            self.sources.get(tool.source()),
-            self.operations.get(tool.operation()),
-        ];
+    pub(crate) fn candidates<'t>(&self, tool: impl Into<ToolNames<'t>>) -> Vec<u32> {
+        let tool = tool.into();
         let mut found = self.everything.clone();
-        for bucket in buckets.into_iter().flatten() {
-            found.extend(bucket);
+        for name in tool.iter() {
+            let buckets = [
+                self.tools.get(name.as_str()),
+                self.sources.get(name.source()),
+                self.operations.get(name.operation()),
+            ];
+            found.extend(buckets.into_iter().flatten().flatten());
         }
         let fitting = self
             .patterns
@@ -68,7 +69,7 @@ impl Index {
         };
         let (buckets, key) = if let Some(tool) = exact(&pattern.tool) {
             (&mut self.tools, tool)
-        } else if let Some(source) = exact(&pattern.source).or(written_source(&pattern.tool)) {
+        } else if let Some(source) = exact(&pattern.source).or(spelled(&pattern.tool)) {
             (&mut self.sources, source)
         } else if let Some(operation) = exact(&pattern.operation) {
             (&mut self.operations, operation)
@@ -79,19 +80,15 @@ impl Index {
     }
 }
 
-/// The source that a pattern such as `slack.*` spells out.
-fn written_source(tool: &Option<Glob>) -> Option<String> {
-    let text = tool.as_ref()?.as_str();
-    let dot = text.find('.')?;
-    let source = text.get(..dot)?;
-    (!source.contains(['*', '?'])).then(|| source.to_owned())
+fn spelled(tool: &Option<Glob>) -> Option<String> {
+    written_source(tool.as_ref()?).map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use super::Index;
     use crate::scope::Scope;
-    use toolgate_model::Glob;
+    use toolgate_model::{Glob, ToolId, ToolNames};
 
     #[test]
     fn every_form_of_scope_is_found_and_no_other() {
@@ -117,10 +114,16 @@ mod tests {
         for (number, scope) in scopes.iter().enumerate() {
             index.add(u32::try_from(number).unwrap(), scope);
         }
-        let found = |tool: &str| index.candidates(&tool.parse().unwrap());
+        let id = |text: &str| -> ToolId { text.parse().unwrap() };
+        let found = |tool: &str| index.candidates(&id(tool));
         assert_eq!(found("slack.post"), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(found("slack.read"), [0, 2, 4, 5, 8]);
         assert_eq!(found("github.post"), [0, 3, 6, 7, 8]);
         assert_eq!(found("x.y"), [0]);
+        let routed = ToolNames {
+            id: &id("slack.PostIt"),
+            route: Some(&id("slack.post")),
+        };
+        assert_eq!(index.candidates(routed), found("slack.post"));
     }
 }

@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value};
 use toolgate_model::{
-    AgentId, ApprovalId, Descriptor, Resource, Role, Timestamp, ToolId, Trigger, User,
+    AgentId, ApprovalId, Descriptor, Resource, Role, Timestamp, ToolId, ToolNames, Trigger, User,
 };
 
 use crate::history::History;
@@ -73,6 +73,16 @@ pub struct Facts<'c> {
     pub result: Option<ResultFacts<'c>>,
     /// The instant of the decision.
     pub now: Timestamp,
+}
+
+impl<'c> Facts<'c> {
+    /// The names that the tool is known by.
+    pub(crate) fn names(&self) -> ToolNames<'c> {
+        ToolNames {
+            id: self.tool,
+            route: self.descriptor.and_then(|tool| tool.route.as_ref()),
+        }
+    }
 }
 
 /// An approval as a rule sees it.

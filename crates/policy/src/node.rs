@@ -156,25 +156,40 @@ impl Comparison {
             Got::Value(datum) if walk.trace.is_some() => Some(datum.show()),
             _ => None,
         };
-        let answer = match &self.relation {
+        let mut answer = self.related(left, walk)?;
+        if let Some(name) = self
+            .left
+            .other_name(walk.call)
+            .filter(|_| answer == Answer::FALSE)
+        {
+            answer = self.related(Got::text(name), walk)?;
+        }
+        Ok((answer, shown))
+    }
+
+    fn related<'c, 't: 'c>(
+        &'t self,
+        left: Got<'c>,
+        walk: &mut Walk<'_, '_, 'c>,
+    ) -> Result<Answer, Fault> {
+        match &self.relation {
             Relation::Glob(glob) => {
                 let judge = |text: &str| glob.matches(text);
-                self.matched(left, glob.as_str().len(), judge, walk.call)?
+                self.matched(left, glob.as_str().len(), judge, walk.call)
             }
             Relation::Regex(regex) => {
                 let judge = |text: &str| regex.is_match(text);
-                self.matched(left, regex.as_str().len(), judge, walk.call)?
+                self.matched(left, regex.as_str().len(), judge, walk.call)
             }
             Relation::OneOf(terms) => {
                 let mut answer = Answer::FALSE;
                 for term in terms {
                     answer = answer.or(self.with(left.clone(), Judge::Equal, term, walk.call)?);
                 }
-                answer
+                Ok(answer)
             }
-            Relation::To(judge, term) => self.with(left, *judge, term, walk.call)?,
-        };
-        Ok((answer, shown))
+            Relation::To(judge, term) => self.with(left, *judge, term, walk.call),
+        }
     }
 
     fn with<'c, 't: 'c>(

@@ -37,9 +37,17 @@ pub(crate) struct PlacePatterns {
 
 impl Test for Patterns {
     fn answer<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<Answer, Fault> {
-        over(&self.term, call, |text, call| {
+        let answer = over(&self.term, call, |text, call| {
             matches_any(&self.globs, text, call)
-        })
+        })?;
+        match self
+            .term
+            .other_name(call)
+            .filter(|_| answer == Answer::FALSE)
+        {
+            Some(name) => matches_any(&self.globs, name, call),
+            None => Ok(answer),
+        }
     }
 
     fn value<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<Option<String>, Fault> {

@@ -93,11 +93,14 @@ impl Reach<'_> {
     /// the rule is about others.
     fn tools(&self, scope: &Scope) -> Vec<&Descriptor> {
         let known = || self.catalogue.iter().map(AsRef::as_ref);
-        let in_scope = |tool: &&Descriptor| scope.fits(&tool.id);
+        let in_scope = |tool: &&Descriptor| scope.fits(tool.names());
         let opened = |tool: &&Descriptor| {
-            self.allowed_tools
-                .iter()
-                .any(|glob| glob.value.matches(tool.id.as_str()))
+            let mut globs = self.allowed_tools.iter();
+            globs.any(|glob| {
+                tool.names()
+                    .iter()
+                    .any(|name| glob.value.matches(name.as_str()))
+            })
         };
         let both: Vec<&Descriptor> = known().filter(in_scope).filter(opened).collect();
         match both.is_empty() {
@@ -116,8 +119,15 @@ impl Reach<'_> {
     }
 
     fn knows(&self, name: &str) -> bool {
+        let routed = |tool: &ToolId| {
+            let mut routes = self
+                .catalogue
+                .iter()
+                .filter_map(|known| known.route.as_ref());
+            routes.any(|route| route == tool)
+        };
         name.parse()
-            .is_ok_and(|tool| self.catalogue.get(&tool).is_some())
+            .is_ok_and(|tool| self.catalogue.get(&tool).is_some() || routed(&tool))
     }
 }
 

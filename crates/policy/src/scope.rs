@@ -3,11 +3,12 @@
 //! `tool == stripe.refund and amount > 500` is about one tool, `match: {"tool_name": "slack"}` about
 //! those of one source. The index keeps rules about other tools out of a decision, and the checker
 //! looks up names of arguments only in the tools in scope. A scope may be wider than the rule,
-//! never narrower: leaving a rule out must never change a decision.
+//! never narrower: leaving a rule out must never change a decision. A tool with a route is known by two
+//! names, and each part of a pattern may fit either of them.
 //!
 //! Must not know: expressions, rules, calls.
 
-use toolgate_model::{Glob, ToolId};
+use toolgate_model::{Glob, ToolId, ToolNames};
 
 use crate::limits;
 
@@ -82,7 +83,8 @@ impl Scope {
         }
     }
 
-    pub(crate) fn fits(&self, tool: &ToolId) -> bool {
+    pub(crate) fn fits<'t>(&self, tool: impl Into<ToolNames<'t>>) -> bool {
+        let tool = tool.into();
         match self {
             Self::Any => true,
             Self::Of(patterns) => patterns.iter().any(|pattern| pattern.fits(tool)),
@@ -103,38 +105,60 @@ impl Scope {
 }
 
 impl ToolPattern {
-    pub(crate) fn fits(&self, tool: &ToolId) -> bool {
-        let fit = |glob: &Option<Glob>, text| glob.as_ref().is_none_or(|glob| glob.matches(text));
-        fit(&self.tool, tool.as_str())
-            && fit(&self.source, tool.source())
-            && fit(&self.operation, tool.operation())
+    pub(crate) fn fits(&self, tool: ToolNames<'_>) -> bool {
+        let fit = |glob: &Option<Glob>, part: fn(&ToolId) -> &str| {
+            let fits = |glob: &Glob| tool.iter().any(|name| glob.matches(part(name)));
+            glob.as_ref().is_none_or(fits)
+        };
+        fit(&self.tool, ToolId::as_str)
+            && fit(&self.source, ToolId::source)
+            && fit(&self.operation, ToolId::operation)
     }
 
     /// What fits both; `None` where nothing can.
     fn and(&self, other: &Self) -> Option<Self> {
         Some(Self {
-            tool: both(&self.tool, &other.tool)?,
-            source: both(&self.source, &other.source)?,
-            operation: both(&self.operation, &other.operation)?,
+            tool: both(&self.tool, &other.tool, |a, b| {
+                let sources = (written_source(a), written_source(b));
+                matches!(sources, (Some(a), Some(b)) if a != b)
+            })?,
+            source: both(&self.source, &other.source, |exact, glob| {
+                !glob.matches(exact.as_str())
+            })?,
+            operation: both(&self.operation, &other.operation, |_, _| false)?,
         })
     }
 }
 
-/// A glob for what fits both, wider where one glob cannot say it; `None` where nothing can.
-fn both(a: &Option<Glob>, b: &Option<Glob>) -> Option<Option<Glob>> {
+/// A glob for what fits both, wider where one glob cannot say it; `None` where nothing can, which
+/// `excludes` says of an exact one and another.
+///
+/// INVARIANT: of two globs over names, each may fit another name of the same tool; only sources
+/// exclude each other.
+fn both(
+    a: &Option<Glob>,
+    b: &Option<Glob>,
+    excludes: fn(&Glob, &Glob) -> bool,
+) -> Option<Option<Glob>> {
     match (a, b) {
         (None, one) | (one, None) => Some(one.clone()),
-        (Some(a), Some(b)) if a.is_exact() => b.matches(a.as_str()).then(|| Some(a.clone())),
-        (Some(a), Some(b)) if b.is_exact() => a.matches(b.as_str()).then(|| Some(b.clone())),
+        (Some(a), Some(b)) if a.is_exact() => (!excludes(a, b)).then(|| Some(a.clone())),
+        (Some(a), Some(b)) if b.is_exact() => (!excludes(b, a)).then(|| Some(b.clone())),
         (Some(a), Some(_)) => Some(Some(a.clone())),
     }
+}
+
+/// The source that a pattern such as `slack.*` spells out.
+pub(crate) fn written_source(tool: &Glob) -> Option<&str> {
+    let (source, _) = tool.as_str().split_once('.')?;
+    (!source.contains(['*', '?'])).then_some(source)
 }
 
 #[cfg(test)]
 mod tests {
     use super::Scope;
     use proptest::prelude::*;
-    use toolgate_model::{Glob, ToolId};
+    use toolgate_model::{Glob, ToolId, ToolNames};
 
     fn scope() -> impl Strategy<Value = Scope> {
         let glob =
@@ -149,14 +173,20 @@ mod tests {
     }
 
     proptest! {
-        /// A scope may be too wide, never too narrow.
+        /// A scope may be too wide, never too narrow, whichever name each part fits.
         #[test]
         fn joining_never_loses_a_tool(a in scope(), b in scope(), c in scope()) {
-            for name in ["a.x", "a.y", "b.x", "b.y"] {
-                let tool: ToolId = name.parse().unwrap();
-                let wanted = (a.fits(&tool) && b.fits(&tool)) || c.fits(&tool);
+            let routes = [None, Some("a.x"), Some("a.y"), Some("b.x"), Some("b.y")];
+            for (name, route) in ["a.x", "a.y", "b.x", "b.y"].iter().flat_map(|name| {
+                let same = move |route: &&Option<&str>| route.is_none_or(|r| r[..1] == name[..1]);
+                routes.iter().filter(same).map(move |route| (name, route))
+            }) {
+                let id: ToolId = name.parse().unwrap();
+                let route: Option<ToolId> = route.map(|route| route.parse().unwrap());
+                let tool = ToolNames { id: &id, route: route.as_ref() };
+                let wanted = (a.fits(tool) && b.fits(tool)) || c.fits(tool);
                 let joined = a.clone().and(b.clone()).or(c.clone());
-                prop_assert!(!wanted || joined.fits(&tool), "{} in {:?}", name, joined);
+                prop_assert!(!wanted || joined.fits(tool), "{:?} in {:?}", tool, joined);
             }
         }
     }
@@ -169,6 +199,7 @@ mod tests {
         assert_eq!(both.exact_names(), ["a.x"]);
         let none = tool.and(Scope::tools([Glob::new("b.*")]));
         assert_eq!(none, Scope::Of(Vec::new()));
-        assert!(!none.fits(&"a.x".parse().unwrap()));
+        let tool: ToolId = "a.x".parse().unwrap();
+        assert!(!none.fits(&tool));
     }
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use toolgate_detect::Detector;
-use toolgate_model::{Catalogue, Coverage, Digest, Duration, PolicyVersion, Reach, ToolId, Truth};
+use toolgate_model::{
+    Catalogue, Coverage, Digest, Duration, PolicyVersion, Reach, ToolNames, Truth,
+};
 
 use crate::call::{Call, Lookups};
 use crate::checked::{Policy, Rule};
@@ -193,7 +195,7 @@ impl PolicySet {
     }
 
     /// Whether some rule may have something to say about what the tool returns.
-    pub fn has_result_rules(&self, tool: &ToolId) -> bool {
+    pub fn has_result_rules<'t>(&self, tool: impl Into<ToolNames<'t>>) -> bool {
         !self.index(Occasion::Result).candidates(tool).is_empty()
     }
 
@@ -249,7 +251,7 @@ impl PolicySet {
         };
         let mut call = Call::new(facts, self.lookups(), budget);
         let mut best: (Coverage, Option<&Policy>) = (Coverage::NotNamed, None);
-        for at in self.grant_index.candidates(facts.tool) {
+        for at in self.grant_index.candidates(facts.names()) {
             let policy = usize::try_from(at)
                 .ok()
                 .and_then(|at| self.policies.get(at));
@@ -275,7 +277,7 @@ impl PolicySet {
             steps_max: limits::STEPS_MAX,
         };
         let mut call = Call::new(facts, self.lookups(), budget);
-        let candidates = self.grant_index.candidates(facts.tool);
+        let candidates = self.grant_index.candidates(facts.names());
         candidates.into_iter().any(|at| {
             let policy = usize::try_from(at)
                 .ok()

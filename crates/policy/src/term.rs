@@ -401,6 +401,20 @@ impl Term {
         }
     }
 
+    /// What else the term's text could be: a tool with a route is known by that as well, and what
+    /// is said of `tool` or `operation` holds where it holds for either name.
+    pub(crate) fn other_name<'c>(&self, call: &Call<'_, 'c>) -> Option<&'c str> {
+        let Self::Attribute(attribute) = self else {
+            return None;
+        };
+        let route = call.facts?.names().route?;
+        match attribute.name {
+            "tool" => Some(route.as_str()),
+            "operation" => Some(route.operation()),
+            _ => None,
+        }
+    }
+
     /// Notes what the term is about as not judged.
     pub(crate) fn note(&self, call: &mut Call<'_, '_>) {
         if let Some(subject) = self.subject() {

@@ -80,6 +80,7 @@ fn outcome(set: &PolicySet, spec: &Value, catalogue: &Catalogue) -> Value {
     assert!(serde_json::to_string(&explanation).is_ok());
     let reach = Reach {
         tool: call.tool.as_str(),
+        route: None,
         action: spec.get("action").and_then(Value::as_str),
         resource: call
             .resource

@@ -175,6 +175,7 @@ fn descriptor(part: &Part, (edition, bound): (u32, u32)) -> Result<Descriptor, S
         checks: checks(part, bound)?,
         authors: Default::default(),
         action: None,
+        route: None,
         posture: None,
         runner: toolgate_model::Runner::Gate,
     })

@@ -254,6 +254,7 @@ pub(crate) fn descriptor(
         definition,
         id,
         action: None,
+        route: None,
         posture: stated.posture,
         runner: Runner::Gate,
     })

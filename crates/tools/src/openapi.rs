@@ -1,136 +1,14 @@
 //! HTTP APIs by their descriptions: every operation is a tool.
 //!
+//! ```text
+//! reading (pure): text → document → operations → tools, schemas, ratings
+//! calling:        judged arguments → request → answer, by `source.rs`
+//! ```
+//! The description is somebody else's text: it names tools, and proves nothing about them.
+//!
 //! Must not know: other sources, who may call what.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod source;
 
-use tokio_util::sync::CancellationToken;
-use toolgate_gate::port::{Answer, BoxFuture};
-use toolgate_model::{SourceHealth, SourceStatus};
-
-use crate::config::{Overrides, Secret, SourceConfig, header_problem, url_problem};
-use crate::errand::Errand;
-use crate::ports::Ports;
-use crate::supply::{Offer, OnOffer, Stand, Supply};
-use crate::verdict;
-use crate::verify::Standing;
-
-/// An HTTP API: where its description is, where it is, and how the gate signs in there.
-#[derive(Clone, Debug, Default)]
-pub struct OpenApiConfig {
-    /// The description: OpenAPI 3.0, 3.1 or Swagger 2.0, in JSON or YAML.
-    pub file: PathBuf,
-    /// Where the API is. Nothing else is ever spoken to, whatever the description says; none: the
-    /// one server that the description names.
-    pub base_url: Option<String>,
-    /// The gate's own credential there.
-    pub auth: Vec<ApiAuth>,
-    /// Further headers on each request.
-    pub headers: BTreeMap<String, Secret>,
-    /// Whether it may be on this machine or in a private network where `base_url` names a host by
-    /// name that resolves there.
-    pub private_addresses: bool,
-}
-
-impl OpenApiConfig {
-    /// What is wrong with it, and how to put it right.
-    pub(crate) fn problem(&self) -> Option<String> {
-        let url = self.base_url.as_deref().and_then(url_problem);
-        url.or_else(|| self.headers.keys().find_map(|name| header_problem(name)))
-    }
-}
-
-/// One credential of the gate's own at an API.
-#[derive(Clone, Debug)]
-pub enum ApiAuth {
-    /// `Authorization: Bearer …`
-    Bearer(Secret),
-    /// `Authorization: Basic …`
-    Basic {
-        /// The user.
-        user: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A header of the API's own.
-    Header {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: Secret,
-    },
-    /// A parameter of the query.
-    Query {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: Secret,
-    },
-}
-
-/// An HTTP API.
-pub(crate) struct OpenApiSource {
-    config: SourceConfig,
-    stand: Stand,
-}
-
-impl OpenApiSource {
-    pub(crate) fn new(
-        config: SourceConfig,
-        _own: OpenApiConfig,
-        _overrides: &Overrides,
-        _ports: Ports,
-    ) -> Self {
-        Self {
-            config,
-            stand: Stand::default(),
-        }
-    }
-}
-
-impl Supply for OpenApiSource {
-    fn name(&self) -> &str {
-        &self.config.name
-    }
-
-    fn offer(&self) -> Arc<Offer> {
-        self.stand.offer()
-    }
-
-    fn status(&self) -> SourceStatus {
-        self.stand
-            .status(&self.config.name, self.config.kind.word())
-    }
-
-    fn standing(&self) -> Standing {
-        self.stand.standing()
-    }
-
-    fn settled(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.stand.settled())
-    }
-
-    fn disable(&self, reason: String) {
-        self.stand.enter(SourceHealth::Down, Some(reason));
-    }
-
-    fn send(&self, _errand: Errand) -> BoxFuture<'_, Answer> {
-        Box::pin(std::future::ready(verdict::unavailable(
-            "it is being built",
-        )))
-    }
-
-    fn supervise(
-        self: Arc<Self>,
-        stop: CancellationToken,
-        on_offer: OnOffer,
-    ) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            self.stand
-                .take(Offer::new(Vec::new(), Vec::new()), &on_offer);
-            stop.cancelled().await;
-        })
-    }
-}
+pub use source::{ApiAuth, OpenApiConfig};
+pub(crate) use source::OpenApiSource;

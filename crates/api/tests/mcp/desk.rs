@@ -342,6 +342,7 @@ pub(crate) fn tool(id: &str, verb: Verb, risk: Risk) -> Descriptor {
         checks: Default::default(),
         authors: Default::default(),
         action: None,
+        route: None,
         posture: None,
         runner: toolgate_model::Runner::Gate,
     }

@@ -236,6 +236,7 @@ pub(crate) fn catalogue() -> Catalogue {
         checks: Default::default(),
         authors: Default::default(),
         action: None,
+        route: None,
         posture: None,
         runner: toolgate_model::Runner::Gate,
     };

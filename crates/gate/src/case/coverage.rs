@@ -137,8 +137,8 @@ impl Coverage {
                 .iter()
                 .map(|tool| ToolCover {
                     tool: tool.id.clone(),
-                    granted: set.grants_name(&tool.id),
-                    rules: set.rules_naming(&tool.id) + set.rules_describing(tool),
+                    granted: set.grants_name(tool.names()),
+                    rules: set.rules_naming(tool.names()) + set.rules_describing(tool),
                 })
                 .collect(),
         }

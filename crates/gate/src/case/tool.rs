@@ -102,6 +102,7 @@ pub fn assumed(id: ToolId, risk: Risk) -> Descriptor {
         authors: Authors::default(),
         id,
         action: None,
+        route: None,
         posture: None,
         runner: toolgate_model::Runner::Gate,
     }

@@ -70,6 +70,7 @@ pub(crate) fn tool(id: &str) -> Descriptor {
         checks: Default::default(),
         authors: Default::default(),
         action: None,
+        route: None,
         posture: None,
         runner: toolgate_model::Runner::Gate,
     }

@@ -227,7 +227,7 @@ impl Found<'_, '_> {
     fn mistyped(&mut self, rule: Placed<'_>, catalogue: &Catalogue) {
         let tools: Vec<_> = catalogue
             .iter()
-            .filter(|tool| rule.rule.scope.fits(&tool.id))
+            .filter(|tool| rule.rule.scope.fits(tool.names()))
             .collect();
         if tools.is_empty() {
             return;
@@ -306,7 +306,7 @@ impl Found<'_, '_> {
         };
         let mut tools = catalogue
             .iter()
-            .filter(|tool| rule.rule.scope.fits(&tool.id))
+            .filter(|tool| rule.rule.scope.fits(tool.names()))
             .peekable();
         let known = tools.peek().is_some();
         if quota.scope != HistoryScope::Resource

@@ -1,7 +1,7 @@
 //! A set's rules in order, and which of them are about a tool.
 
 use serde_json::{Map, Value};
-use toolgate_model::{Descriptor, Role, RuleRef, Timestamp, ToolId, Truth};
+use toolgate_model::{Descriptor, Glob, Role, RuleRef, Timestamp, ToolNames, Truth};
 
 use crate::effects::Occasion;
 use crate::explanation::{ExplainedPart, ExplainedRule};
@@ -49,18 +49,19 @@ impl PolicySet {
     }
 
     /// Whether an enforced grant names the tool, for whatever agent, resource and environment.
-    pub fn grants_name(&self, tool: &ToolId) -> bool {
+    pub fn grants_name(&self, tool: ToolNames<'_>) -> bool {
         let counting = self
             .policies
             .iter()
             .filter(|policy| policy.enabled && !policy.monitor);
         let mut grants = counting.filter_map(|policy| policy.grant.as_ref());
-        grants.any(|grant| grant.tools.iter().any(|glob| glob.matches(tool.as_str())))
+        let named = |glob: &Glob| tool.iter().any(|name| glob.matches(name.as_str()));
+        grants.any(|grant| grant.tools.iter().any(named))
     }
 
     /// How many enabled rules say in their text that they are about some tools, this one among
     /// them.
-    pub fn rules_naming(&self, tool: &ToolId) -> usize {
+    pub fn rules_naming(&self, tool: ToolNames<'_>) -> usize {
         let rules = self.rules.iter().filter_map(|(policy, place)| {
             let policy = self.policies.get(*policy)?;
             policy.rules.get(*place)

@@ -59,7 +59,13 @@ fn read(checker: &mut Checker<'_, '_>, item: &Item<'_>) -> Option<Box<dyn Test>>
 impl Test for Operations {
     fn answer<'c, 't: 'c>(&'t self, call: &mut Call<'_, 'c>) -> Result<Answer, Fault> {
         let mut answer = match call.facts {
-            Some(facts) => matches_any(&self.names, facts.tool.operation(), call)?,
+            Some(facts) => {
+                let mut answer = Answer::FALSE;
+                for name in facts.names().iter() {
+                    answer = answer.or(matches_any(&self.names, name.operation(), call)?);
+                }
+                answer
+            }
             None => Answer::UNKNOWN,
         };
         for patterns in [&self.methods, &self.categories].into_iter().flatten() {

@@ -53,6 +53,7 @@ pub(crate) fn tool(spec: &Value) -> Descriptor {
         },
         id,
         action: None,
+        route: None,
         posture: None,
         runner: toolgate_model::Runner::Gate,
     }

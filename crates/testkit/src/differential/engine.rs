@@ -171,6 +171,7 @@ fn descriptor(spec: &Value) -> Option<Descriptor> {
         authors: Default::default(),
         id,
         action: None,
+        route: None,
         posture: None,
         runner: toolgate_model::Runner::Gate,
     })

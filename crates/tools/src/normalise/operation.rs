@@ -127,6 +127,7 @@ impl Operation {
             authors: Authors::Anyone,
             id,
             action: None,
+            route: None,
             posture: None,
             runner: toolgate_model::Runner::Gate,
         })
