@@ -67,6 +67,12 @@ pub trait Tools: Send + Sync {
     /// How the sources are doing, ordered by name.
     fn sources(&self) -> Vec<SourceStatus>;
 
+    /// Has what this source offers read again soon; false where there is no such source.
+    fn refresh(&self, source: &str) -> bool {
+        let _ = source;
+        false
+    }
+
     /// Sends one attempt, once. Never repeats it, whatever happens.
     ///
     /// Returns only definite answers as such; everything else is [`Answer::Lost`]. When

@@ -117,7 +117,7 @@ impl HttpLink {
     }
 }
 
-fn client(url: &Url) -> Result<Client, String> {
+pub(crate) fn client(url: &Url) -> Result<Client, String> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(
             "no TLS provider is installed; the binary installs one at its start".to_owned(),
@@ -442,12 +442,12 @@ fn content_type(response: &Response) -> String {
 }
 
 #[derive(Debug)]
-enum BodyError {
+pub(crate) enum BodyError {
     TooLong,
     Broken(String),
 }
 
-async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, BodyError> {
+pub(crate) async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, BodyError> {
     let mut text = Vec::new();
     loop {
         match response.chunk().await {
@@ -462,7 +462,7 @@ async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, BodyE
 }
 
 /// An error with its causes, without the URL, which may carry what is nobody's business.
-fn words(error: &reqwest::Error) -> String {
+pub(crate) fn words(error: &reqwest::Error) -> String {
     use std::error::Error as _;
     let mut parts: Vec<String> = Vec::new();
     let mut cause = error.source();

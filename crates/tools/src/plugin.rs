@@ -1,26 +1,35 @@
 //! Plugins: actions over signed HTTP.
 //!
+//! A plugin says what it can do (`discover`), may refuse a call (`authorize`), does it (`execute`),
+//! reads afterwards whether it is done (`reflect`), and says how it is (`health`). The action `issue`
+//! of the source `refunds` is the tool `refunds.issue`, which grants of actions know as
+//! `refunds:issue`. What a plugin says of itself may tighten, and never loosens anything.
+//!
+//! ```text
+//! source.rs → wording.rs   what it is asked
+//!           → wire.rs      signed requests and answers
+//!           → actions.rs   what it can do, as descriptors
+//!           → said.rs      what its answers mean
+//! ```
 //! Must not know: other sources, who may call what.
 
-use std::sync::Arc;
+mod actions;
+mod said;
+mod source;
+mod wire;
+mod wording;
 
-use tokio_util::sync::CancellationToken;
-use toolgate_gate::port::{Answer, BoxFuture};
-use toolgate_model::{SourceHealth, SourceStatus};
+pub(crate) use source::PluginSource;
 
-use crate::config::{Overrides, Secret, SourceConfig, url_problem};
-use crate::errand::Errand;
-use crate::ports::Ports;
-use crate::supply::{Offer, OnOffer, Stand, Supply};
-use crate::verdict;
-use crate::verify::Standing;
+use crate::config::{Secret, url_problem};
 
 /// A plugin: where it is, and the secret that it shares with the gate.
 #[derive(Clone, Debug)]
 pub struct PluginConfig {
-    /// Where its actions are.
+    /// Where its actions are: `https://refunds.acme.com`; the paths begin with `/action/`.
     pub url: String,
-    /// What requests to it are signed with.
+    /// What requests and answers are signed with: `whsec_` and base64, and while it is changed two
+    /// of them with a space between, the new one first.
     pub secret: Secret,
     /// Who answers for it, for people.
     pub owner: Option<String>,
@@ -30,70 +39,5 @@ impl PluginConfig {
     /// What is wrong with it, and how to put it right.
     pub(crate) fn problem(&self) -> Option<String> {
         url_problem(&self.url)
-    }
-}
-
-/// A plugin.
-pub(crate) struct PluginSource {
-    config: SourceConfig,
-    stand: Stand,
-}
-
-impl PluginSource {
-    pub(crate) fn new(
-        config: SourceConfig,
-        _own: PluginConfig,
-        _overrides: &Overrides,
-        _ports: Ports,
-    ) -> Self {
-        Self {
-            config,
-            stand: Stand::default(),
-        }
-    }
-}
-
-impl Supply for PluginSource {
-    fn name(&self) -> &str {
-        &self.config.name
-    }
-
-    fn offer(&self) -> Arc<Offer> {
-        self.stand.offer()
-    }
-
-    fn status(&self) -> SourceStatus {
-        self.stand
-            .status(&self.config.name, self.config.kind.word())
-    }
-
-    fn standing(&self) -> Standing {
-        self.stand.standing()
-    }
-
-    fn settled(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.stand.settled())
-    }
-
-    fn disable(&self, reason: String) {
-        self.stand.enter(SourceHealth::Down, Some(reason));
-    }
-
-    fn send(&self, _errand: Errand) -> BoxFuture<'_, Answer> {
-        Box::pin(std::future::ready(verdict::unavailable(
-            "it is being built",
-        )))
-    }
-
-    fn supervise(
-        self: Arc<Self>,
-        stop: CancellationToken,
-        on_offer: OnOffer,
-    ) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            self.stand
-                .take(Offer::new(Vec::new(), Vec::new()), &on_offer);
-            stop.cancelled().await;
-        })
     }
 }

@@ -404,6 +404,10 @@ impl Supply for Source {
         self.enter(SourceHealth::Down, Some(reason), None);
     }
 
+    fn refresh(&self) {
+        self.news.changed.notify_one();
+    }
+
     fn send(&self, errand: Errand) -> BoxFuture<'_, Answer> {
         Box::pin(self.carried(errand))
     }
@@ -433,7 +437,7 @@ pub(crate) fn with_observations(reason: String, link: &dyn Link) -> String {
 
 /// The pause before the next try: none after the first failure, then doubling, with up to a
 /// quarter taken off so that many gates do not come back together.
-fn backoff(failures: u32, chance: u8) -> Duration {
+pub(crate) fn backoff(failures: u32, chance: u8) -> Duration {
     if failures <= 1 {
         return Duration::default();
     }

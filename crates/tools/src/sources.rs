@@ -271,6 +271,14 @@ impl Tools for Sources {
         all
     }
 
+    fn refresh(&self, source: &str) -> bool {
+        let found = self.named(source);
+        if let Some(found) = found {
+            found.refresh();
+        }
+        found.is_some()
+    }
+
     fn call(&self, dispatch: Dispatch) -> BoxFuture<'_, Answer> {
         self.send(Errand::Call(Box::new(dispatch)))
     }

@@ -44,6 +44,9 @@ pub(crate) trait Supply: Send + Sync {
     /// Marks it as down for good.
     fn disable(&self, reason: String);
 
+    /// Has what it offers read again soon.
+    fn refresh(&self) {}
+
     /// Sends one errand, once.
     fn send(&self, errand: Errand) -> BoxFuture<'_, Answer>;
 

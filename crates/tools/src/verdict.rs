@@ -108,7 +108,7 @@ pub(crate) const fn lost(cause: LossCause, detail: String) -> Answer {
     Answer::Lost { cause, detail }
 }
 
-const fn refused(code: Code, message: String) -> Answer {
+pub(crate) const fn refused(code: Code, message: String) -> Answer {
     Answer::Refused {
         code,
         message,
@@ -149,7 +149,7 @@ fn is_definite_error(error: &RpcError, status: u16) -> bool {
     DEFINITE_ERRORS.contains(&error.code) && (status < 300 || is_definite_status(status))
 }
 
-fn is_definite_status(status: u16) -> bool {
+pub(crate) fn is_definite_status(status: u16) -> bool {
     (400..500).contains(&status) && !AMBIGUOUS_STATUSES.contains(&status)
 }
 
