@@ -4,10 +4,14 @@
 //! What is not available yet is refused by name, never ignored. How long each text may be is the
 //! gate's own question: a call that says too much is denied, on the record, like any other.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use toolgate_model::{Call, Duration, HttpRequest, Mode, Recognition, ToolId, Trigger};
+use toolgate_model::{
+    AgentId, Call, Duration, HttpRequest, Identity, Mode, Recognition, ToolId, Trigger, User,
+};
 use utoipa::ToSchema;
 
 use crate::kinds::Kind;
@@ -45,12 +49,12 @@ pub(crate) struct InvocationRequest {
     correlation_id: Option<String>,
     /// The event that the agent acts on.
     trigger: Option<TriggerBody>,
-    /// Not available yet: must be null.
-    on_behalf_of: Option<Value>,
+    /// The user whom the call is made for. Accepted from a trusted host only.
+    on_behalf_of: Option<UserBody>,
     /// The user's own words. Accepted from a trusted host only.
     user_request: Option<String>,
-    /// A raw HTTP request, instead of `tool` and `arguments`; with the modes `decide` and `simulate`
-    /// only.
+    /// A raw HTTP request, instead of `tool` and `arguments`; with the modes `host`, `decide` and
+    /// `simulate`.
     http: Option<RawRequest>,
     /// Why, in the agent's own words. Approvers see it marked as such.
     justification: Option<String>,
@@ -58,9 +62,10 @@ pub(crate) struct InvocationRequest {
     timeout_ms: Option<u32>,
     /// How long to wait for an approval, in milliseconds, before it is answered as pending.
     wait_ms: Option<u32>,
-    /// `execute`: the gate runs the tool. `decide`: a verdict only, recorded. `simulate`: a verdict
-    /// only, nothing recorded. `host` is not available yet.
-    #[schema(value_type = Option<String>, examples("execute", "decide", "simulate"))]
+    /// `execute`: the gate runs the tool. `host`: the caller runs it once it is allowed, under a
+    /// lease, and reports what came of it. `decide`: a verdict only, recorded. `simulate`: a verdict
+    /// only, nothing recorded.
+    #[schema(value_type = Option<String>, examples("execute", "host", "decide", "simulate"))]
     mode: Option<Mode>,
     /// That a second identical call is meant.
     #[serde(default)]
@@ -78,7 +83,55 @@ pub(crate) struct TriggerBody {
     id: String,
 }
 
+/// A user, as a trusted host names them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OnBehalfOf)]
+pub(crate) struct UserBody {
+    /// Their name, usually an address.
+    #[schema(value_type = String)]
+    id: AgentId,
+    /// The groups that they belong to.
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+/// Groups of one user.
+// LIMIT: 64 of 128 bytes; what rules name of somebody is far less, and all of it is stored.
+const GROUPS_MAX: usize = 64;
+const GROUP_BYTES_MAX: usize = 128;
+
 impl InvocationRequest {
+    /// The identity that makes the call: for the user that a trusted host names, where it names one.
+    pub(crate) fn maker(&mut self, identity: Identity) -> Result<Identity, Problem> {
+        let Some(user) = self.on_behalf_of.take() else {
+            return Ok(identity);
+        };
+        let refused = |detail: &str| {
+            let pointer = "/on_behalf_of";
+            Err(Problem::at(Kind::InvalidRequest, pointer, detail))
+        };
+        if !identity.agent.trusted_host {
+            return refused(
+                "only a trusted host says for whom it makes a call: leave it out, or register the \
+                 agent with `trusted_host`",
+            );
+        }
+        if identity
+            .user
+            .as_ref()
+            .is_some_and(|known| known.id != user.id)
+        {
+            return refused("the token was issued for another user: leave it out");
+        }
+        let long = |group: &String| group.len() > GROUP_BYTES_MAX;
+        if user.groups.len() > GROUPS_MAX || user.groups.iter().any(long) {
+            return refused("a user has at most 64 groups of at most 128 bytes");
+        }
+        let UserBody { id, groups } = user;
+        Ok(identity.acting_for(Some(Arc::new(User { id, groups }))))
+    }
+
     /// How long the caller wants to wait for an approval.
     pub(crate) fn wait(&self, wait_ms_max: u32) -> Result<Duration, Problem> {
         match self.wait_ms.unwrap_or_default() {
@@ -94,11 +147,12 @@ impl InvocationRequest {
     /// The same, to be tried and not made: a raw request can be tried whatever mode it was written
     /// for.
     pub(crate) fn tried(self) -> Self {
-        let raw = self.http.is_some() && self.mode != Some(Mode::Host);
-        Self {
-            mode: if raw { Some(Mode::Simulate) } else { self.mode },
-            ..self
-        }
+        let mode = if self.http.is_some() {
+            Some(Mode::Simulate)
+        } else {
+            self.mode
+        };
+        Self { mode, ..self }
     }
 
     /// The call, with what the headers add to it, and what a raw request was recognised as.
@@ -107,7 +161,6 @@ impl InvocationRequest {
         headers: &HeaderMap,
         api: &Api,
     ) -> Result<(Call, Option<Recognition>), Problem> {
-        self.available()?;
         let recognition = match self.http.take() {
             Some(raw) => Some(self.recognise(raw.into(), api)?),
             None => None,
@@ -158,25 +211,13 @@ impl InvocationRequest {
             let detail = "`http` stands instead of `tool` and `arguments`: leave one of them out";
             return Err(Problem::field(pointer, detail));
         }
-        if !matches!(self.mode, Some(Mode::Decide | Mode::Simulate)) {
-            let detail = "a raw request is not sent by the gate yet: use `decide` or `simulate`";
+        if matches!(self.mode, None | Some(Mode::Execute)) {
+            let detail = "a raw request is not sent by the gate yet: use `host` or `decide`";
             return Err(Problem::at(Kind::NotAvailable, "/mode", detail));
         }
         let own_domains = &api.driver.configuration().settings.own_domains;
         let recognised = api.driver.tools().recognise(&request, own_domains);
         recognised.map_err(|denial| Problem::at(Kind::NotAvailable, "/http", denial.message))
-    }
-
-    fn available(&self) -> Result<(), Problem> {
-        if self.on_behalf_of.is_some() {
-            let detail = "`on_behalf_of` is not available yet";
-            return Err(Problem::at(Kind::NotAvailable, "/on_behalf_of", detail));
-        }
-        if self.mode == Some(Mode::Host) {
-            let detail = "the mode `host` is not available yet: use `execute` or `decide`";
-            return Err(Problem::at(Kind::NotAvailable, "/mode", detail));
-        }
-        Ok(())
     }
 }
 

@@ -61,6 +61,13 @@ pub(crate) struct Envelope {
     /// The records of it.
     #[schema(value_type = Vec<String>)]
     evidence_ids: Vec<RecordId>,
+    /// The lease under which whoever got this answer runs the call; in no other answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<LeaseView>,
+    /// With a lease: the arguments as they were judged, which are the ones to run with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    arguments: Option<Value>,
     /// For a raw HTTP request: the request that may be sent, rebuilt from what was judged. None where
     /// it may not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +78,17 @@ pub(crate) struct Envelope {
     /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     completed_at: Option<Timestamp>,
+}
+
+/// That a host may run a call, once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Lease)]
+pub(crate) struct LeaseView {
+    /// The attempt to report on.
+    attempt: u32,
+    /// From when on silence is an unknown effect.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
 }
 
 /// What a call belongs to.
@@ -196,7 +214,15 @@ impl Envelope {
             reconciled: settlement(&outcome.invocation.state).is_some_and(|end| end.reconciled),
             attempts: invocation.attempts,
             evidence_ids: outcome.evidence.clone(),
-            request: None,
+            lease: outcome.lease.map(|lease| LeaseView {
+                attempt: lease.attempt,
+                expires_at: lease.expires_at,
+            }),
+            arguments: outcome.lease.map(|_| proposal.arguments.clone()),
+            request: outcome
+                .lease
+                .and(proposal.request.as_ref())
+                .map(JudgedRequest::from),
             started_at: started_at(invocation),
             completed_at: invocation
                 .status()

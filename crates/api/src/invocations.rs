@@ -198,8 +198,8 @@ enum Finding {
 
 /// Propose a call
 ///
-/// The gate decides it and, where it is allowed and `mode` is `execute`, runs it once. Everything
-/// the gate processed is answered with 200 and the outcome envelope, denials too. The same
+/// The gate decides it and, where it is allowed and `mode` is `execute`, runs it once. With `host`
+/// an allow comes with a lease, under which the caller runs it and reports. Everything the gate processed is answered with 200 and the outcome envelope, denials too. The same
 /// `Idempotency-Key` with the same call is answered with the first outcome again.
 #[utoipa::path(
     post, path = "/v1/invocations", tag = "invocations", operation_id = "propose_invocation",
@@ -211,8 +211,9 @@ async fn propose(
     State(api): State<Api>,
     AgentCaller(identity): AgentCaller,
     headers: HeaderMap,
-    Given(request): Given<InvocationRequest>,
+    Given(mut request): Given<InvocationRequest>,
 ) -> Answer<Envelope> {
+    let identity = request.maker(identity)?;
     let wait = request.wait(api.limits.wait_ms_max)?;
     let (call, recognition) = request.call(&headers, &api)?;
     if call.user_request.is_some() && !identity.agent.trusted_host {
@@ -233,8 +234,10 @@ async fn propose(
     }
     let envelope = Envelope::of(&outcome, &api.public_url);
     let reply = Reply::ok(match &recognition {
-        Some(recognition) => envelope.with_request(&outcome, recognition),
-        None => envelope,
+        Some(recognition) if !outcome.invocation.is_hosts() => {
+            envelope.with_request(&outcome, recognition)
+        }
+        Some(_) | None => envelope,
     });
     Ok(if outcome.replayed {
         reply.with("idempotency-replayed", "true")
@@ -399,6 +402,7 @@ pub(crate) async fn stored(api: &Api, invocation: Invocation) -> Result<Envelope
         evidence,
         replayed: false,
         duplicate_of: None,
+        lease: None,
     };
     Ok(Envelope::of(&outcome, &api.public_url))
 }

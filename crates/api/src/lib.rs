@@ -1,4 +1,4 @@
-//! Faces of the gate: the HTTP API and MCP.
+//! Faces of the gate: the HTTP API, AuthZEN and MCP.
 //!
 //! A face turns a request into a [`toolgate_model::Call`] or a question, hands it to the driver,
 //! and turns what comes back into the one envelope ([`envelope`]). It decides nothing.
@@ -36,6 +36,8 @@ mod evaluate;
 mod events;
 mod export;
 mod health;
+mod host_tools;
+mod hosted;
 mod incidents;
 mod invocations;
 mod keys;
@@ -47,6 +49,8 @@ mod reviews;
 mod tools;
 mod trials;
 mod users;
+
+mod authzen;
 
 mod openapi;
 mod serve;

@@ -12,8 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::problem::ProblemView;
 use crate::state::Api;
 use crate::{
-    activations, agents, approvals, deliveries, evaluate, events, export, health, incidents,
-    invocations, keys, policies, receipts, records, resource, reviews, tools, trials, users,
+    activations, agents, approvals, authzen, deliveries, evaluate, events, export, health,
+    host_tools, hosted, incidents, invocations, keys, policies, receipts, records, resource,
+    reviews, tools, trials, users,
 };
 
 /// The name of the security scheme.
@@ -40,6 +41,7 @@ const BEARER: &str = "bearer";
         (name = "keys", description = "Credentials."),
         (name = "users", description = "People."),
         (name = "policies", description = "Rules."),
+        (name = "authzen", description = "The gate as a policy decision point (AuthZEN 1.0)."),
         (name = "records", description = "The log and its proofs."),
         (name = "incidents", description = "What rules have opened for people to look into."),
         (name = "notifications", description = "Who is told of what, and what was sent."),
@@ -69,9 +71,11 @@ impl Modify for Shared {
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(invocations::routes())
+        .merge(hosted::routes())
         .merge(receipts::routes())
         .merge(approvals::routes())
         .merge(tools::routes())
+        .merge(host_tools::routes())
         .merge(reviews::routes())
         .merge(agents::routes())
         .merge(keys::routes())
@@ -80,6 +84,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(activations::routes())
         .merge(trials::routes())
         .merge(evaluate::routes())
+        .merge(authzen::routes())
         .merge(records::routes())
         .merge(export::routes())
         .merge(events::routes())

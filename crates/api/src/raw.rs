@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use toolgate_execution::Sendable;
 use toolgate_model::{HttpRequest, Recognition, Verdict};
 use utoipa::ToSchema;
 
@@ -62,7 +63,23 @@ impl From<RawRequest> for HttpRequest {
     }
 }
 
+impl From<&Sendable> for JudgedRequest {
+    fn from(raw: &Sendable) -> Self {
+        Self::new(raw.request.clone(), raw.withheld.clone())
+    }
+}
+
 impl JudgedRequest {
+    fn new(request: HttpRequest, withheld: Vec<String>) -> Self {
+        Self {
+            method: request.method,
+            url: request.url,
+            headers: request.headers,
+            body: request.body,
+            withheld,
+        }
+    }
+
     /// The request as it may be sent with these judged arguments; none where it may not, or where
     /// what was sanitized cannot be replaced in it.
     pub(crate) fn of(
@@ -74,12 +91,6 @@ impl JudgedRequest {
             Verdict::Allow | Verdict::Sanitize => recognition.request_with(arguments)?,
             Verdict::RequireApproval | Verdict::Deny => return None,
         };
-        Some(Self {
-            method: request.method,
-            url: request.url,
-            headers: request.headers,
-            body: request.body,
-            withheld: recognition.withheld.clone(),
-        })
+        Some(Self::new(request, recognition.withheld.clone()))
     }
 }

@@ -83,6 +83,8 @@ impl Driver {
     /// [`OpenError`] where the store cannot be read.
     pub async fn open(ports: Ports, settings: Settings) -> Result<Arc<Self>, OpenError> {
         let stored = ports.store.configuration().await?;
+        // What hosts registered is known from its pins, also to a gate that starts again.
+        ports.tools.recall(&stored.pins);
         let catalogue = ports.tools.catalogue();
         let inputs = Inputs {
             stored,
@@ -155,6 +157,8 @@ impl Driver {
     /// admissions keep being refused.
     pub async fn reload(&self) -> Result<(), Unavailable> {
         let stored = self.ports.store.configuration().await?;
+        // Hosts may have registered tools with another node meanwhile.
+        self.ports.tools.recall(&stored.pins);
         let history = self.rebuild(|inputs| {
             // INVARIANT: the configuration never goes back to an older epoch.
             if stored.epoch >= inputs.stored.epoch {

@@ -3,13 +3,15 @@
 //! A look is a read-only call that the gate makes for itself. It can fail in every way that a call
 //! can, and a look that failed is never taken for one that says no.
 
+use std::sync::Arc;
+
 use futures_util::future::{Either, join, select};
-use toolgate_execution::{Finding, Invocation};
+use toolgate_execution::{Finding, Invocation, Proposal};
 use toolgate_gate::port::Answer;
 use toolgate_gate::{
     Configuration, Evidence, Found, Look, LookError, Looks, Reading, landed, live, looks,
 };
-use toolgate_model::{Duration, EffectLook, Filling, Identity, json};
+use toolgate_model::{Duration, EffectLook, Filling, Identity, Recognition, json};
 
 use crate::driver::Driver;
 
@@ -21,7 +23,11 @@ impl Driver {
     /// Reads what must be known of a call before it can be decided.
     pub(crate) async fn evidence(&self, looks: Looks) -> Evidence {
         let (entity, trigger) = join(self.reading(looks.entity), self.reading(looks.trigger)).await;
-        Evidence { entity, trigger }
+        Evidence {
+            entity,
+            trigger,
+            raw: None,
+        }
     }
 
     /// Reads it for an invocation that is decided again, under the very configuration that it is
@@ -33,17 +39,31 @@ impl Driver {
         invocation: &Invocation,
     ) -> Evidence {
         let now = self.now();
-        let call = toolgate_gate::frozen_call(&invocation.proposal);
+        let raw = self.recognised_again(configuration, &invocation.proposal);
+        let call = toolgate_gate::frozen_call(&invocation.proposal, raw.as_ref());
         let identity: Result<Identity, _> = configuration.standing(&invocation.proposal.key, now);
         match identity {
             Ok(identity) => {
                 let user = invocation.proposal.user.clone();
-                let identity = identity.acting_for(user.map(std::sync::Arc::new));
+                let identity = identity.acting_for(user.map(Arc::new));
                 let looks = looks(configuration, &identity, &call, now);
-                self.evidence(looks).await
+                let evidence = self.evidence(looks).await;
+                Evidence { raw, ..evidence }
             }
             Err(_) => Evidence::default(),
         }
+    }
+
+    /// What the raw request of a proposal is a use of now; none where it is none, or nobody can say.
+    fn recognised_again(
+        &self,
+        configuration: &Configuration,
+        proposal: &Proposal,
+    ) -> Option<Arc<Recognition>> {
+        let request = &proposal.request.as_ref()?.request;
+        let own_domains = &configuration.settings.own_domains;
+        let found = self.ports.tools.recognise(request, own_domains);
+        found.ok().map(Arc::new)
     }
 
     async fn reading(&self, look: Option<Result<Look, LookError>>) -> Reading {

@@ -2,7 +2,7 @@
 
 use toolgate_execution::{Invocation, Refusal};
 use toolgate_gate::port::Unavailable;
-use toolgate_model::{Code, InvocationId, Permission, RecordId};
+use toolgate_model::{Code, InvocationId, Permission, RecordId, Timestamp};
 
 /// The answer to one call, whatever became of it. A denial is an outcome, not an error.
 #[derive(Clone, Debug)]
@@ -15,6 +15,17 @@ pub struct Outcome {
     pub replayed: bool,
     /// The earlier identical call that this one joined.
     pub duplicate_of: Option<InvocationId>,
+    /// The lease that this request was given: its caller runs the call now, and nobody else.
+    pub lease: Option<Lease>,
+}
+
+/// That a host may run a call, once, until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The attempt that it reports on.
+    pub attempt: u32,
+    /// When its silence becomes an unknown effect.
+    pub expires_at: Timestamp,
 }
 
 impl Outcome {
@@ -24,6 +35,19 @@ impl Outcome {
             evidence,
             replayed: false,
             duplicate_of: None,
+            lease: None,
+        }
+    }
+
+    /// The outcome of a request that admitted a call for its host to run.
+    pub(crate) fn leased(invocation: Invocation, evidence: Vec<RecordId>) -> Self {
+        let lease = invocation.state.attempt().map(|attempt| Lease {
+            attempt: attempt.number,
+            expires_at: attempt.lease_until,
+        });
+        Self {
+            lease,
+            ..Self::of(invocation, evidence)
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use toolgate_execution::Proposal;
+use toolgate_execution::{Proposal, Sendable};
 use toolgate_gate::{Established, Judged, fingerprint};
 use toolgate_model::{
-    Call, Decision, Denial, Digest, Duration, Effect, Identity, Timestamp, Verdict,
+    Call, Decision, Denial, Digest, Duration, Effect, Identity, Mode, Timestamp, Verdict,
 };
 
 /// What was proposed, by whom, and how it was decided.
@@ -48,9 +48,22 @@ pub(crate) fn proposal(
         effect_check: descriptor.and_then(|tool| tool.checks.effect.clone()),
         user_request: call.user_request.clone(),
         session_trusted: agent.trusted_host,
+        request: sendable(call, judged),
     };
     proposal.fingerprint = fingerprint(&proposal);
     proposal
+}
+
+/// The raw request as it may be sent, where the call is one that is to be.
+fn sendable(call: &Call, judged: &Judged) -> Option<Sendable> {
+    let sent = matches!(call.mode, Mode::Execute | Mode::Host);
+    let denied = judged.decision.verdict == Verdict::Deny;
+    let raw = call.raw.as_ref().filter(|_| sent && !denied)?;
+    let request = raw.request_with(judged.arguments(call))?;
+    Some(Sendable {
+        request,
+        withheld: raw.withheld.clone(),
+    })
 }
 
 /// A call that was refused before anything about it was looked up.

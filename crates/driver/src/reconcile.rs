@@ -16,7 +16,7 @@ use toolgate_record::Actor;
 use crate::driver::{Driver, With, chain, lock};
 use crate::outcome::Failed;
 use crate::run::Watch;
-use crate::submit::LEASE_MARGIN;
+use crate::submit::lease_until;
 
 /// How long after a failure of the gate itself a call in doubt is taken up again.
 // LIMIT: five seconds; a store that is away for longer is asked twelve times a minute.
@@ -198,7 +198,7 @@ impl Driver {
         });
         let (retry, clearance) = match thawed {
             Thawed::Same(clearance) => {
-                let lease_until = now.plus(invocation.proposal.timeout).plus(LEASE_MARGIN);
+                let lease_until = lease_until(&invocation.proposal, now);
                 (Retry::Admit { lease_until }, Some(clearance))
             }
             Thawed::Drifted { fields, .. } => {

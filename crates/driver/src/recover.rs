@@ -86,14 +86,18 @@ impl Driver {
         }
         let id = &invocation.id;
         match &invocation.state {
-            State::Executing { attempt, .. } if !alone && self.now() < attempt.lease_until => {
+            // What a host runs goes on without any node of the gate: only the end of its lease puts
+            // it in doubt.
+            State::Executing { attempt, .. }
+                if (!alone || invocation.is_hosts()) && self.now() < attempt.lease_until =>
+            {
                 lock(&self.timers).insert((attempt.lease_until, id.clone()));
                 Ok(())
             }
             State::Executing { .. } if lock(&self.running).contains(id) => Ok(()),
             State::Executing { .. } => {
                 recovered.in_doubt += 1;
-                let cause = if alone {
+                let cause = if alone && !invocation.is_hosts() {
                     LossCause::GateRestarted
                 } else {
                     LossCause::LeaseLost
@@ -104,6 +108,10 @@ impl Driver {
             State::UnknownEffect { .. } | State::Reconciling { .. } => {
                 recovered.in_doubt += 1;
                 self.spawn_pursuit(id.clone());
+                Ok(())
+            }
+            State::Approved { frozen, .. } if invocation.is_hosts() => {
+                lock(&self.timers).insert((frozen.expires_at, id.clone()));
                 Ok(())
             }
             State::Approved { .. } => {

@@ -18,7 +18,7 @@ use toolgate_model::{Code, Duration, Effect, InvocationId, RecordId, Timestamp};
 
 use crate::driver::{Driver, With, chain, lock};
 use crate::outcome::Outcome;
-use crate::submit::LEASE_MARGIN;
+use crate::submit::lease_until;
 use toolgate_record::Actor;
 
 /// Time beyond the timeout that the tools port gets to report it itself.
@@ -233,11 +233,8 @@ impl Driver {
                 }
             }
         };
-        let lease_until = clearance.as_ref().map(|_| {
-            self.now()
-                .plus(admitted.proposal.timeout)
-                .plus(LEASE_MARGIN)
-        });
+        let until = || lease_until(&admitted.proposal, self.now());
+        let lease_until = clearance.as_ref().map(|_| until());
         (
             Input::Lose(Loss {
                 attempt: admitted.attempts,

@@ -10,7 +10,7 @@ use toolgate_model::{AgentId, Code, InvocationId};
 use crate::driver::{Driver, With, chain};
 use crate::outcome::{Failed, Outcome};
 use crate::run::Watch;
-use crate::submit::LEASE_MARGIN;
+use crate::submit::lease_until;
 use toolgate_record::Actor;
 
 impl Driver {
@@ -72,6 +72,9 @@ impl Driver {
         actor: &Actor,
     ) -> Result<Outcome, Failed> {
         let before = self.load(id).await?;
+        if before.is_hosts() {
+            return Err(Refusal::HostRuns.into());
+        }
         let configuration = self.configuration();
         let evidence = self.evidence_again(&configuration, &before).await;
         let now = self.now();
@@ -86,7 +89,7 @@ impl Driver {
             }
             Thawed::Forbidden(denial) => return Err(refused(denial.code, denial.message)),
         };
-        let lease_until = now.plus(before.proposal.timeout).plus(LEASE_MARGIN);
+        let lease_until = lease_until(&before.proposal, now);
         let word = Input::Resolve(Resolution {
             by,
             resolved: Resolved::Retry { lease_until },

@@ -32,6 +32,19 @@ use toolgate_record::Actor;
 // LIMIT: thirty seconds, far above any commit; a lease that is too short only makes doubt.
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
+/// The same where the caller runs the call: nobody but that caller can say sooner what came of it.
+// LIMIT: five seconds, for one request to the gate and one repeat of it.
+const HOST_MARGIN: Duration = Duration::from_secs(5);
+
+/// Until when an attempt that is admitted now holds its lease.
+pub(crate) fn lease_until(proposal: &Proposal, now: Timestamp) -> Timestamp {
+    let margin = match proposal.mode {
+        Mode::Host => HOST_MARGIN,
+        Mode::Execute | Mode::Decide | Mode::Simulate => LEASE_MARGIN,
+    };
+    now.plus(proposal.timeout).plus(margin)
+}
+
 /// How long a caller is kept waiting for a call in doubt to be settled, at least.
 // LIMIT: ten seconds; most looks take milliseconds, and a client's patience is about a minute.
 const SETTLE_HOLD: Duration = Duration::from_secs(10);
@@ -113,7 +126,8 @@ impl Driver {
                     {
                         peer.begin(&outcome.invocation.id);
                     }
-                    return self.hold(*outcome, watch.wait).await;
+                    let outcome = self.hold(*outcome, watch.wait).await;
+                    return self.claimed_with(identity, &call, outcome).await;
                 }
                 Ok(Round::Run(invocation, permit, evidence)) => {
                     let wait = watch.wait;
@@ -243,15 +257,11 @@ impl Driver {
         (invocation, reservation, beyond): (Invocation, Reservation, Duration),
         clearance: Clearance,
     ) -> Result<Round, Unavailable> {
-        let lease_until = self
-            .now()
-            .plus(invocation.proposal.timeout)
-            .plus(beyond)
-            .plus(LEASE_MARGIN);
+        let lease_until = lease_until(&invocation.proposal, self.now()).plus(beyond);
         let mut transition = first(&invocation, self.now(), Input::Admit { lease_until })?;
         let with = With {
             epoch: Some(clearance.epoch()),
-            claim: self.claim(&invocation, replaces),
+            claim: self.key_claim(&invocation, replaces),
             actor: agent(identity),
         };
         match self.commit_step(None, &mut transition, with).await {
@@ -264,6 +274,11 @@ impl Driver {
                             part: "gate",
                             detail: mismatch.to_string(),
                         })?;
+                if transition.next.is_hosts() {
+                    // Its host runs it: the permit is dropped, and sends nothing.
+                    drop(permit);
+                    return Ok(Round::done(Outcome::leased(transition.next, evidence)));
+                }
                 let admitted = Box::new(transition.next);
                 Ok(Round::Run(admitted, Box::new(permit), evidence))
             }
@@ -301,7 +316,7 @@ impl Driver {
         let mut transition = first(&invocation, now, Input::Freeze(Box::new(frozen)))?;
         let with = With {
             epoch: Some(configuration.epoch),
-            claim: self.claim(&invocation, replaces),
+            claim: self.key_claim(&invocation, replaces),
             actor: agent(identity),
         };
         match self.commit_step(None, &mut transition, with).await {
@@ -387,7 +402,11 @@ impl Driver {
     /// runs is waited for to its end, as its first caller does (3-execution, 2).
     async fn hold(&self, outcome: Outcome, wait: Duration) -> Outcome {
         let running = outcome.invocation.state.attempt();
-        if outcome.invocation.status().is_terminal() || (running.is_none() && wait.as_millis() == 0)
+        // Whoever was given a lease has work to do, and what another host runs ends when it ends.
+        let unasked = wait.as_millis() == 0;
+        if outcome.invocation.status().is_terminal()
+            || outcome.lease.is_some()
+            || (unasked && (running.is_none() || outcome.invocation.is_hosts()))
         {
             return outcome;
         }
@@ -398,7 +417,7 @@ impl Driver {
                 asked.max(self.now().plus(SETTLE_HOLD))
             }
             // Whoever merely joins a call does not wait for what its client is asked meanwhile.
-            State::Executing { attempt, .. } => {
+            State::Executing { attempt, .. } if !outcome.invocation.is_hosts() => {
                 let alone = attempt.started_at.plus(outcome.invocation.proposal.timeout);
                 asked.max(attempt.lease_until.min(alone.plus(LEASE_MARGIN)))
             }
@@ -413,7 +432,7 @@ impl Driver {
         }
     }
 
-    fn claim(&self, invocation: &Invocation, replaces: Option<InvocationId>) -> Option<Claim> {
+    fn key_claim(&self, invocation: &Invocation, replaces: Option<InvocationId>) -> Option<Claim> {
         let proposal = &invocation.proposal;
         let configuration = self.configuration();
         let ttl = match proposal.idempotency_key {
@@ -502,7 +521,7 @@ pub(crate) fn claim_key(configuration: &Configuration, proposal: &Proposal) -> O
     let tool = configuration.catalogue.get(&proposal.tool);
     let guarded = proposal.effect == Effect::Some
         && tool.is_some_and(|tool| tool.verb != Verb::Read)
-        && proposal.mode == Mode::Execute
+        && matches!(proposal.mode, Mode::Execute | Mode::Host)
         && !proposal.allow_duplicate;
     let own = || {
         // Whoever writes such a key by hand meets only the very same call of the same agent.

@@ -3,20 +3,31 @@
 use std::sync::Arc;
 
 use toolgate_execution::{Choice, Drift, Input, Invocation, Output, State, Thaw, Vote, Voter};
-use toolgate_gate::port::CommitError;
+use toolgate_gate::permit::{Clearance, Permit};
+use toolgate_gate::port::{CommitError, Unavailable};
 use toolgate_gate::{Thawed, amended, freeze, revalidate};
-use toolgate_model::{ApprovalId, Code, Denial, Digest, InvocationId, RecordId};
+use toolgate_model::{ApprovalId, Code, Denial, Digest, InvocationId, RecordId, Timestamp};
 
 use crate::driver::{Driver, With, chain, lock};
 use crate::outcome::{Failed, Outcome};
 use crate::reconcile::TRY_AGAIN_AFTER;
 use crate::run::Watch;
-use crate::submit::LEASE_MARGIN;
+use crate::submit::lease_until;
 use toolgate_record::Actor;
 
 /// How often a thaw is tried again because the configuration moved under it.
 // LIMIT: sixteen, as for admissions.
 const THAW_ROUNDS_MAX: usize = 16;
+
+/// What a thaw came to.
+pub(crate) enum Unfrozen {
+    /// It was not approved any more, or nobody can say yet whether it still may run.
+    Still(Box<Invocation>),
+    /// It goes back to its approvers, or has ended.
+    Moved(Box<Invocation>, Vec<RecordId>),
+    /// It runs.
+    Admitted(Box<Invocation>, Box<Permit>, Vec<RecordId>),
+}
 
 impl Driver {
     /// Records one decision on a frozen call. If it completes the quorum, the call is thawed and
@@ -70,15 +81,36 @@ impl Driver {
     }
 
     /// Decides an approved call again under what is in force now, and runs exactly the frozen
-    /// bytes if nothing that was approved has changed.
+    /// bytes if nothing that was approved has changed. What a host runs waits for its host.
     ///
     /// # Errors
     /// [`Failed`] where it is not approved any more or the store cannot say.
     pub(crate) async fn thaw(self: &Arc<Self>, id: &InvocationId) -> Result<(), Failed> {
+        if self.load(id).await?.is_hosts() {
+            return Ok(());
+        }
+        match self.unfreeze(id, &Actor::Gate).await? {
+            Unfrozen::Admitted(admitted, permit, evidence) => {
+                self.run_thawed(*admitted, *permit, evidence).await;
+                Ok(())
+            }
+            Unfrozen::Moved(..) | Unfrozen::Still(_) => Ok(()),
+        }
+    }
+
+    /// One thaw: what the approved call is after it, durably, and the permit to run it if it may.
+    ///
+    /// # Errors
+    /// [`Failed`] where the store cannot say, or somebody keeps moving it.
+    pub(crate) async fn unfreeze(
+        self: &Arc<Self>,
+        id: &InvocationId,
+        actor: &Actor,
+    ) -> Result<Unfrozen, Failed> {
         for _ in 0..THAW_ROUNDS_MAX {
             let approved = self.load(id).await?;
             let State::Approved { .. } = &approved.state else {
-                return Ok(());
+                return Ok(Unfrozen::Still(Box::new(approved)));
             };
             let configuration = self.configuration();
             let evidence = self.evidence_again(&configuration, &approved).await;
@@ -86,38 +118,15 @@ impl Driver {
             let thawed = self.with_history(|history| {
                 revalidate(&configuration, &approved, (&evidence, history), now)
             });
-            let (input, clearance) = match thawed {
-                Thawed::Same(clearance) => {
-                    let lease_until = now.plus(approved.proposal.timeout).plus(LEASE_MARGIN);
-                    (Thaw::Same { lease_until }, Some(clearance))
-                }
-                Thawed::Drifted { fields, judged } => {
-                    let names: Vec<_> = fields.iter().map(|drift| &drift.field).collect();
-                    tracing::info!(invocation = %id, ?names, "an approved call drifted");
-                    (self.refrozen(&approved, &judged, fields)?, None)
-                }
-                // What cannot be read says neither yes nor no: it is read again until it can be,
-                // or until the approval has lapsed.
-                Thawed::Forbidden(denial)
-                    if (denial.code == Code::GateUnavailable
-                        || self.is_warming(&approved.proposal.tool))
-                        && !expired(&approved, now) =>
-                {
-                    lock(&self.timers).insert((now.plus(TRY_AGAIN_AFTER), id.clone()));
-                    return Ok(());
-                }
-                Thawed::Forbidden(denial) => (Thaw::Forbidden(forbidden(denial)), None),
-            };
-            let input = if expired(&approved, now) {
-                Input::Expire
-            } else {
-                Input::Thaw(input)
+            let Some((input, clearance)) = self.thawing(&approved, thawed, now)? else {
+                lock(&self.timers).insert((now.plus(TRY_AGAIN_AFTER), id.clone()));
+                return Ok(Unfrozen::Still(Box::new(approved)));
             };
             let mut transition = chain(&approved, now, vec![input])?;
             let with = With {
                 epoch: Some(configuration.epoch),
                 claim: None,
-                actor: Actor::Gate,
+                actor: actor.clone(),
             };
             match self
                 .commit_step(Some(&approved), &mut transition, with)
@@ -125,10 +134,11 @@ impl Driver {
             {
                 Ok((committed, evidence)) => {
                     let permit = clearance.map(|c| c.permit(&transition.next, &committed));
-                    if let Some(Ok(permit)) = permit {
-                        self.run_thawed(transition.next, permit, evidence).await;
-                    }
-                    return Ok(());
+                    let next = Box::new(transition.next);
+                    return Ok(match permit {
+                        Some(Ok(permit)) => Unfrozen::Admitted(next, Box::new(permit), evidence),
+                        Some(Err(_)) | None => Unfrozen::Moved(next, evidence),
+                    });
                 }
                 Err(CommitError::EpochMoved { .. }) => self.reload().await?,
                 Err(CommitError::RevisionMoved { .. }) => {}
@@ -136,13 +146,52 @@ impl Driver {
                 Err(error) => return Err(Failed::Invalid(error.to_string())),
             }
         }
-        Ok(())
+        let detail = format!("`{id}` keeps moving");
+        Err(Failed::Unavailable(Unavailable {
+            part: "configuration",
+            detail,
+        }))
+    }
+
+    /// What revalidation means for an approved call; none where nobody can say yet.
+    fn thawing(
+        &self,
+        approved: &Invocation,
+        thawed: Thawed,
+        now: Timestamp,
+    ) -> Result<Option<(Input, Option<Clearance>)>, Failed> {
+        let lapsed = expired(approved, now);
+        let (input, clearance) = match thawed {
+            Thawed::Same(clearance) => {
+                let lease_until = lease_until(&approved.proposal, now);
+                (Thaw::Same { lease_until }, Some(clearance))
+            }
+            Thawed::Drifted { fields, judged } => {
+                let names: Vec<_> = fields.iter().map(|drift| &drift.field).collect();
+                tracing::info!(invocation = %approved.id, ?names, "an approved call drifted");
+                (self.refrozen(approved, &judged, fields)?, None)
+            }
+            // What cannot be read says neither yes nor no: it is read again until it can be,
+            // or until the approval has lapsed.
+            Thawed::Forbidden(denial)
+                if (denial.code == Code::GateUnavailable
+                    || self.is_warming(&approved.proposal.tool))
+                    && !lapsed =>
+            {
+                return Ok(None);
+            }
+            Thawed::Forbidden(denial) => (Thaw::Forbidden(forbidden(denial)), None),
+        };
+        Ok(Some(match lapsed {
+            true => (Input::Expire, None),
+            false => (Input::Thaw(input), clearance),
+        }))
     }
 
     async fn run_thawed(
         self: &Arc<Self>,
         admitted: Invocation,
-        permit: toolgate_gate::permit::Permit,
+        permit: Permit,
         evidence: Vec<RecordId>,
     ) {
         // Whoever waits for this invocation is woken by its last step.
@@ -187,7 +236,7 @@ fn forbidden(denial: Denial) -> Denial {
     }
 }
 
-fn expired(approved: &Invocation, now: toolgate_model::Timestamp) -> bool {
+fn expired(approved: &Invocation, now: Timestamp) -> bool {
     approved
         .state
         .frozen()

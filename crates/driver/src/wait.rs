@@ -18,7 +18,7 @@ impl Driver {
         loop {
             let woken = self.register(id);
             let invocation = self.load(id).await?;
-            if is_settled(invocation.status()) || self.now() >= until {
+            if is_settled(&invocation) || self.now() >= until {
                 return Ok(invocation);
             }
             let alarm = self.ports.clock.sleep_until(until);
@@ -48,6 +48,11 @@ impl Driver {
 }
 
 /// Whether waiting longer would change nothing by itself.
-fn is_settled(status: Status) -> bool {
-    status.is_terminal() || status == Status::NeedsOperator
+fn is_settled(invocation: &Invocation) -> bool {
+    match invocation.status() {
+        Status::NeedsOperator => true,
+        // What a host runs stays approved until it comes for it.
+        Status::Approved => invocation.is_hosts(),
+        status => status.is_terminal(),
+    }
 }

@@ -40,6 +40,10 @@ pub(crate) fn admitted(
     if lease_until <= now {
         return Err(Refusal::NotInFuture);
     }
+    // INVARIANT: a host is given one attempt; whoever wants a further one makes a new call.
+    if invocation.is_hosts() && invocation.attempts > 0 {
+        return Err(Refusal::HostRuns);
+    }
     // INVARIANT: nothing runs on an approval after its expiry, a further attempt neither.
     if let Grounds::Approved {
         expires_at: Some(expired_at),
@@ -63,8 +67,11 @@ pub(crate) fn admitted(
     };
     let mut step = Transition::to(invocation, now, State::Executing { attempt, grounds })
         .event("invocation.admitted", data)
-        .output(Output::Dispatch { attempt: number })
         .output(Output::ArmTimer { at: lease_until });
+    // INVARIANT: of a call that its host runs the gate itself sends nothing.
+    if !invocation.is_hosts() {
+        step = step.output(Output::Dispatch { attempt: number });
+    }
     step.next.attempts = number;
     Ok(step)
 }

@@ -35,6 +35,8 @@ pub enum Input {
         /// The answer.
         answer: Answer,
     },
+    /// The host that ran an attempt says what came of it.
+    Report(Report),
     /// The answer of one attempt is lost.
     Lose(Loss),
     /// The gate begins to look for the effect.
@@ -71,6 +73,26 @@ pub enum Answer {
     },
 }
 
+/// What a host says of an attempt that it ran under a lease.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Which attempt.
+    pub attempt: u32,
+    /// What came of it.
+    pub told: Told,
+    /// The digest of the whole report, by which the same one is known again.
+    pub digest: Digest,
+}
+
+/// What came of an attempt, by the word of the host that ran it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// It has ended, and so.
+    Ended(Answer),
+    /// The host itself cannot say whether its effect landed.
+    Unsure,
+}
+
 /// How an answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,11 +107,13 @@ pub enum LossCause {
     Cancelled,
     /// The gate's process ended while it ran.
     GateRestarted,
-    /// The node lost its lease.
+    /// The lease ended before whoever held it, a node or a host, said what came of it.
     LeaseLost,
     /// The same request was sent again under the same key and was refused, which does not say
     /// what became of the first.
     RepeatRefused,
+    /// The host that ran it cannot say.
+    HostUnsure,
 }
 
 impl LossCause {
@@ -101,10 +125,11 @@ impl LossCause {
             Self::Ambiguous => "the answer does not say whether the effect landed",
             Self::Cancelled => "the call was cancelled after it was sent",
             Self::GateRestarted => "the gate stopped while the call was running",
-            Self::LeaseLost => "the node that ran the call lost its lease",
+            Self::LeaseLost => "whoever ran the call said nothing of it before its lease ended",
             Self::RepeatRefused => {
                 "the call was sent again under the same key and refused, which leaves the first open"
             }
+            Self::HostUnsure => "the host that ran the call cannot say what came of it",
         }
     }
 }

@@ -6,7 +6,7 @@
 use toolgate_model::Effect;
 
 use crate::input::{Choice, Vote};
-use crate::state::{Attempt, Frozen, Grounds, Invocation, State};
+use crate::state::{Attempt, Frozen, Grounds, Invocation, Settlement, State};
 
 /// A broken invariant, by number and in words.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -84,6 +84,11 @@ impl Invocation {
             } => {
                 held(self.newest(attempt), 2, "only the newest attempt is alive")?;
                 held(
+                    attempt.number == 1 || !self.is_hosts(),
+                    2,
+                    "a host is given one attempt",
+                )?;
+                held(
                     self.has_ground(attempt),
                     2,
                     "a further attempt that may leave a trace says why it is harmless",
@@ -104,6 +109,11 @@ impl Invocation {
                     self.grounded(&settlement.grounds),
                     1,
                     "what ran had grounds",
+                )?;
+                held(
+                    self.reported(settlement),
+                    2,
+                    "a host reports on what it runs itself",
                 )
             }
             State::Rejected { .. } | State::Expired { .. } | State::Cancelled { .. } => {
@@ -116,6 +126,12 @@ impl Invocation {
         attempt.number == self.attempts
             && attempt.number > 0
             && attempt.lease_until > attempt.started_at
+    }
+
+    /// Whether a report, if there is one, is of whoever ran the call, and nobody else told.
+    fn reported(&self, end: &Settlement) -> bool {
+        let alone = !end.reconciled && end.resolved_by.is_none();
+        end.reported.is_none() || (self.is_hosts() && alone)
     }
 
     fn has_ground(&self, attempt: &Attempt) -> bool {

@@ -26,6 +26,7 @@ mod lose;
 mod probe;
 mod reconcile;
 mod remind;
+mod report;
 mod resolve;
 mod retry;
 mod settle;
@@ -34,14 +35,15 @@ mod vote;
 mod withdraw;
 
 pub use input::{
-    Answer, Choice, Finding, Input, Loss, LossCause, Resolution, Resolved, Retry, Thaw, Vote, Voter,
+    Answer, Choice, Finding, Input, Loss, LossCause, Report, Resolution, Resolved, Retry, Thaw,
+    Told, Vote, Voter,
 };
 pub use invariant::Broken;
 pub use refusal::Refusal;
 pub use search::{EFFECT_ATTEMPTS_MAX, NO_PROBE, Plan, RetryGround, Sighting};
 pub use state::{
     Attempt, Drift, Escalation, Failure, Frozen, Grounds, Inspection, Invocation, Proposal,
-    Settlement, State, Status,
+    Reported, Sendable, Settlement, State, Status,
 };
 pub use transition::{Event, Output, Transition};
 
@@ -69,6 +71,7 @@ impl Invocation {
             Input::Withdraw { by } => withdraw::step(self, now, &by),
             Input::Expire => expire::step(self, now),
             Input::Answer { attempt, answer } => settle::step(self, now, attempt, answer),
+            Input::Report(report) => report::step(self, now, report),
             Input::Lose(loss) => lose::step(self, now, loss),
             Input::Reconcile => reconcile::step(self, now),
             Input::Probe(finding) => probe::step(self, now, finding),

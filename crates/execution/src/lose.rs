@@ -98,9 +98,11 @@ fn again(
     loss: &Loss,
     (attempt, grounds): (&Attempt, &Grounds),
 ) -> Result<Transition, Refusal> {
-    // An approval is for one run, so even a read that was approved is not sent twice on it, and a
-    // caller who gave up wants no second one.
-    let free = matches!(grounds, Grounds::Allowed) && loss.cause != LossCause::Cancelled;
+    // An approval is for one run, so even a read that was approved is not sent twice on it, a
+    // caller who gave up wants no second one, and what a host runs the gate cannot send.
+    let free = matches!(grounds, Grounds::Allowed)
+        && loss.cause != LossCause::Cancelled
+        && !invocation.is_hosts();
     if let Some(lease_until) = loss.lease_until
         && free
         && attempt.number < READ_ATTEMPTS_MAX

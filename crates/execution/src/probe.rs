@@ -116,7 +116,11 @@ fn follow(step: &mut Transition, now: Timestamp) -> Result<(), Refusal> {
 }
 
 fn exhausted(invocation: &Invocation, now: Timestamp) -> Result<Transition, Refusal> {
-    let message = format!("none of {} attempts landed", invocation.attempts);
+    let message = if invocation.is_hosts() {
+        "the call did not land, and its host may make it again as a new one".to_owned()
+    } else {
+        format!("none of {} attempts landed", invocation.attempts)
+    };
     absent(invocation, now, message)
 }
 

@@ -47,6 +47,12 @@ pub enum Refusal {
     /// Nothing proves that sending the request again is harmless.
     #[error("nothing proves that a further attempt is harmless")]
     NotProven,
+    /// Somebody reports on what the gate runs itself.
+    #[error("the gate runs this call itself: nobody reports what came of it")]
+    GateRuns,
+    /// The gate is to send what a host runs.
+    #[error("a host runs this call, and the gate cannot send it: the host makes it anew")]
+    HostRuns,
     /// A lease or an expiry that lies in the past.
     #[error("a lease or expiry must lie in the future")]
     NotInFuture,
@@ -56,9 +62,12 @@ impl Refusal {
     /// The stable code.
     pub const fn code(&self) -> Code {
         match self {
-            Self::WrongState { .. } | Self::Fenced { .. } | Self::NotProven | Self::NotInFuture => {
-                Code::WrongState
-            }
+            Self::WrongState { .. }
+            | Self::Fenced { .. }
+            | Self::NotProven
+            | Self::GateRuns
+            | Self::HostRuns
+            | Self::NotInFuture => Code::WrongState,
             Self::SnapshotChanged => Code::SnapshotChanged,
             Self::Expired { .. } => Code::ApprovalExpired,
             Self::SelfApproval => Code::SelfApproval,

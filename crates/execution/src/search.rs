@@ -93,7 +93,8 @@ impl Invocation {
         let Some(check) = &self.proposal.effect_check else {
             return Plan::Ask(NO_PROBE.to_owned());
         };
-        let may_again = self.attempts < EFFECT_ATTEMPTS_MAX;
+        // What a host runs the gate cannot send: the host makes it anew, if it still wants it.
+        let may_again = self.attempts < EFFECT_ATTEMPTS_MAX && !self.is_hosts();
         if let Some(lands_within) = proof(check, lost_at, last) {
             return if may_again {
                 Plan::Retry(RetryGround::NotLanded { lands_within })

@@ -60,6 +60,7 @@ pub(crate) fn settlement(attempt: &Attempt, grounds: &Grounds) -> Settlement {
         reconciled: false,
         resolved_by: None,
         inspection: None,
+        reported: None,
     }
 }
 
@@ -70,11 +71,14 @@ pub(crate) fn settled(
     answer: Answer,
     settlement: Settlement,
 ) -> Transition {
-    let data = json!({
+    let mut data = json!({
         "attempt": settlement.attempts,
         "reconciled": settlement.reconciled,
         "resolved_by": settlement.resolved_by,
     });
+    if let (Some(reported), Some(data)) = (settlement.reported, data.as_object_mut()) {
+        data.insert("late".to_owned(), reported.late.into());
+    }
     let (kind, state, failure) = match answer {
         Answer::Success { result } => {
             let settlement = Settlement {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toolgate_model::{
     AgentId, ApprovalId, ApprovalTerms, Code, DataClasses, Decision, Denial, Digest, Duration,
-    Effect, EffectCheck, InvocationId, KeyId, MatchedRule, Mode, Notice, Sanitized, TenantId,
-    Timestamp, ToolId, Trigger, User,
+    Effect, EffectCheck, HttpRequest, InvocationId, KeyId, MatchedRule, Mode, Notice, Sanitized,
+    TenantId, Timestamp, ToolId, Trigger, User,
 };
 
 use crate::input::{LossCause, Vote};
@@ -106,6 +106,19 @@ pub struct Proposal {
     /// Whether the caller's name for its session splits what is remembered of its credential.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub session_trusted: bool,
+    /// The raw HTTP request that it is, as it may be sent; none where the call names its tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Sendable>,
+}
+
+/// A raw HTTP request as it was judged. It carries no credential.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sendable {
+    /// The request, rebuilt from what was judged.
+    pub request: HttpRequest,
+    /// What the caller's own request had beside that, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
 }
 
 /// Where an invocation stands.
@@ -414,6 +427,18 @@ pub struct Settlement {
     /// What was found in what came back, before anybody saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inspection: Option<Inspection>,
+    /// The report of the host that ran it; none where the gate ran it or somebody else told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<Reported>,
+}
+
+/// That a host said what came of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// Whether its lease had ended by then.
+    pub late: bool,
+    /// The digest of the report.
+    pub digest: Digest,
 }
 
 /// What judging a result found and did (2-decision, 3, rules with `on: "result"`).
@@ -525,6 +550,11 @@ impl Invocation {
     /// The name of its state.
     pub const fn status(&self) -> Status {
         self.state.status()
+    }
+
+    /// Whether its caller runs it, under a lease, and the gate sends nothing of it.
+    pub fn is_hosts(&self) -> bool {
+        self.proposal.mode == Mode::Host
     }
 
     /// How it came to its end, where it ran.

@@ -97,16 +97,18 @@ fn count(
         }
         Choice::Approve if approved => {
             votes.push(vote);
-            Transition::to(
-                invocation,
-                now,
-                State::Approved {
-                    frozen: frozen.clone(),
-                    votes,
-                },
-            )
-            .event("approval.approved", data)
-            .output(Output::Revalidate)
+            let state = State::Approved {
+                frozen: frozen.clone(),
+                votes,
+            };
+            // What a host runs waits until it comes for it: nobody would be there to run it.
+            let follows = match invocation.is_hosts() {
+                true => Output::Answer,
+                false => Output::Revalidate,
+            };
+            Transition::to(invocation, now, state)
+                .event("approval.approved", data)
+                .output(follows)
         }
         Choice::Approve => {
             votes.push(vote);

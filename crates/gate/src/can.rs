@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use toolgate_model::{
-    Agent, AgentId, Call, Code, Credential, Decision, Denial, Descriptor, Identity, KeyId, Scope,
-    SecretHash, TenantId, Timestamp, Token, TokenKind, ToolId, Verdict,
+    Agent, AgentId, Call, Code, Credential, Decision, Denial, Descriptor, Identity, KeyId, Mode,
+    Runner, Scope, SecretHash, TenantId, Timestamp, Token, TokenKind, ToolId, Verdict,
 };
 
 use crate::configuration::Configuration;
@@ -68,7 +68,10 @@ fn possibility(
     tool: &Arc<Descriptor>,
     now: Timestamp,
 ) -> Possibility {
-    let call = Call::new(tool.id.clone(), serde_json::json!({}));
+    let call = Call {
+        mode: mode(tool),
+        ..Call::new(tool.id.clone(), serde_json::json!({}))
+    };
     let decision = decision((configuration, history), identity, &call, now);
     let denial = decision
         .denial
@@ -89,6 +92,14 @@ fn possibility(
     }
 }
 
+/// How a tool is called: what a host runs, its host proposes.
+const fn mode(tool: &Descriptor) -> Mode {
+    match tool.runner {
+        Runner::Host => Mode::Host,
+        Runner::Gate | Runner::Probe => Mode::Execute,
+    }
+}
+
 fn granted() -> String {
     "granted, and nothing forbids it".to_owned()
 }
@@ -101,7 +112,12 @@ fn decision(
     now: Timestamp,
 ) -> Decision {
     // The clearance that may come with it is dropped: asking admits nothing.
-    let question = Question::from(call).knowing(history);
+    let tool = configuration.catalogue.get(&call.tool);
+    let call = Call {
+        mode: tool.map_or(call.mode, |tool| mode(tool)),
+        ..call.clone()
+    };
+    let question = Question::from(&call).knowing(history);
     let mut decision = decide(configuration, identity, question, now).0.decision;
     if identity.agent.suspended {
         decision.verdict = Verdict::Deny;

@@ -7,10 +7,12 @@
 //!
 //! Must not know: how a look is made.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use toolgate_model::{
-    Call, Code, Denial, Descriptor, EffectLook, EntityCheck, Filling, Template, TriggerCheck,
-    Truth, json,
+    Call, Code, Denial, Descriptor, EffectLook, EntityCheck, Filling, Recognition, Template,
+    TriggerCheck, Truth, json,
 };
 use toolgate_policy::{Expectation, Sight};
 
@@ -35,6 +37,8 @@ pub struct Evidence {
     pub entity: Reading,
     /// About the event that it acts on.
     pub trigger: Reading,
+    /// What its raw HTTP request is a use of, recognised again where it is decided again.
+    pub raw: Option<Arc<Recognition>>,
 }
 
 /// What evidence establishes about a call.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use toolgate_execution::{Invocation, LossCause, Status};
 use toolgate_model::{
-    Agent, AgentId, ApprovalId, Catalogue, Code, Credential, Denial, Digest, Epoch, HttpRequest,
+    Agent, AgentId, ApprovalId, Catalogue, Code, Credential, Denial, Digest, Epoch, HostTool, HttpRequest,
     InvocationId, KeyId, Operator, Recognition, RecordId, SourceStatus, TenantId, Timestamp,
     ToolId, json::Raw,
 };
@@ -108,6 +108,63 @@ pub trait Tools: Send + Sync {
         let message = "raw HTTP requests are not recognised here: name the tool instead";
         Err(Denial::new(Code::ToolNotFound, message))
     }
+
+    /// Adds or replaces, by name, tools that a host of this source runs itself. Answers for each,
+    /// in order, whether it could be described, and the catalogue has them from then on.
+    ///
+    /// # Errors
+    /// [`Unregistered`] where there is no such source, or this agent registers nothing there.
+    fn register(
+        &self,
+        source: &str,
+        by: &Agent,
+        tools: Vec<HostTool>,
+    ) -> Result<Vec<Registered>, Unregistered> {
+        let _ = (by, tools);
+        Err(Unregistered::NoSuchSource(source.to_owned()))
+    }
+
+    /// Takes back what hosts registered before the gate started, from what their tools are pinned
+    /// to. What is known already, or pinned by another kind of source, is left as it is.
+    fn recall(&self, pins: &[Arc<ToolPin>]) {
+        let _ = pins;
+    }
+}
+
+/// One tool that a host registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its full name; none where there can be no such name.
+    pub id: Option<ToolId>,
+    /// Its name as registered.
+    pub name: String,
+    /// Why it cannot be called, where that is so.
+    pub unavailable: Option<String>,
+}
+
+/// Why tools were not registered.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Unregistered {
+    /// There is no such source.
+    #[error("there is no source `{0}`")]
+    NoSuchSource(String),
+    /// The gate, and no host, runs the tools of this source.
+    #[error("the tools of `{0}` are not run by a host: register them with a source that has `host`")]
+    NotHosts(String),
+    /// This agent may not.
+    #[error(
+        "`{agent}` registers no tools with `{source_name}`: name it in the `agents` of that source, \
+         or register the agent with `trusted_host`"
+    )]
+    NotPermitted {
+        /// The agent.
+        agent: AgentId,
+        /// The source.
+        source_name: String,
+    },
+    /// The registration itself could not be written down.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// Told that a resource was updated.

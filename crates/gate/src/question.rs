@@ -38,6 +38,7 @@ impl<'q> From<(&'q Call, &'q Evidence)> for Question<'q> {
 static UNREAD: Evidence = Evidence {
     entity: Reading::Unread,
     trigger: Reading::Unread,
+    raw: None,
 };
 
 impl<'q> From<&'q Call> for Question<'q> {

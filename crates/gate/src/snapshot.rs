@@ -91,6 +91,9 @@ fn body(
     if let (Some(beside), Some(body)) = (beside::shown(&proposal.meta), body.as_object_mut()) {
         body.insert("meta".to_owned(), beside.into());
     }
+    if let (Some(raw), Some(body)) = (&proposal.request, body.as_object_mut()) {
+        body.insert("request".to_owned(), json!(raw));
+    }
     body
 }
 
@@ -137,6 +140,10 @@ pub fn fingerprint(proposal: &Proposal) -> Digest {
     // Two people behind one agent never get each other's answers.
     if let (Some(user), Some(called)) = (&proposal.user, called.as_object_mut()) {
         called.insert("user".to_owned(), json!(user.id));
+    }
+    // Headers of a raw request are no arguments, and make another request of it all the same.
+    if let (Some(raw), Some(called)) = (&proposal.request, called.as_object_mut()) {
+        called.insert("request".to_owned(), json!(raw.request));
     }
     canonical::digest(&called)
 }

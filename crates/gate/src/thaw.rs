@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use toolgate_execution::{Drift, Escalation, Grounds, Invocation, Proposal, State, Vote};
-use toolgate_model::{ApprovalTerms, Call, Code, Denial, Timestamp, Verdict};
+use toolgate_model::{ApprovalTerms, Call, Code, Denial, Recognition, Timestamp, Verdict};
 use toolgate_policy::ApprovalFacts;
 
 use crate::configuration::Configuration;
@@ -35,9 +35,12 @@ pub enum Thawed {
     Forbidden(Denial),
 }
 
-/// The call that was frozen, as the gate would receive it again.
-pub fn frozen_call(proposal: &Proposal) -> Call {
+/// The call that was frozen, as the gate would receive it again. A raw request comes with what it
+/// is recognised as now.
+pub fn frozen_call(proposal: &Proposal, raw: Option<&Arc<Recognition>>) -> Call {
     Call {
+        recognised: raw.map(|raw| Arc::new(raw.recognised.clone())),
+        raw: raw.cloned(),
         version: None,
         env: proposal.env.clone(),
         workflow: proposal.workflow.clone(),
@@ -72,7 +75,10 @@ pub fn revalidate(
         Ok(identity) => identity.acting_for(proposal.user.clone().map(Arc::new)),
         Err(denial) => return Thawed::Forbidden(denial),
     };
-    let call = frozen_call(proposal);
+    if let Some(denial) = reread(proposal, evidence.raw.as_deref()) {
+        return Thawed::Forbidden(denial);
+    }
+    let call = frozen_call(proposal, evidence.raw.as_ref());
     let approval = approval(&invocation.state);
     let question = Question {
         call: &call,
@@ -98,6 +104,19 @@ pub fn revalidate(
             None => Thawed::Forbidden(forbidden(&judged)),
         },
     }
+}
+
+/// Why a raw request is not the call any more that was decided on: it is read as something else.
+fn reread(proposal: &Proposal, raw: Option<&Recognition>) -> Option<Denial> {
+    proposal.request.as_ref()?;
+    let same = |raw: &Recognition| {
+        raw.recognised.descriptor.id == proposal.tool && raw.arguments == proposal.arguments
+    };
+    if raw.is_some_and(same) {
+        return None;
+    }
+    let message = "the raw request is read as another call by now: propose it again";
+    Some(Denial::new(Code::Drifted, message))
 }
 
 /// The approval of a call that is decided again.

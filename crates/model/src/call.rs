@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::{AgentId, Denial, Descriptor, Duration, ToolId};
+use crate::{AgentId, Denial, Descriptor, Duration, Recognition, ToolId};
 
 /// What the caller wants done with the decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,6 +98,8 @@ pub struct Call {
     pub user_request: Option<String>,
     /// What a raw HTTP request was recognised as; none for a call that names its tool.
     pub recognised: Option<Arc<Recognised>>,
+    /// The raw HTTP request itself as it was recognised, where the call is one.
+    pub raw: Option<Arc<Recognition>>,
 }
 
 impl Call {
@@ -121,6 +123,7 @@ impl Call {
             meta: Map::new(),
             user_request: None,
             recognised: None,
+            raw: None,
         }
     }
 }

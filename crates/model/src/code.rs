@@ -109,4 +109,6 @@ codes! {
     AlreadyVoted = "already_voted", retryable: false;
     /// The invocation or approval is not in a state that allows this.
     WrongState = "wrong_state", retryable: false;
+    /// The tool runs in its host, and the gate was asked to run it (step 2).
+    RunsInHost = "runs_in_host", retryable: false;
 }

@@ -17,6 +17,7 @@ mod diagnostic;
 mod digest;
 mod glob;
 mod grant;
+mod hosted;
 mod http;
 mod id;
 mod identity;
@@ -43,6 +44,7 @@ pub use diagnostic::{Diagnostic, Label, Severity, Span, nearest};
 pub use digest::{Digest, DigestError};
 pub use glob::Glob;
 pub use grant::{Coverage, Grant, Profile, Reach, Scope};
+pub use hosted::{HostStatement, HostTool};
 pub use http::{HttpRequest, Recognition};
 pub use id::{
     AgentId, ApprovalId, Epoch, IdError, IncidentId, InvocationId, KeyId, PolicyVersion, RecordId,

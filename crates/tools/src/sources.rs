@@ -14,9 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use toolgate_gate::Look;
 use toolgate_gate::permit::Dispatch;
-use toolgate_gate::port::{Answer, BoxFuture, Following, ResourceSink, Tools};
+use toolgate_gate::pin::ToolPin;
+use toolgate_gate::port::{
+    Answer, BoxFuture, Following, Registered, ResourceSink, Tools, Unregistered,
+};
 use toolgate_model::{
-    Catalogue, Denial, Descriptor, Duration, HttpRequest, Offer, Recognition, SourceStatus, ToolId,
+    Agent, Catalogue, Denial, Descriptor, Duration, HostTool, HttpRequest, Offer, Recognition,
+    SourceStatus, ToolId,
 };
 
 use crate::config::{Overrides, SourceConfig, SourceKind, source_problems};
@@ -297,5 +301,26 @@ impl Tools for Sources {
         own_domains: &[String],
     ) -> Result<Recognition, Denial> {
         normalise::recognise(request, own_domains)
+    }
+
+    fn register(
+        &self,
+        source: &str,
+        by: &Agent,
+        tools: Vec<HostTool>,
+    ) -> Result<Vec<Registered>, Unregistered> {
+        match self.named(source) {
+            Some(source) => source.register(by, tools),
+            None => Err(Unregistered::NoSuchSource(source.to_owned())),
+        }
+    }
+
+    fn recall(&self, pins: &[Arc<ToolPin>]) {
+        for source in &self.sources {
+            let own = pins.iter().filter(|pin| pin.tool.source() == source.name());
+            let defined = own.filter_map(|pin| serde_json::from_str(&pin.definition).ok());
+            let tools = defined.filter_map(|definition| HostTool::of_definition(&definition));
+            source.recall(tools.collect());
+        }
     }
 }

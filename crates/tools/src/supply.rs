@@ -14,8 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use toolgate_gate::port::{Answer, BoxFuture, Following, ResourceSink};
-use toolgate_model::{Method, Runner, SourceFacts, SourceHealth, SourceStatus, ToolId};
+use toolgate_gate::port::{Answer, BoxFuture, Following, Registered, ResourceSink, Unregistered};
+use toolgate_model::{
+    Agent, HostTool, Method, Runner, SourceFacts, SourceHealth, SourceStatus, ToolId,
+};
 
 use crate::describe::{Offered, UnavailableTool};
 use crate::errand::Errand;
@@ -54,6 +56,20 @@ pub(crate) trait Supply: Send + Sync {
     fn follow(&self, uri: &str, told: ResourceSink) -> Option<Following> {
         let _ = (uri, told);
         None
+    }
+
+    /// Adds or replaces tools that a host runs itself, see [`toolgate_gate::port::Tools::register`].
+    ///
+    /// # Errors
+    /// [`Unregistered`] where this is no host, or the agent registers nothing here.
+    fn register(&self, by: &Agent, tools: Vec<HostTool>) -> Result<Vec<Registered>, Unregistered> {
+        let _ = (by, tools);
+        Err(Unregistered::NotHosts(self.name().to_owned()))
+    }
+
+    /// Takes back what hosts registered before the gate started.
+    fn recall(&self, tools: Vec<HostTool>) {
+        let _ = tools;
     }
 
     /// Keeps it going until `stop`, and tells of each change of what it offers.

@@ -243,6 +243,7 @@ async fn stored(face: &Face, asked: &Asked, id: &InvocationId) -> Result<Outcome
         invocation,
         evidence: Vec::new(),
         replayed: false,
+        lease: None,
     })
 }
 

@@ -152,6 +152,7 @@ fn ended(
         evidence: Vec::new(),
         replayed: true,
         duplicate_of: None,
+        lease: None,
     };
     let renderer = renderer(face, asked);
     match renderer.server_error(&outcome) {

@@ -179,6 +179,7 @@ fn proposal(call: ExportedCall) -> Proposal {
         entity: None,
         effect_check: None,
         user_request: call.user_request,
+        request: None,
         session_trusted: call.session_trusted,
     }
 }

@@ -160,6 +160,7 @@ impl Runner<'_> {
         let evidence = Evidence {
             entity: case.entity.clone().map_or(Reading::Unread, Reading::Seen),
             trigger: Reading::Unread,
+            raw: None,
         };
         let (ledger, approval) = (self.remembered(case), case.approval(case.now));
         let question = Question {

@@ -9,8 +9,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use toolgate_model::{
-    AgentId, ApprovalId, Call, Code, DataClasses, Denial, Descriptor, Duration, HttpRequest, Role,
-    Span, TenantId, Timestamp, ToolId, Trigger, User, Verdict,
+    AgentId, ApprovalId, Call, Code, DataClasses, Denial, Descriptor, Duration, HttpRequest, Mode,
+    Role, Span, TenantId, Timestamp, ToolId, Trigger, User, Verdict,
 };
 use toolgate_policy::ApprovalFacts;
 
@@ -214,7 +214,11 @@ impl WrittenCall {
     pub fn call(&self, recognise: Recognise<'_>, own_domains: &[String]) -> Result<Call, Denial> {
         let call = match (&self.tool, &self.http) {
             (_, Some(request)) => recognise(request, own_domains)?.call(),
-            (Some(tool), None) => Call::new(tool.clone(), self.arguments()),
+            (Some(tool), None) => Call {
+                // A verdict, whoever would run it.
+                mode: Mode::Decide,
+                ..Call::new(tool.clone(), self.arguments())
+            },
             (None, None) => {
                 let message = "the call names no tool";
                 return Err(Denial::new(Code::InvalidArguments, message));

@@ -99,29 +99,71 @@ fn source() -> Value {
         })),
         "openapi": openapi(&secrets),
         "plugin": plugin(),
-        "host": object(json!({
-            "agents": texts("Which agents may register tools, exact or pattern; any trusted host if not said"),
-        })),
+        "host": host(),
     }));
     require(&mut source, &["name"]);
     source
 }
 
+fn host() -> Value {
+    let mut tool = object(json!({
+        "name": text("Its name within the source"),
+        "description": text("What models and people are told of it"),
+        "input_schema": {"type": "object", "description": "JSON Schema of its arguments"},
+        "risk": risk(),
+        "verb": {"enum": ["READ", "WRITE", "DELETE", "ADMIN"]},
+        "effect": {"enum": ["none", "some"]},
+        "resource": text("A template such as customer:{args.customer}"),
+        "timeout": duration("How long one run may take"),
+        "category": text("A tag such as billing"),
+        "version": text("Its version"),
+    }));
+    require(&mut tool, &["name"]);
+    object(json!({
+        "agents": texts("Which agents may register tools, exact or pattern; any trusted host if not said"),
+        "tools": {"type": "array", "items": tool,
+            "description": "Tools that it has in any case, by the operator's word"},
+    }))
+}
+
 fn openapi(secrets: &Value) -> Value {
+    let mut auth = credential();
+    let mut schemes = json!({"type": "object", "additionalProperties": credential(),
+        "description": "Credentials for single security schemes of the description, by their names"});
+    if let (Some(properties), Some(scheme)) = (auth.get_mut("properties"), schemes.as_object_mut()) {
+        properties["client_credentials"] = grant("The gate's own token there");
+        properties["token_exchange"] = grant("A token made from the user's own");
+        properties["schemes"] = Value::Object(std::mem::take(scheme));
+    }
     let mut openapi = object(json!({
         "file": text("The description: OpenAPI 3.0, 3.1 or Swagger 2.0, in JSON or YAML"),
         "base_url": text("Where the API is; nothing else is spoken to"),
-        "auth": object(json!({
-            "bearer": text("env:NAME or file:PATH"),
-            "client_credentials": grant("The gate's own token there"),
-            "token_exchange": grant("A token made from the user's own"),
-        })),
+        "auth": auth,
         "headers": secrets,
         "private_addresses": {"type": "boolean", "description":
-            "Whether it may be on this machine and in private networks"},
+            "Whether a host named by name may be on this machine or in private networks"},
+        "include": texts("Which operations are tools, by id or route, exact or pattern; all if not said"),
+        "exclude": texts("Which are not, whatever `include` says"),
     }));
     require(&mut openapi, &["file"]);
     openapi
+}
+
+/// One credential of the gate's own.
+fn credential() -> Value {
+    let named = |description: &str| {
+        let mut named = object(json!({"name": text(description), "value": text("env:NAME or file:PATH")}));
+        require(&mut named, &["name", "value"]);
+        named
+    };
+    let mut basic = object(json!({"user": text("The user"), "password": text("env:NAME or file:PATH")}));
+    require(&mut basic, &["user", "password"]);
+    object(json!({
+        "bearer": text("env:NAME or file:PATH"),
+        "basic": basic,
+        "header": named("A header of the API's own"),
+        "query": named("A parameter of the query"),
+    }))
 }
 
 fn plugin() -> Value {

@@ -65,6 +65,7 @@ pub(super) async fn run(
         evidence: Vec::new(),
         replayed: true,
         duplicate_of: None,
+        lease: None,
     };
     let patience = Patience::OfQuestion(Duration::from_millis(wait));
     let outcome = settle(face, asked, (outcome, patience), progress).await;
