@@ -84,6 +84,8 @@ commands! {
     Completions(commands::completions::Completions),
     /// See the configuration in force
     Config(commands::config::Config),
+    /// Find tools that are not behind the gate, offline
+    Coverage(commands::coverage::Coverage),
     /// Tell the whole story on real parts
     Demo(commands::demo::Demo),
     /// Refuse one frozen call

@@ -11,6 +11,7 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod coverage;
 pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod detect;

@@ -29,6 +29,7 @@ mod bridge;
 mod cases;
 mod catalogue;
 mod client;
+mod coverage;
 mod sse;
 
 mod gate;
