@@ -51,6 +51,9 @@ use reader::{Problem, Reader, Section};
 /// LIMIT: a configuration is written by hand; a larger file is not one.
 pub(crate) const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// The source that there is without any configuration file.
+const HOST: &str = "app";
+
 /// The configuration of one gate.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -164,11 +167,15 @@ pub(crate) fn resolve(
         tree::put(&mut tree, &path, (text, &Origin::Flag(flag)));
     }
     let base = file.map_or_else(PathBuf::new, |file| file.directory().to_owned());
-    let config = Reading {
+    let mut config = Reading {
         reader: &mut reader,
         base: &base,
     }
     .whole(Section::root(tree));
+    if file.is_none() && config.sources.is_empty() {
+        // Whoever has written nothing yet can put a program's own functions behind the gate.
+        config.sources.push(Source::host(HOST));
+    }
     let Reader {
         mut problems,
         mut effective,
