@@ -222,7 +222,7 @@ impl InvocationRequest {
 }
 
 /// The caller's own key for this call, which makes repeating it safe.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     const NAME: &str = "Idempotency-Key";
     let mut all = headers.get_all(NAME).iter();
     let value = match (all.next(), all.next()) {

@@ -72,9 +72,15 @@ kinds! {
     Drifted = "drifted", CONFLICT,
         "What the call is about has changed",
         "look at what it is about now; propose a new call if it is still wanted";
+    DuplicateRequest = "duplicate_request", CONFLICT,
+        "The idempotency key belongs to another access request",
+        "choose another key, or repeat the request as it was";
     Exists = "exists", CONFLICT,
         "There is such a thing already",
         "choose another name, or change what is there";
+    ExpiredDenial = "expired_denial", GONE,
+        "The denial is too old to be answered with an access request",
+        "evaluate again, and ask with what comes back";
     Forbidden = "forbidden", FORBIDDEN,
         "The caller's role does not allow this",
         "ask somebody whose role has the permission that the detail names";
@@ -90,6 +96,9 @@ kinds! {
     InvalidBody = "invalid_body", BAD_REQUEST,
         "The body is not acceptable JSON",
         "mend the place that the detail names; duplicate keys and inexact numbers are refused";
+    InvalidDenialBinding = "invalid_denial_binding", BAD_REQUEST,
+        "The access request is not tied to a denial of the same thing",
+        "send back `context.access_request.binding_token`, and what was evaluated as it was";
     InvalidField = "invalid_field", BAD_REQUEST,
         "A field of the body has a value that it cannot have",
         "mend the field that the pointer names";
@@ -102,6 +111,9 @@ kinds! {
     InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY,
         "The request is well-formed and cannot be carried out",
         "change what the detail names";
+    InvalidTaskState = "invalid_task_state", CONFLICT,
+        "The access request has ended already",
+        "look at what became of it";
     LogUnsound = "log_unsound", INTERNAL_SERVER_ERROR,
         "The record does not verify",
         "keep a copy of the data directory and run `toolgate audit verify` on it";
@@ -120,6 +132,9 @@ kinds! {
     NotReady = "not_ready", SERVICE_UNAVAILABLE,
         "The gate cannot serve calls",
         "mend what the detail names; until then every call is denied";
+    NotRequestable = "not_requestable", BAD_REQUEST,
+        "People are not asked about this",
+        "evaluate again: the detail says what stands against it now";
     OriginRefused = "origin_refused", FORBIDDEN,
         "Browsers may not call the gate from this origin",
         "add the origin to `origins` in the gate's configuration if it is yours";
@@ -168,6 +183,9 @@ kinds! {
     UnknownParameter = "unknown_parameter", BAD_REQUEST,
         "The query has a parameter that is not known",
         "mend or remove the parameter that the detail names";
+    UnknownTask = "unknown_task", NOT_FOUND,
+        "There is no such access request, or not for this caller",
+        "check the id; those of other agents do not exist for you";
     UriTooLong = "uri_too_long", URI_TOO_LONG,
         "The address is too long",
         "send less in the query";
@@ -180,6 +198,20 @@ kinds! {
 }
 
 impl Kind {
+    /// The name that a profile gives to this kind, where one does.
+    pub(crate) fn urn(self) -> Option<String> {
+        let own = matches!(
+            self,
+            Self::DuplicateRequest
+                | Self::ExpiredDenial
+                | Self::InvalidDenialBinding
+                | Self::InvalidTaskState
+                | Self::NotRequestable
+                | Self::UnknownTask
+        );
+        own.then(|| format!("urn:openid:authzen:access-request:error:{}", self.word()))
+    }
+
     /// The kind with this code.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.word() == word)

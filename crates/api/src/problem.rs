@@ -139,10 +139,19 @@ impl Problem {
         self
     }
 
+    /// The problem in one sentence: where it is, and what is wrong there.
+    pub(crate) fn told(&self) -> String {
+        match self.errors.as_slice() {
+            [only] if !only.pointer.is_empty() => format!("`{}`: {}", only.pointer, only.detail),
+            _ => self.detail.clone(),
+        }
+    }
+
     /// The body of the answer.
     pub(crate) fn view(self, public_url: &str, request_id: &str) -> ProblemView {
+        let page = || format!("{public_url}/problems/{}", self.kind.word());
         ProblemView {
-            kind: format!("{public_url}/problems/{}", self.kind.word()),
+            kind: self.kind.urn().unwrap_or_else(page),
             title: self.kind.title(),
             status: self.kind.status().as_u16(),
             detail: self.detail,
