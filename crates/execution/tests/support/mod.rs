@@ -65,6 +65,7 @@ pub(crate) fn proposal(verdict: Verdict, effect: Effect) -> Proposal {
         effect_check: None,
         user_request: None,
         session_trusted: false,
+        request: None,
     }
 }
 

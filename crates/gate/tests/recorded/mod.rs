@@ -117,6 +117,7 @@ fn proposal(at: Timestamp) -> Proposal {
         effect_check: None,
         user_request: None,
         session_trusted: false,
+        request: None,
         decision: Decision {
             verdict: Verdict::Allow,
             denial: None,

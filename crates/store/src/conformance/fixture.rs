@@ -145,6 +145,7 @@ pub fn proposal(number: u32) -> Result<Proposal, FixtureError> {
         effect_check: None,
         user_request: None,
         session_trusted: false,
+        request: None,
         tenant: TenantId::default(),
         agent: "billing_agent".parse()?,
         owner: "ana@acme.com".parse()?,

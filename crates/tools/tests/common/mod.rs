@@ -390,6 +390,7 @@ fn admitted(
         effect_check: None,
         user_request: None,
         session_trusted: false,
+        request: None,
         tenant: Default::default(),
         agent: agent.parse().unwrap(),
         owner: "ana@acme.com".parse().unwrap(),
