@@ -47,6 +47,8 @@ export type Proposal = {
   readonly tool: string;
   readonly body: InvocationRequest;
   readonly key: string;
+  /** Whether the key was made for this call alone, so that nobody else can have run anything under it. */
+  readonly fresh: boolean;
   readonly options: OneCall;
   /** The function, where the tool runs here; it says whether a failed run may have left a trace. */
   readonly host: { readonly run: ToolFunction; readonly effect: "some" | "none" } | null;
@@ -105,9 +107,18 @@ export class Link<T> {
   }
 
   /** One proposal. Repeated, it is answered from the first by its key, joins what waits, or claims what is approved. */
-  #proposed(signal = this.#proposal.options.signal): Promise<Outcome<T>> {
-    const { body, key } = this.#proposal;
-    return this.#answered(async () => (await this.#transport.send({ method: "POST", path: "/v1/invocations", body, key, signal })) as Envelope);
+  async #proposed(signal = this.#proposal.options.signal): Promise<Outcome<T>> {
+    const { body, key, fresh, host } = this.#proposal;
+    const outcome = await this.#answered(async () => (await this.#transport.send({ method: "POST", path: "/v1/invocations", body, key, signal })) as Envelope);
+    const stranded = fresh && host !== null && outcome.kind === "indeterminate" && outcome.status === "executing" && outcome.replayed;
+    return stranded && outcome.envelope ? this.#unrun(outcome.envelope) : outcome;
+  }
+
+  /** The answer with the lease was lost, and nobody else knows the key: what it was for has certainly not run. */
+  #unrun(envelope: Envelope): Promise<Outcome<T>> {
+    const error = { code: "tool_error", message: "the answer with the lease was lost, and the function has not run" };
+    const report = { attempt: envelope.attempts, status: "failed", error } as const;
+    return this.#reported(envelope, report, { cause: undefined, until: this.#transport.timing.now() + LATE_REPORT_MS });
   }
 
   /** How the call stood when the gate last spoke of it; where it never did, it is asked under the same key. */
@@ -259,9 +270,10 @@ function sayable(returned: unknown, tool: string): { data: unknown } {
   }
 }
 
+/** What an error says: that nothing has happened, or nothing at all. */
 function failure(error: unknown, effect: "some" | "none"): Omit<Report, "attempt"> {
   const nothing = error instanceof NotExecuted || effect === "none";
-  return { status: nothing ? "failed" : "unknown", error: { code: nothing ? "tool_error" : "unknown_effect", message: message(error) } };
+  return nothing ? { status: "failed", error: { code: "tool_error", message: message(error) } } : { status: "unknown" };
 }
 
 /** Whether it is what the tool returned that the gate does not take. The call has run all the same. */

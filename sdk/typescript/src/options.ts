@@ -72,6 +72,8 @@ export type ToolOptions = {
   readonly timeoutMs?: number;
   readonly category?: string;
   readonly version?: string;
+  /** Well-known attributes made from arguments, which rules speak of: `{ path: "args.file_path" }`. */
+  readonly attributes?: Readonly<Record<string, string>>;
 };
 
 /** A tool of this program, as the gate is told of it. */
@@ -100,6 +102,7 @@ export function hostTool(name: string, options: ToolOptions, source: string): Ho
       timeout_ms: options.timeoutMs,
       category: options.category,
       version: options.version,
+      attributes: options.attributes,
     }),
     name,
     input_schema: schema,
@@ -138,12 +141,13 @@ export function callBody(
   };
 }
 
-/** The key by which the gate knows a repeated call again: the same for the same call of the same run. */
-export async function callKey(options: OneCall, runDefault: string): Promise<string> {
-  if (options.key !== undefined) return options.key;
+/** The key by which the gate knows a repeated call again, and whether it was made for this call alone. */
+export async function callKey(options: OneCall, runDefault: string): Promise<{ key: string; fresh: boolean }> {
+  if (options.key !== undefined) return { key: options.key, fresh: false };
+  const fresh = options.callId === undefined;
   const text = JSON.stringify([options.run ?? runDefault, options.callId ?? crypto.randomUUID()]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `sdk-${[...new Uint8Array(digest, 0, 20)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return { key: `sdk-${[...new Uint8Array(digest, 0, 20)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`, fresh };
 }
 
 /** The members that have been given. */

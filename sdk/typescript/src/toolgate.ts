@@ -126,7 +126,7 @@ export class Toolgate {
   /** Claims a call of such a tool that was left waiting, and runs the function if it has been approved. */
   async resume<T = unknown>(tool: HostTool, invocationId: string, run: ToolFunction, options: OneCall = {}): Promise<Outcome<T>> {
     const id = toolId(tool);
-    const proposal = { tool: id, body: {}, key: "", options: this.#whole(options), host: { run, effect: tool.effect } };
+    const proposal = { tool: id, body: {}, key: "", fresh: false, options: this.#whole(options), host: { run, effect: tool.effect } };
     return new Link<T>(this.#transport, proposal).resume(invocationId);
   }
 
@@ -179,9 +179,9 @@ export class Toolgate {
     return (await this.#transport.send({ method: "POST", path, body: {}, signal: options.signal })) as Envelope;
   }
 
-  async #link<T>(proposal: Omit<Proposal, "key">): Promise<Outcome<T>> {
+  async #link<T>(proposal: Omit<Proposal, "key" | "fresh">): Promise<Outcome<T>> {
     const key = await callKey(proposal.options, this.#run);
-    return new Link<T>(this.#transport, { ...proposal, key }).propose();
+    return new Link<T>(this.#transport, { ...proposal, ...key }).propose();
   }
 
   async #unregistered(tool: HostTool, signal?: AbortSignal) {
@@ -199,7 +199,7 @@ export class Toolgate {
     const whole = this.#whole(options);
     const body = callBody({ tool, arguments: argumentsOf(args) }, mode, whole);
     try {
-      const key = mode === "decide" ? { key: await callKey(whole, this.#run) } : {};
+      const key = mode === "decide" ? { key: (await callKey(whole, this.#run)).key } : {};
       const envelope = (await this.#transport.send({ method: "POST", path: "/v1/invocations", body, ...key, signal: whole.signal })) as Envelope;
       return verdictOf(envelope.denial ?? null, envelope);
     } catch (error) {
