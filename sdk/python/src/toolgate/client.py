@@ -22,6 +22,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 from urllib.parse import quote, urlsplit
 
@@ -31,8 +32,8 @@ from . import flows
 from .calls import Options, call_of
 from .definition import Definition, Effect, Risk, Verb, description_of
 from .errors import Misconfigured, UnknownEffect
-from .flows import Flow, Guarded, Lost, Pause, Raised, Ran, Reply, Run, Send, Step, Tool
-from .outcomes import Failure, Indeterminate, Outcome, Success, Verdict, parsed
+from .flows import Flow, Guarded, Lease, Lost, Pause, Raised, Ran, Reply, Run, Send, Step, Tool
+from .outcomes import Failure, Indeterminate, Outcome, Pending, Success, Verdict, parsed
 from .schema import Parameters, jsonable
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class GuardedTool(Protocol[P, R_co]):
     definition: Definition
     outcome: Callable[..., Any]
     """The same call, answered by its outcome whatever it is (awaitable if the function is)."""
+    ended: Callable[..., Any]
+    """The same call, answered by a `Guarded`: the outcome beside the function's own value. For adapters."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
@@ -133,6 +136,15 @@ class Client:
         self.known.update(new)
         return said
 
+    def acquiring(self, link: flows.Link, tool: Tool, arguments: Mapping[str, Any], options: Options) -> Flow[Lease | Outcome]:
+        call = call_of(tool.id, arguments, self.defaults, options)
+        yield from self.introduced()
+        found = yield from flows.leased(link, tool, call)
+        if isinstance(found, Lease):
+            return found
+        # Waiting would run it, and what runs it is not ours.
+        return flows.met(replace(found, later=None) if isinstance(found, Pending) else found, call)
+
     def guarding(self, link: flows.Link, tool: Tool, arguments: Mapping[str, Any], options: Options) -> Flow[Guarded]:
         call = call_of(tool.id, arguments, self.defaults, options)
         yield from self.introduced()
@@ -169,6 +181,23 @@ class Toolgate(Client):
         """A tool that this program runs: `function` gets the arguments as judged, and only under a lease."""
         tool = Tool(definition, self.define(definition), function)
         return self.drive(self.guarding(self.link, tool, as_json(arguments), options))
+
+    def acquire(
+        self, definition: Definition, arguments: Mapping[str, Any], **options: Unpack[Options]
+    ) -> Lease | Outcome:
+        """Proposes a call that something else in this program runs: a lease, or why there is none.
+
+        For frameworks whose hooks come before and after a tool. `release` must follow: a lease that
+        nobody reports on ends as an unknown effect. An approval is claimed by acquiring again with
+        the same key, never by `wait`.
+        """
+        tool = Tool(definition, self.define(definition), unrunnable)
+        return self.drive(self.acquiring(self.link, tool, as_json(arguments), options))
+
+    def release(self, definition: Definition, lease: Lease, done: Ran | Raised) -> Outcome:
+        """Reports on a lease: what was returned, or what was raised."""
+        tool = Tool(definition, self.identify(definition.name), unrunnable)
+        return self.drive(flows.settled(self.link, tool, lease, flows.reported(done, definition)))
 
     def decide(self, tool: str, arguments: Mapping[str, Any] | None = None, **options: Unpack[Options]) -> Verdict:
         """A verdict only, on the record."""
@@ -292,6 +321,23 @@ class AsyncToolgate(Client):
         """A tool that this program runs: `function` gets the arguments as judged, and only under a lease."""
         tool = Tool(definition, self.define(definition), function)
         return await self.drive(self.guarding(self.link, tool, as_json(arguments), options))
+
+    async def acquire(
+        self, definition: Definition, arguments: Mapping[str, Any], **options: Unpack[Options]
+    ) -> Lease | Outcome:
+        """Proposes a call that something else in this program runs: a lease, or why there is none.
+
+        For frameworks whose hooks come before and after a tool. `release` must follow: a lease that
+        nobody reports on ends as an unknown effect. An approval is claimed by acquiring again with
+        the same key, never by `wait`.
+        """
+        tool = Tool(definition, self.define(definition), unrunnable)
+        return await self.drive(self.acquiring(self.link, tool, as_json(arguments), options))
+
+    async def release(self, definition: Definition, lease: Lease, done: Ran | Raised) -> Outcome:
+        """Reports on a lease: what was returned, or what was raised."""
+        tool = Tool(definition, self.identify(definition.name), unrunnable)
+        return await self.drive(flows.settled(self.link, tool, lease, flows.reported(done, definition)))
 
     async def decide(
         self, tool: str, arguments: Mapping[str, Any] | None = None, **options: Unpack[Options]
@@ -422,12 +468,15 @@ def blocked(prepare: Preparation) -> Any:
 
     @functools.wraps(prepare.function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        return answer(gate.drive(prepare.flow(args, kwargs, {})))
+        return answer(ended(*args, **kwargs))
 
     def outcome(*args: Any, **kwargs: Any) -> Outcome:
-        return told(gate.drive(prepare.flow(args, kwargs, {})))
+        return told(ended(*args, **kwargs))
 
-    return marked(guarded, prepare, outcome)
+    def ended(*args: Any, **kwargs: Any) -> Guarded:
+        return gate.drive(prepare.flow(args, kwargs, {}))
+
+    return marked(guarded, prepare, outcome, ended)
 
 
 def awaited(prepare: Preparation) -> Any:
@@ -435,16 +484,20 @@ def awaited(prepare: Preparation) -> Any:
 
     @functools.wraps(prepare.function)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        return answer(await gate.drive(prepare.flow(args, kwargs, {})))
+        return answer(await ended(*args, **kwargs))
 
     async def outcome(*args: Any, **kwargs: Any) -> Outcome:
-        return told(await gate.drive(prepare.flow(args, kwargs, {})))
+        return told(await ended(*args, **kwargs))
 
-    return marked(guarded, prepare, outcome)
+    async def ended(*args: Any, **kwargs: Any) -> Guarded:
+        return await gate.drive(prepare.flow(args, kwargs, {}))
+
+    return marked(guarded, prepare, outcome, ended)
 
 
-def marked(guarded: Any, prepare: Preparation, outcome: Callable[..., Any]) -> Any:
-    guarded.definition, guarded.outcome, guarded.parameters = prepare.tool.definition, outcome, prepare.parameters
+def marked(guarded: Any, prepare: Preparation, outcome: Callable[..., Any], ended: Callable[..., Any]) -> Any:
+    guarded.definition, guarded.parameters = prepare.tool.definition, prepare.parameters
+    guarded.outcome, guarded.ended = outcome, ended
     return guarded
 
 
@@ -474,6 +527,10 @@ def told(guarded: Guarded) -> Outcome:
 
 
 # ── Requests and answers
+
+
+def unrunnable(**_: Any) -> Any:
+    raise RuntimeError("this call is run by somebody else: acquire it again once it is approved")
 
 
 def address(url: str) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar, Union, cast
+from typing import Any, TypeVar, Union
 from urllib.parse import quote
 
 from .calls import Call
@@ -43,6 +43,8 @@ WAIT_SECONDS_MAX = 20.0
 """LIMIT: one request waits no longer than this for people; then it is asked again."""
 WAIT_PAUSE_SECONDS = 0.05
 """Between two of those, so that a gate that answers at once is not asked in a loop."""
+CLAIM_PAUSE_SECONDS = 1.0
+"""Between two looks at a call that is approved and that its own program has not claimed yet."""
 SEND_SECONDS = 75.0
 """How long an answer may take: the gate's own bound on a tool is a minute."""
 MESSAGE_CHARACTERS_MAX = 500
@@ -139,13 +141,19 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What was admitted: under which number, until when by this program's own clock."""
+class Lease:
+    """That this program may run a call, once: under which number, until when by its own clock."""
 
     id: str
     number: int
     envelope: Mapping[str, Any]
     ends: float
+
+    @property
+    def arguments(self) -> dict[str, Any] | None:
+        """The arguments as judged. None: the gate named none, and nothing may run."""
+        judged = self.envelope.get("arguments")
+        return dict(judged) if isinstance(judged, dict) else None
 
 
 # ── Sending
@@ -233,7 +241,7 @@ def waited(link: Link, outcome: Outcome, timeout: float) -> Flow[Outcome]:
             break
         outcome = yield from looked(link, outcome.invocation_id, min(left, WAIT_SECONDS_MAX))
         if isinstance(outcome, (Pending, Indeterminate)):
-            yield Pause(WAIT_PAUSE_SECONDS)
+            yield Pause(CLAIM_PAUSE_SECONDS if outcome.status == "approved" else WAIT_PAUSE_SECONDS)
     return outcome
 
 
@@ -267,6 +275,14 @@ def fetched(path: str, method: str = "GET", body: Any = None) -> Flow[Mapping[st
 
 def guarded(link: Link, tool: Tool, call: Call) -> Flow[Guarded]:
     """Proposes, runs the function under the lease and with the arguments as judged, and reports."""
+    lease = yield from leased(link, tool, call)
+    if isinstance(lease, Lease):
+        return (yield from ran(link, tool, lease))
+    return Guarded(met(lease, call))
+
+
+def leased(link: Link, tool: Tool, call: Call) -> Flow[Lease | Outcome]:
+    """Proposes a call that this program would run: a lease, or why there is none."""
     ends = link.clock() + call.wait_timeout
     while True:
         left = min(ends - link.clock(), WAIT_SECONDS_MAX) if call.on_approval == "wait" else 0.0
@@ -277,12 +293,12 @@ def guarded(link: Link, tool: Tool, call: Call) -> Flow[Guarded]:
         if not waiting or call.on_approval != "wait" or link.clock() >= ends:
             break
         yield Pause(WAIT_PAUSE_SECONDS)
-    attempt = admitted(link, envelope)
-    if attempt is not None:
-        return (yield from ran(link, tool, call, attempt))
+    lease = admitted(link, envelope)
+    if lease is not None:
+        return lease
     if lost and call.fresh and envelope.get("status") == "executing":
-        return Guarded((yield from abandoned(link, envelope)))
-    return Guarded(met(parsed(envelope, resumed(link, tool, call, envelope)), call))
+        return (yield from abandoned(link, envelope))
+    return parsed(envelope, resumed(link, tool, call, envelope))
 
 
 def resumed(link: Link, tool: Tool, call: Call, envelope: Mapping[str, Any]) -> Callable[[float], Any]:
@@ -301,19 +317,19 @@ def outcome_of(flow: Flow[Guarded]) -> Flow[Outcome]:
     return (yield from flow).outcome
 
 
-def admitted(link: Link, envelope: Mapping[str, Any]) -> Attempt | None:
-    """The attempt that this very answer admitted. None: nothing may run."""
-    lease = part(envelope, "lease")
-    if not lease or envelope.get("status") != "executing":
+def admitted(link: Link, envelope: Mapping[str, Any]) -> Lease | None:
+    """The lease of this very answer. None: nothing may run."""
+    granted = part(envelope, "lease")
+    if not granted or envelope.get("status") != "executing":
         return None
-    ends = link.clock() + lease_seconds(envelope, lease)
-    return Attempt(str(envelope.get("invocation_id")), int(lease.get("attempt") or 1), envelope, ends)
+    ends = link.clock() + lease_seconds(envelope, granted)
+    return Lease(str(envelope.get("invocation_id")), int(granted.get("attempt") or 1), envelope, ends)
 
 
-def lease_seconds(envelope: Mapping[str, Any], lease: Mapping[str, Any]) -> float:
+def lease_seconds(envelope: Mapping[str, Any], granted: Mapping[str, Any]) -> float:
     # Both instants are the gate's own: what this program's clock says of the date does not matter.
     try:
-        begins, ends = instant(envelope.get("started_at")), instant(lease.get("expires_at"))
+        begins, ends = instant(envelope.get("started_at")), instant(granted.get("expires_at"))
     except ValueError:
         return LEASE_SECONDS_DEFAULT
     return max(0.0, (ends - begins).total_seconds())
@@ -323,17 +339,16 @@ def instant(text: Any) -> datetime:
     return datetime.fromisoformat(str(text).replace("Z", "+00:00"))
 
 
-def ran(link: Link, tool: Tool, call: Call, attempt: Attempt) -> Flow[Guarded]:
+def ran(link: Link, tool: Tool, lease: Lease) -> Flow[Guarded]:
     """Runs the function and reports what came of it."""
-    arguments = attempt.envelope.get("arguments")
-    if not isinstance(arguments, dict):
+    if lease.arguments is None:
         message = "the gate named no judged arguments; the function was not run"
-        return Guarded((yield from settled(link, tool, attempt, failed(message))))
-    done: Ran | Raised = yield Run(tool.function, cast("dict[str, Any]", arguments))
+        return Guarded((yield from settled(link, tool, lease, failed(message))))
+    done: Ran | Raised = yield Run(tool.function, lease.arguments)
     report = reported(done, tool.definition)
     # A program that is being stopped says so once and goes.
     patient = not isinstance(done, Raised) or isinstance(done.error, Exception)
-    outcome = yield from settled(link, tool, attempt, report, patient=patient)
+    outcome = yield from settled(link, tool, lease, report, patient=patient)
     if isinstance(done, Raised):
         return Guarded(outcome, error=done.error)
     return Guarded(outcome, value=value_left(outcome, done.value, report))
@@ -366,27 +381,27 @@ def failed(message: str) -> dict[str, Any]:
 
 
 def settled(
-    link: Link, tool: Tool, attempt: Attempt, report: dict[str, Any], *, patient: bool = True
+    link: Link, tool: Tool, lease: Lease, report: dict[str, Any], *, patient: bool = True
 ) -> Flow[Outcome]:
     """Reports until it is heard, the lease is over and a while beyond."""
-    ends = attempt.ends + REPORT_LATE_SECONDS if patient else link.clock()
-    found = yield from told(link, attempt, report, ends)
+    ends = lease.ends + REPORT_LATE_SECONDS if patient else link.clock()
+    found = yield from told(link, lease, report, ends)
     if isinstance(found, Reply) and found.status in (400, 413, 422) and "data" in report:
         # The effect is there, whatever is wrong with its answer: a text that any gate takes says so.
         why = Problem(found.status, found.body).detail[:MESSAGE_CHARACTERS_MAX]
         stated = {**report, "data": f"done, and the answer could not pass the gate: {why}"}
-        found = yield from told(link, attempt, stated, ends)
-    later = doubted(link, tool, attempt, report)
+        found = yield from told(link, lease, stated, ends)
+    later = doubted(link, tool, lease, report)
     if isinstance(found, Reply) and found.status == 200:
         return parsed(found.body, later)
     if isinstance(found, Reply) and found.status == 409:
-        return (yield from overtaken(link, attempt, found, later))
-    return in_doubt(attempt, found, later)
+        return (yield from overtaken(link, lease, found, later))
+    return in_doubt(lease, found, later)
 
 
-def told(link: Link, attempt: Attempt, report: Mapping[str, Any], ends: float) -> Flow[Reply | Lost]:
-    path = f"/v1/invocations/{quote(attempt.id, safe='')}/outcome"
-    body = {"attempt": attempt.number, **report}
+def told(link: Link, lease: Lease, report: Mapping[str, Any], ends: float) -> Flow[Reply | Lost]:
+    path = f"/v1/invocations/{quote(lease.id, safe='')}/outcome"
+    body = {"attempt": lease.number, **report}
     tried = 0
     while True:
         found: Reply | Lost = yield Send("POST", path, body)
@@ -399,47 +414,47 @@ def told(link: Link, attempt: Attempt, report: Mapping[str, Any], ends: float) -
         tried += 1
 
 
-def overtaken(link: Link, attempt: Attempt, found: Reply, later: Callable[[float], Any]) -> Flow[Outcome]:
+def overtaken(link: Link, lease: Lease, found: Reply, later: Callable[[float], Any]) -> Flow[Outcome]:
     """The call was settled without this report: what stands is the truth."""
     try:
-        return (yield from looked(link, attempt.id))
+        return (yield from looked(link, lease.id))
     except (GateUnreachable, Problem):
-        return in_doubt(attempt, found, later)
+        return in_doubt(lease, found, later)
 
 
-def in_doubt(attempt: Attempt, found: Reply | Lost, later: Callable[[float], Any]) -> Indeterminate:
+def in_doubt(lease: Lease, found: Reply | Lost, later: Callable[[float], Any]) -> Indeterminate:
     why = str(Problem(found.status, found.body)) if isinstance(found, Reply) else str(found.error)
-    base = common({**attempt.envelope, "status": "unknown_effect"})
+    base = common({**lease.envelope, "status": "unknown_effect"})
     message = f"the function ended, and the gate did not take its report: {why}"
     return Indeterminate(**base, message=message, later=later)
 
 
-def doubted(link: Link, tool: Tool, attempt: Attempt, report: dict[str, Any]) -> Callable[[float], Any]:
+def doubted(link: Link, tool: Tool, lease: Lease, report: dict[str, Any]) -> Callable[[float], Any]:
     def later(timeout: float) -> Any:
-        return link.drive(reconciled(link, tool, attempt, report, timeout))
+        return link.drive(reconciled(link, tool, lease, report, timeout))
 
     return later
 
 
 def reconciled(
-    link: Link, tool: Tool, attempt: Attempt, report: dict[str, Any], timeout: float
+    link: Link, tool: Tool, lease: Lease, report: dict[str, Any], timeout: float
 ) -> Flow[Outcome]:
     """Reports again what is known, or what the author's look finds, and waits for the gate's own."""
     ends = link.clock() + timeout
     if report["status"] == "unknown":
-        found = yield from found_out(tool, attempt)
+        found = yield from found_out(tool, lease)
         if found is None:
-            return (yield from followed_up(link, attempt.id, timeout))
+            return (yield from followed_up(link, lease.id, timeout))
         report = found
-    outcome = yield from settled(link, tool, replace(attempt, ends=ends - REPORT_LATE_SECONDS), report)
+    outcome = yield from settled(link, tool, replace(lease, ends=ends - REPORT_LATE_SECONDS), report)
     return (yield from waited(link, outcome, ends - link.clock()))
 
 
-def found_out(tool: Tool, attempt: Attempt) -> Flow[dict[str, Any] | None]:
+def found_out(tool: Tool, lease: Lease) -> Flow[dict[str, Any] | None]:
     """What the author's own look says: the effect is there, it is not, or nothing."""
     if tool.look is None:
         return None
-    done: Ran | Raised = yield Run(tool.look, cast("dict[str, Any]", attempt.envelope.get("arguments")))
+    done: Ran | Raised = yield Run(tool.look, lease.arguments or {})
     if isinstance(done, Ran):
         return None if done.value is None else reported(done, tool.definition)
     return failed(str(done.error) or "not executed") if isinstance(done.error, NotExecuted) else None
@@ -449,8 +464,8 @@ def abandoned(link: Link, envelope: Mapping[str, Any]) -> Flow[Outcome]:
     """An answer with a lease was lost on its way. Nobody else can hold it, so nothing runs: it says so."""
     message = "the gate's answer was lost before the function was run; it was not executed and may be called again"
     number = int(envelope.get("attempts") or 1)
-    attempt = Attempt(str(envelope.get("invocation_id")), number, envelope, link.clock() + LEASE_SECONDS_DEFAULT)
-    found = yield from told(link, attempt, failed(message), attempt.ends)
+    lease = Lease(str(envelope.get("invocation_id")), number, envelope, link.clock() + LEASE_SECONDS_DEFAULT)
+    found = yield from told(link, lease, failed(message), lease.ends)
     if isinstance(found, Reply) and found.status == 200:
-        return parsed(found.body, followed(link, attempt.id))
+        return parsed(found.body, followed(link, lease.id))
     return Failure(**common(envelope), code="tool_error", message=message)

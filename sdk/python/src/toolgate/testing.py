@@ -25,7 +25,6 @@ from typing import Any
 
 import httpx
 
-from .calls import Options
 from .client import AsyncToolgate, Toolgate
 from .outcomes import Outcome
 
@@ -56,6 +55,7 @@ class Invocation:
     arguments: dict[str, Any]
     mode: str
     script: Script
+    asked: dict[str, Any]
     status: str = "proposed"
     data: Any = None
     error: dict[str, Any] | None = None
@@ -218,11 +218,14 @@ class FakeGate:
     def made(self, body: dict[str, Any]) -> Invocation:
         fitting = [script for script in self.scripts if fnmatch.fnmatchcase(body["tool"], script.pattern)]
         script = fitting[-1] if fitting else Script("*", "deny", "the tool is not granted", "not_granted")
-        arguments = {**(body.get("arguments") or {}), **script.replaced}
-        made = Invocation(f"inv_{len(self.invocations) + 1:032x}", body["tool"], arguments, body["mode"], script)
-        if script.verdict == "deny":
+        asked: dict[str, Any] = body.get("arguments") or {}
+        id, arguments = f"inv_{len(self.invocations) + 1:032x}", {**asked, **script.replaced}
+        made = Invocation(id, body["tool"], arguments, body["mode"], script, asked)
+        if body["mode"] == "execute" and body["tool"] in self.registered:
+            made.status, made.denial = "denied", denial("runs_in_host", "its host runs it: propose it in the mode `host`")
+        elif script.verdict == "deny":
             made.status, made.denial = "denied", denial(script.code, script.message)
-        if script.verdict == "require_approval":
+        elif script.verdict == "require_approval":
             made.denial = denial("approval_required", script.message, True, frozen(made))
             made.status = "proposed" if body["mode"] in ("decide", "simulate") else "pending_approval"
         return made
@@ -252,11 +255,11 @@ class FakeGate:
         if body.get("attempt") != found.attempts:
             return problem(409, "wrong_state", "the report is of another attempt")
         if found.status not in ("executing", *OPEN):
-            if found.status == {"unknown": "unknown_effect"}.get(body["status"], body["status"]):
+            if found.status == status_of(body):
                 return httpx.Response(200, json={**self.envelope(found), "replayed": True})
             return problem(409, "wrong_state", f"{found.id} is `{found.status}`")
         left = found.script.left or (lambda data: data)
-        found.status = {"unknown": "unknown_effect"}.get(body["status"], body["status"])
+        found.status = status_of(body)
         found.data = left(body.get("data")) if found.status == "succeeded" else None
         found.error = None if found.status == "succeeded" else {"details": {}, **(body.get("error") or {})}
         return httpx.Response(200, json=self.envelope(found))
@@ -338,8 +341,8 @@ def frozen(made: Invocation) -> dict[str, Any]:
 
 
 def case(number: int, found: Invocation) -> dict[str, Any]:
-    expected: dict[str, Any] = {"verdict": found.script.verdict}
-    return {"name": f"call {number}", "call": {"tool": found.tool, "args": found.arguments}, "expect": expected}
+    call = {"tool": found.tool, "arguments": found.asked}
+    return {"name": f"call {number} of {found.tool}", "call": call, "expect": found.script.verdict}
 
 
 def problem(status: int, code: str, detail: str) -> httpx.Response:
@@ -360,4 +363,8 @@ def text_of(instant: datetime) -> str:
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-__all__ = ["FakeGate", "Options"]
+
+def status_of(report: Mapping[str, Any]) -> str:
+    """The state that a report leads to."""
+    status = str(report["status"])
+    return "unknown_effect" if status == "unknown" else status
