@@ -118,6 +118,16 @@ impl HttpLink {
 }
 
 pub(crate) fn client(url: &Url) -> Result<Client, String> {
+    let builder = client_builder(url.scheme())?;
+    builder.build().map_err(|error| words(&error))
+}
+
+/// A client that sends once and to nobody else: no redirects, no retries, no proxy. A plain place
+/// needs no certificates, and a machine without any has none to load.
+///
+/// # Errors
+/// Where the binary has installed no TLS provider.
+pub(crate) fn client_builder(scheme: &str) -> Result<reqwest::ClientBuilder, String> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(
             "no TLS provider is installed; the binary installs one at its start".to_owned(),
@@ -130,13 +140,10 @@ pub(crate) fn client(url: &Url) -> Result<Client, String> {
         .referer(false)
         .connect_timeout(CONNECT_WAIT.to_std())
         .pool_idle_timeout(IDLE_MAX.to_std());
-    // A plain endpoint needs no certificates, and a machine without any has none to load.
-    let builder = if url.scheme() == "http" {
-        builder.tls_certs_only([])
-    } else {
-        builder
-    };
-    builder.build().map_err(|error| words(&error))
+    Ok(match scheme {
+        "http" => builder.tls_certs_only([]),
+        _ => builder,
+    })
 }
 
 fn headers(endpoint: &Endpoint) -> Result<HeaderMap, String> {
@@ -154,7 +161,11 @@ fn headers(endpoint: &Endpoint) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn secret(name: &str, text: &str) -> Result<HeaderValue, String> {
+/// A value that no log shows.
+///
+/// # Errors
+/// Where no header can carry it.
+pub(crate) fn secret(name: &str, text: &str) -> Result<HeaderValue, String> {
     let mut value = HeaderValue::from_str(text)
         .map_err(|_| format!("the value of `{name}` has characters that no header can carry"))?;
     value.set_sensitive(true);

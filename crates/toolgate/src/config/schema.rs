@@ -130,7 +130,8 @@ fn openapi(secrets: &Value) -> Value {
     let mut auth = credential();
     let mut schemes = json!({"type": "object", "additionalProperties": credential(),
         "description": "Credentials for single security schemes of the description, by their names"});
-    if let (Some(properties), Some(scheme)) = (auth.get_mut("properties"), schemes.as_object_mut()) {
+    if let (Some(properties), Some(scheme)) = (auth.get_mut("properties"), schemes.as_object_mut())
+    {
         properties["client_credentials"] = grant("The gate's own token there");
         properties["token_exchange"] = grant("A token made from the user's own");
         properties["schemes"] = Value::Object(std::mem::take(scheme));
@@ -152,11 +153,13 @@ fn openapi(secrets: &Value) -> Value {
 /// One credential of the gate's own.
 fn credential() -> Value {
     let named = |description: &str| {
-        let mut named = object(json!({"name": text(description), "value": text("env:NAME or file:PATH")}));
+        let mut named =
+            object(json!({"name": text(description), "value": text("env:NAME or file:PATH")}));
         require(&mut named, &["name", "value"]);
         named
     };
-    let mut basic = object(json!({"user": text("The user"), "password": text("env:NAME or file:PATH")}));
+    let mut basic =
+        object(json!({"user": text("The user"), "password": text("env:NAME or file:PATH")}));
     require(&mut basic, &["user", "password"]);
     object(json!({
         "bearer": text("env:NAME or file:PATH"),

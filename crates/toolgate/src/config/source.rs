@@ -133,6 +133,14 @@ impl Source {
         }
     }
 
+    /// A host with which any trusted one registers its tools.
+    pub(crate) fn host(name: &str) -> Self {
+        Self {
+            transport: Transport::Host(HostConfig::default()),
+            ..Self::stdio(name, Vec::new())
+        }
+    }
+
     /// The source as it is started, its secrets got by `fetch`.
     ///
     /// # Errors
@@ -208,6 +216,9 @@ const KINDS: [(&str, Read); 4] = [
     ("plugin", |reading, path, node| reading.plugin(path, node)),
     ("host", |reading, path, node| reading.host(path, node)),
 ];
+
+/// LIMIT: a description is a file of the operator's own; the largest measured has 1,223 operations.
+const DESCRIBED_TOOLS_MAX: usize = 5_000;
 
 /// These secrets, got by `fetch`.
 ///
@@ -331,7 +342,13 @@ impl Reading<'_, '_> {
     }
 
     fn source_limits(&mut self, section: &mut Section) -> SourceLimits {
-        let defaults = SourceLimits::default();
+        let defaults = SourceLimits {
+            tools_max: match section.has("openapi") {
+                true => DESCRIBED_TOOLS_MAX,
+                false => SourceLimits::default().tools_max,
+            },
+            ..SourceLimits::default()
+        };
         let reader = &mut *self.reader;
         let span = |found: Option<Duration>, default| found.unwrap_or(default);
         let count = |found: Option<u32>, default| found.map_or(default, |count| count as usize);

@@ -661,7 +661,28 @@ client_id = "c"
 client_secret = "env:C"
 [[source]]
 name = "k"
-openapi = { file = "f", auth = { bearer = "env:B" } }
+openapi = { file = "f", auth = { bearer = "env:B" }, include = ["k.get.*"], exclude = [] }
+[[source]]
+name = "k2"
+[source.openapi]
+file = "f"
+[source.openapi.auth]
+header = { name = "X-Key", value = "env:B" }
+[source.openapi.auth.schemes.A]
+bearer = "env:B"
+[source.openapi.auth.schemes.B.basic]
+user = "u"
+password = "env:B"
+[source.openapi.auth.schemes.C]
+header = { name = "X-Key", value = "env:B" }
+[source.openapi.auth.schemes.D]
+query = { name = "key", value = "env:B" }
+[[source]]
+name = "k3"
+openapi = { file = "f", auth = { basic = { user = "u", password = "env:B" } } }
+[[source]]
+name = "k4"
+openapi = { file = "f", auth = { query = { name = "key", value = "env:B" } } }
 [[source]]
 name = "l"
 plugin = { url = "http://h", secret = "env:S", owner = "o" }
@@ -761,7 +782,11 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
             .replace("tools.a.b", "tools.*")
             .replace("tools.a.d", "tools.*")
             .replace("tools.a.e", "tools.*")
-            .replace("tools.a.f", "tools.*");
+            .replace("tools.a.f", "tools.*")
+            .replace(".schemes.A.", ".schemes.*.")
+            .replace(".schemes.B.", ".schemes.*.")
+            .replace(".schemes.C.", ".schemes.*.")
+            .replace(".schemes.D.", ".schemes.*.");
         for map in [
             ".env.A",
             ".headers.A",

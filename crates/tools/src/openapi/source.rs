@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::{Answer, BoxFuture};
-use toolgate_model::{SourceHealth, SourceStatus};
+use toolgate_model::{Glob, SourceHealth, SourceStatus};
 
+use super::auth::ApiAuth;
 use crate::config::{Overrides, Secret, SourceConfig, header_problem, url_problem};
 use crate::errand::Errand;
 use crate::ports::Ports;
@@ -27,11 +28,17 @@ pub struct OpenApiConfig {
     pub base_url: Option<String>,
     /// The gate's own credential there.
     pub auth: Vec<ApiAuth>,
+    /// Credentials for single security schemes of the description, by their names.
+    pub schemes: BTreeMap<String, ApiAuth>,
     /// Further headers on each request.
     pub headers: BTreeMap<String, Secret>,
     /// Whether it may be on this machine or in a private network where `base_url` names a host by
     /// name that resolves there.
     pub private_addresses: bool,
+    /// Which of its operations are tools, by id or route; none: all of them.
+    pub include: Vec<Glob>,
+    /// Which are not, whatever `include` says.
+    pub exclude: Vec<Glob>,
 }
 
 impl OpenApiConfig {
@@ -40,34 +47,6 @@ impl OpenApiConfig {
         let url = self.base_url.as_deref().and_then(url_problem);
         url.or_else(|| self.headers.keys().find_map(|name| header_problem(name)))
     }
-}
-
-/// One credential of the gate's own at an API.
-#[derive(Clone, Debug)]
-pub enum ApiAuth {
-    /// `Authorization: Bearer …`
-    Bearer(Secret),
-    /// `Authorization: Basic …`
-    Basic {
-        /// The user.
-        user: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A header of the API's own.
-    Header {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: Secret,
-    },
-    /// A parameter of the query.
-    Query {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: Secret,
-    },
 }
 
 /// An HTTP API.
