@@ -44,7 +44,7 @@ export type OneCall = CallOptions & {
   /** The framework's id of this tool call. Default: a fresh one, so that no other call is taken for this one. */
   readonly callId?: string | undefined;
   /** The idempotency key itself, instead of one made of run and call id. */
-  readonly key?: string;
+  readonly idempotencyKey?: string;
   readonly version?: string;
   readonly resource?: string;
   readonly trigger?: Trigger;
@@ -143,7 +143,7 @@ export function callBody(
 
 /** The key by which the gate knows a repeated call again, and whether it was made for this call alone. */
 export async function callKey(options: OneCall, runDefault: string): Promise<{ key: string; fresh: boolean }> {
-  if (options.key !== undefined) return { key: options.key, fresh: false };
+  if (options.idempotencyKey !== undefined) return { key: options.idempotencyKey, fresh: false };
   const fresh = options.callId === undefined;
   const text = JSON.stringify([options.run ?? runDefault, options.callId ?? crypto.randomUUID()]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

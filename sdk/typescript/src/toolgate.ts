@@ -59,8 +59,10 @@ export class Toolgate {
   constructor(options: ToolgateOptions = {}, parent?: Toolgate) {
     this.#transport = parent ? parent.#transport : new Transport(options);
     this.#registry = parent ? parent.#registry : new Registry(this.#transport);
-    this.#defaults = parent ? { ...parent.#defaults, ...options } : options;
-    this.#source = options.source ?? (parent ? parent.#source : "app");
+    // The agent's key stays with the transport: nothing that is said of a call may hold it.
+    const { url: _url, key: _key, fetch: _fetch, timing: _timing, source, ...defaults } = options;
+    this.#defaults = { ...(parent ? parent.#defaults : {}), ...defaults };
+    this.#source = source ?? (parent ? parent.#source : "app");
     this.#run = parent ? parent.#run : crypto.randomUUID();
   }
 

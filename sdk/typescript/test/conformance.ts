@@ -184,6 +184,15 @@ export const CONFORMANCE: List = {
     assert.equal(ran.length, 1);
   },
 
+  "two calls alike are two calls, unless they say that they are one": async (world) => {
+    const { call, ran } = tool(world.client(), "allowed");
+    const charge = mark();
+    const first = a("success", await call({ charge }));
+    const second = a("success", await call({ charge }, { allowDuplicate: true }));
+    assert.notEqual(second.invocationId, first.invocationId);
+    assert.equal(ran.length, 2);
+  },
+
   "the same key with other arguments is refused": async (world) => {
     const { call, ran } = tool(world.client({ run: mark() }), "allowed");
     a("success", await call({ charge: mark() }, { callId: "call_1" }));
