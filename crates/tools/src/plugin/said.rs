@@ -151,12 +151,18 @@ pub(super) fn executed(answer: Result<Said, Trouble>) -> Answer {
     };
     match said.status {
         200..=299 => outcome(&said).unwrap_or_else(|why| verdict::invalid(&why)),
-        status if verdict::is_definite_status(status) => refused(&said),
+        // The status is not signed, and whoever stands between can change it: the body decides.
+        status if verdict::is_definite_status(status) && denies(&said) => refused(&said),
         status => verdict::lost(
             LossCause::Ambiguous,
             format!("it answered with HTTP {status}"),
         ),
     }
+}
+
+/// Whether a signed body says that nothing was done.
+fn denies(said: &Said) -> bool {
+    object(said).is_ok_and(|answer| answer.get("success") == Some(&Value::Bool(false)))
 }
 
 fn outcome(said: &Said) -> Result<Answer, String> {
@@ -299,7 +305,9 @@ mod tests {
             (200, r#"{"success": true, "success": false}"#),
             (200, "[]"),
             (200, ""),
+            (400, r#"{"success": false, "message": "no amount"}"#),
             (400, r#"{"message": "no amount"}"#),
+            (404, r#"{"success": true, "message": "changed on the way"}"#),
             (404, "not json"),
             (409, r#"{"success": false, "message": "busy"}"#),
             (302, "{}"),
@@ -309,18 +317,20 @@ mod tests {
         check(
             all.into(),
             &expect![[r#"
-            answered failed=false {"structuredContent":{"success":true,"message":"done","data":{"id":1.50},"effects":{"change_status":"closed","add_comment":{}}},"content":[{"type":"text","text":"{\"success\":true,\"message\":\"done\",\"data\":{\"id\":1.50},\"effects\":{\"change_status\":\"closed\",\"add_comment\":{}}}"}],"isError":false,"_meta":{"dev.toolgate/body":{"kind":"plugin","status":200,"claims":["change_status","add_comment"],"form":"json"}}}
-            answered failed=true {"structuredContent":{"success":false,"message":"no such charge"},"content":[{"type":"text","text":"{\"success\":false,\"message\":\"no such charge\"}"}],"isError":true,"_meta":{"dev.toolgate/body":{"kind":"plugin","status":200,"claims":[],"form":"json"}}}
-            lost Ambiguous: invalid_result: its answer breaks the protocol: `success` is neither true nor false
-            lost Ambiguous: invalid_result: its answer breaks the protocol: `effects` is no object
-            lost Ambiguous: invalid_result: its answer breaks the protocol: its answer with HTTP 200 cannot be read: the key `success` stands twice at line 1, column 27
-            lost Ambiguous: invalid_result: its answer breaks the protocol: its answer is no object
-            lost Ambiguous: invalid_result: its answer breaks the protocol: its answer with HTTP 200 cannot be read: EOF while parsing a value at line 1, column 0
-            refused tool_error: the plugin refused the call with HTTP 400: no amount
-            refused tool_error: the plugin refused the call with HTTP 404
-            lost Ambiguous: it answered with HTTP 409
-            lost Ambiguous: it answered with HTTP 302
-            lost Ambiguous: it answered with HTTP 500"#]],
+                answered failed=false {"structuredContent":{"success":true,"message":"done","data":{"id":1.50},"effects":{"change_status":"closed","add_comment":{}}},"content":[{"type":"text","text":"{\"success\":true,\"message\":\"done\",\"data\":{\"id\":1.50},\"effects\":{\"change_status\":\"closed\",\"add_comment\":{}}}"}],"isError":false,"_meta":{"dev.toolgate/body":{"kind":"plugin","status":200,"claims":["change_status","add_comment"],"form":"json"}}}
+                answered failed=true {"structuredContent":{"success":false,"message":"no such charge"},"content":[{"type":"text","text":"{\"success\":false,\"message\":\"no such charge\"}"}],"isError":true,"_meta":{"dev.toolgate/body":{"kind":"plugin","status":200,"claims":[],"form":"json"}}}
+                lost Ambiguous: invalid_result: its answer breaks the protocol: `success` is neither true nor false
+                lost Ambiguous: invalid_result: its answer breaks the protocol: `effects` is no object
+                lost Ambiguous: invalid_result: its answer breaks the protocol: its answer with HTTP 200 cannot be read: the key `success` stands twice at line 1, column 27
+                lost Ambiguous: invalid_result: its answer breaks the protocol: its answer is no object
+                lost Ambiguous: invalid_result: its answer breaks the protocol: its answer with HTTP 200 cannot be read: EOF while parsing a value at line 1, column 0
+                refused tool_error: the plugin refused the call with HTTP 400: no amount
+                lost Ambiguous: it answered with HTTP 400
+                lost Ambiguous: it answered with HTTP 404
+                lost Ambiguous: it answered with HTTP 404
+                lost Ambiguous: it answered with HTTP 409
+                lost Ambiguous: it answered with HTTP 302
+                lost Ambiguous: it answered with HTTP 500"#]],
         );
     }
 

@@ -164,7 +164,8 @@ impl Wire {
             text(TIMESTAMP_HEADER),
             text(SIGNATURE_HEADER),
         ) else {
-            return Err("its answer is not signed".to_owned());
+            let why = "its answer is not signed; is the secret the same on both sides?";
+            return Err(why.to_owned());
         };
         if named != id {
             return Err("its answer is to another request".to_owned());

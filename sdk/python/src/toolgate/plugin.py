@@ -229,7 +229,8 @@ class Plugin:
             self.seen.first(self.secrets.verify(named, body, now), now)
             status, answer = self.answered(method, path.partition("?")[0].rstrip("/"), body)
         except Unverified as error:
-            status, answer = 401, {"message": str(error)}
+            # Unsigned: a signed refusal of a copy would pass for one of the call that ran.
+            return 401, {"content-type": "application/json"}, json.dumps({"message": str(error)}).encode()
         except Exception:
             # The effect may have landed: the gate is told nothing, and finds out by `reflect`.
             incident = chance.token_hex(8)
@@ -244,15 +245,15 @@ class Plugin:
         try:
             asked = json.loads(body)
         except ValueError:
-            return 400, {"message": "the request is no JSON"}
+            return 400, {"success": False, "message": "the request is no JSON"}
         # A request that was signed for one step is not taken at another's address.
         if method != "POST" or not isinstance(asked, dict) or asked.get("type") != f"action.{step}":
-            return 400, {"message": "the request is not one for this address"}
+            return 400, {"success": False, "message": "the request is not one for this address"}
         if step == "discover":
             return 200, self.discovered()
         action = self.actions.get(str(asked.get("action")))
         if action is None:
-            return 404, {"message": "there is no such action"}
+            return 404, {"success": False, "message": "there is no such action"}
         call = Call(
             action=str(asked["action"]),
             arguments=asked.get("arguments") or {},
@@ -262,7 +263,7 @@ class Plugin:
             attempt=int(asked.get("attempt") or 0),
         )
         steps = {"authorize": authorized, "execute": executed, "reflect": reflected}
-        return steps[step](action, call) if step in steps else (404, {"message": "there is no such step"})
+        return steps[step](action, call) if step in steps else (404, {"success": False, "message": "there is no such step"})
 
     def health(self) -> dict[str, Any]:
         status, detail = self.condition
