@@ -8,7 +8,7 @@
  * the call waits at the gate, and runs once people have approved it there. Must not know: how calls travel.
  */
 
-import { asSchema, type GenericToolApprovalFunction, type Tool, type ToolApprovalStatus, type ToolExecutionOptions, type ToolSet } from "ai";
+import { asSchema, type Tool, type ToolApprovalStatus, type ToolExecutionOptions, type ToolSet } from "ai";
 
 import { answerOf, drained, type GateAnswer, type GuardOptions, Hosted, isGateAnswer } from "./adapt.js";
 import type { Arguments } from "./json.js";
@@ -74,16 +74,24 @@ export function guardTools<T extends ToolSet>(gate: Toolgate, tools: T, options:
  * before it runs. Denied calls are `denied` with the reason; calls that wait for people are `user-approval`.
  * Answer those when `waiting` tells of a decision: the gate alone says whether it runs.
  */
-export function toolApproval(waiting?: (pending: Pending, toolCallId: string) => void): GenericToolApprovalFunction<ToolSet, never, never> {
+export function toolApproval(waiting?: (pending: Pending, toolCallId: string) => void): AskedFirst {
   return async ({ toolCall, tools, messages }) => {
-    const { toolName, toolCallId, input } = toolCall as { toolName: string; toolCallId: string; input: unknown };
-    const guarded = tools && Object.hasOwn(tools, toolName) ? GUARDED.get(tools[toolName] as object) : undefined;
+    const { toolName, toolCallId, input } = toolCall;
+    const tool: unknown = tools && Object.hasOwn(tools, toolName) ? (tools as ToolSet)[toolName] : undefined;
+    const guarded = typeof tool === "object" && tool !== null ? GUARDED.get(tool) : undefined;
     if (!guarded) return undefined;
     const outcome = await guarded.hosted.ask(input, callOf(guarded.options, { toolCallId, messages }));
     if (outcome?.kind === "pending") waiting?.(outcome, toolCallId);
     return statusOf(outcome);
   };
 }
+
+/** A function that the SDK asks about each tool call, whichever tools there are. */
+export type AskedFirst = (asked: {
+  toolCall: { toolName: string; toolCallId: string; input: unknown };
+  tools: object | undefined;
+  messages: unknown[];
+}) => Promise<ToolApprovalStatus>;
 
 /** A message part for a page that shows who is waited for: `data-toolgate-approval`, rewritten as it changes. */
 export type ApprovalPart = { type: "data-toolgate-approval"; id: string; data: GateAnswer["toolgate"] | { kind: "success"; status: string; invocationId: string | null } };
