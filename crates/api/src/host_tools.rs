@@ -110,8 +110,8 @@ struct RegisteredTool {
 /// With a source that has `host`, by an agent that the source names, or by a trusted host where it
 /// names none. A gate that starts again still knows them.
 #[utoipa::path(
-    post, path = "/v1/sources/{source}/tools", tag = "tools", operation_id = "register_tools",
-    params(("source" = String, Path, description = "The source's name.")),
+    post, path = "/v1/sources/{name}/tools", tag = "tools", operation_id = "register_tools",
+    params(("name" = String, Path, description = "The source's name.")),
     request_body = ToolsToRegister,
     responses((status = 200, description = "How each stands now.", body = RegisteredTools)),
 )]

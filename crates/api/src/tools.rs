@@ -13,7 +13,7 @@ use serde_json::Value;
 use toolgate_driver::{ReviewState, review_state};
 use toolgate_gate::{Caller, visible};
 use toolgate_model::{
-    Checks, Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Recovery, Risk, RiskScore,
+    Checks, Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Recovery, Risk, RiskScore, Runner,
     Runner, SourceFacts, SourceHealth, SourceStatus, Timestamp, ToolId, Verb,
 };
 use utoipa::ToSchema;
@@ -21,6 +21,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{AnyCaller, PersonCaller};
+use crate::body::{Maybe, Nothing};
+use crate::named::Named;
+use crate::problem::Problem;
 use crate::reply::{Answer, Page, Reply};
 use crate::state::Api;
 
@@ -29,6 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(sources))
+        .routes(routes!(refresh))
 }
 
 /// A tool.
@@ -77,6 +81,10 @@ struct ToolView {
     /// `declared`, `active`, `deprecated` or `disabled`.
     #[schema(value_type = String)]
     lifecycle: Lifecycle,
+    /// Who runs it: the `gate`, its `host` (which proposes calls with the mode `host`), or `probe`:
+    /// the gate for itself alone.
+    #[schema(value_type = String)]
+    runner: Runner,
     /// What an approval pins: the digest of all of it.
     #[schema(value_type = String)]
     digest: Digest,
@@ -188,6 +196,29 @@ async fn sources(State(api): State<Api>, person: PersonCaller) -> Answer<Page<So
     Ok(Reply::ok(Page::whole(items)))
 }
 
+/// Read a source again
+///
+/// Asks for what it offers and how it is, now. What comes of it shows in the list of sources.
+#[utoipa::path(
+    post, path = "/v1/sources/{name}/refresh", tag = "tools", operation_id = "refresh_source",
+    params(("name" = String, Path, description = "Its name.")),
+    request_body = Option<Nothing>,
+    responses((status = 202, description = "It is being asked; this is how it was.", body = SourceView)),
+)]
+async fn refresh(
+    State(api): State<Api>,
+    person: PersonCaller,
+    Named(name): Named<String>,
+    Maybe(Nothing {}): Maybe<Nothing>,
+) -> Answer<SourceView> {
+    person.require(Permission::View)?;
+    let tools = api.driver.tools();
+    let known = tools.sources().into_iter().find(|it| it.name == name);
+    let status = known.ok_or_else(|| Problem::not_found("source", &name))?;
+    tools.refresh(&name);
+    Ok(Reply::accepted(status.into()))
+}
+
 impl ToolView {
     /// What everybody may see of it.
     fn of(tool: &Arc<Descriptor>) -> Self {
@@ -212,6 +243,7 @@ impl ToolView {
             recovery: tool.recovery(),
             timeout: tool.timeout,
             lifecycle: tool.lifecycle,
+            runner: tool.runner,
             digest: tool.digest(),
             health: None,
             checks: None,

@@ -127,7 +127,10 @@ impl Driver {
                         peer.begin(&outcome.invocation.id);
                     }
                     let outcome = self.hold(*outcome, watch.wait).await;
-                    return self.claimed_with(identity, &call, outcome).await;
+                    return match intent {
+                        Intent::Run { .. } => self.claimed_with(identity, &call, outcome).await,
+                        Intent::Ask => outcome,
+                    };
                 }
                 Ok(Round::Run(invocation, permit, evidence)) => {
                     let wait = watch.wait;

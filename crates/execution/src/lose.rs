@@ -26,6 +26,15 @@ pub(crate) fn step(
                 current: attempt.number,
             })
         }
+        // INVARIANT: a host that holds its lease is at work, whatever becomes of the gate meanwhile:
+        // only it can give up before the lease ends.
+        State::Executing { attempt, .. }
+            if invocation.is_hosts()
+                && loss.cause != LossCause::HostUnsure
+                && now < attempt.lease_until =>
+        {
+            Err(Refusal::wrong_state(invocation, "lose"))
+        }
         State::Executing { attempt, grounds } => match invocation.proposal.effect {
             Effect::Some => Ok(in_doubt(invocation, now, loss.cause, (attempt, grounds))),
             Effect::None => again(invocation, now, &loss, (attempt, grounds)),

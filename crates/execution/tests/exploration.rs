@@ -19,11 +19,11 @@ use std::collections::{HashSet, VecDeque};
 use support::{at, frozen, name, proposal, vote};
 use toolgate_execution::{
     Answer, Choice, Failure, Finding, Grounds, Input, Invocation, Loss, LossCause, Output,
-    Proposal, REQUEUES_MAX, Resolution, Resolved, Retry, State, Status, Thaw,
+    Proposal, REQUEUES_MAX, Report, Resolution, Resolved, Retry, State, Status, Thaw, Told,
 };
 use toolgate_model::{
-    Backoff, Code, Denial, Duration, Effect, EffectCheck, EffectLook, InvocationId, KeyPlace,
-    Probe, Template, Timestamp, Verdict,
+    Backoff, Code, Denial, Digest, Duration, Effect, EffectCheck, EffectLook, InvocationId,
+    KeyPlace, Mode, Probe, Template, Timestamp, Verdict,
 };
 
 const EARLY: i64 = 10;
@@ -42,7 +42,11 @@ enum Past {
 
 fn inputs(invocation: &Invocation) -> Vec<Input> {
     let refused = || Denial::new(Code::PolicyDenied, "no");
-    let lease_until = at(LATE * 2);
+    // A lease of the gate's own outlives both instants; that of a host ends between them.
+    let lease_until = match invocation.is_hosts() {
+        true => at(LATE / 2),
+        false => at(LATE * 2),
+    };
     let failure = || Failure {
         code: Code::ToolError,
         message: "no".to_owned(),
@@ -81,6 +85,7 @@ fn inputs(invocation: &Invocation) -> Vec<Input> {
         },
     ];
     for attempt in 1..=invocation.attempts + 1 {
+        all.extend(reports(attempt));
         all.push(Input::Answer {
             attempt,
             answer: Answer::Success {
@@ -129,6 +134,31 @@ fn inputs(invocation: &Invocation) -> Vec<Input> {
     all
 }
 
+/// What a host can say of an attempt, true or not.
+fn reports(attempt: u32) -> Vec<Input> {
+    let success = Answer::Success {
+        result: "1".to_owned(),
+    };
+    let failure = Failure {
+        code: Code::ToolError,
+        message: "no".to_owned(),
+        error: None,
+    };
+    let failed = Answer::Failure {
+        failure,
+        result: None,
+    };
+    let all = [Told::Ended(success), Told::Ended(failed), Told::Unsure];
+    let report = |told: Told| {
+        Input::Report(Report {
+            attempt,
+            digest: Digest::of(format!("{told:?}").as_bytes()),
+            told,
+        })
+    };
+    all.map(report).into()
+}
+
 /// What a step adds to the history that the invariants need.
 fn remember(past: &[Past], input: &Input, outputs: &[Output]) -> Vec<Past> {
     let mut past = past.to_vec();
@@ -174,8 +204,16 @@ fn hold(before: &Invocation, now: Timestamp, after: &Invocation, past: &[Past]) 
             }
         })
         .collect();
-    // 2: attempts are numbered 1, 2, 3 … and never sent twice under one number.
-    assert_eq!(sent, (1..=after.attempts).collect::<Vec<_>>());
+    if after.is_hosts() {
+        // 1 and 2: of what a host runs the gate sends nothing, and admits one attempt at most.
+        assert!(sent.is_empty() && after.attempts <= 1, "{sent:?}");
+        hold_of_host(before, now, after);
+    } else {
+        // 2: attempts are numbered 1, 2, 3 … and never sent twice under one number.
+        assert_eq!(sent, (1..=after.attempts).collect::<Vec<_>>());
+        let reported = after.settlement().and_then(|end| end.reported);
+        assert_eq!(reported, None, "somebody reported on what the gate runs");
+    }
     // 2: a further attempt needs proof or a person's word; a tool that only reads needs a loss.
     let allowed_again = match after.proposal.effect {
         Effect::Some => {
@@ -215,6 +253,21 @@ fn hold(before: &Invocation, now: Timestamp, after: &Invocation, past: &[Past]) 
     // 6: a denied call reaches no tool, unless it was attempted before it was asked again.
     if after.status() == Status::Denied {
         assert!(sent.is_empty());
+    }
+}
+
+/// What holds of a call that its host runs: a live lease is in doubt only by the host's own word, and
+/// a report says whether it came late.
+fn hold_of_host(before: &Invocation, now: Timestamp, after: &Invocation) {
+    let lease = before.state.attempt().map(|attempt| attempt.lease_until);
+    if let (Status::Executing, State::UnknownEffect { cause, .. }) =
+        (before.status(), &after.state)
+    {
+        let alive = lease.is_some_and(|until| now < until);
+        assert!(!alive || *cause == LossCause::HostUnsure, "{cause:?}");
+    }
+    if let Some(reported) = after.settlement().and_then(|end| end.reported) {
+        assert_eq!(Some(reported.late), lease.map(|until| now >= until));
     }
 }
 
@@ -302,15 +355,20 @@ fn key(invocation: &Invocation, past: &[Past]) -> String {
     format!("{:?} {:?}", shown.state, past)
 }
 
+/// The gate runs it, or its host does.
+fn modes(effect: Effect) -> [(Effect, Mode); 2] {
+    [Mode::Execute, Mode::Host].map(|mode| (effect, mode))
+}
+
 #[test]
 fn every_reachable_state_keeps_the_invariants() {
     let mut reached = HashSet::new();
     let (mut states, mut total) = (0, 0);
     for verdict in [Verdict::Allow, Verdict::RequireApproval, Verdict::Deny] {
-        for effect in [Effect::Some, Effect::None] {
+        for (effect, mode) in [Effect::Some, Effect::None].into_iter().flat_map(modes) {
             for check in checks() {
                 let mut proposal = proposal(verdict, effect);
-                proposal.effect_check = check;
+                (proposal.effect_check, proposal.mode) = (check, mode);
                 let (met, steps, statuses) = explore(proposal);
                 states += met;
                 total += steps;

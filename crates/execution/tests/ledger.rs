@@ -21,12 +21,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use support::{at, frozen, name, proposal, vote};
 use toolgate_execution::{
-    Answer, Choice, Failure, Finding, Grounds, Input, Invocation, Loss, LossCause, Output, Plan,
-    Resolution, Resolved, Retry, RetryGround, Sighting, State, Status, Thaw, Transition,
+    Answer, Choice, Event, Failure, Finding, Grounds, Input, Invocation, Loss, LossCause, Output,
+    Plan, Report, Resolution, Resolved, Retry, RetryGround, Sighting, State, Status, Thaw, Told,
+    Transition,
 };
 use toolgate_model::{
     Backoff, Code, Denial, Digest, Duration, Effect, EffectCheck, EffectLook, InvocationId,
-    KeyPlace, Probe, Template, Timestamp, Verdict,
+    KeyPlace, Mode, Probe, Template, Timestamp, Verdict,
 };
 
 /// Milliseconds of one tick.
@@ -46,9 +47,11 @@ struct Tool {
     keyed: bool,
     readable: bool,
     bounded: bool,
+    /// Run by its host, which says itself what came of it, however late.
+    hosted: bool,
 }
 
-const TOOLS: [(&str, Tool); 7] = [
+const TOOLS: [(&str, Tool); 11] = [
     ("a read", tool(Effect::None, false, false, false)),
     ("nothing", tool(Effect::Some, false, false, false)),
     ("a key", tool(Effect::Some, true, false, false)),
@@ -59,7 +62,21 @@ const TOOLS: [(&str, Tool); 7] = [
         "a key and a look with a bound",
         tool(Effect::Some, true, true, true),
     ),
+    ("a host", hosted(tool(Effect::Some, false, false, false))),
+    ("a host's read", hosted(tool(Effect::None, false, false, false))),
+    ("a host and a look", hosted(tool(Effect::Some, false, true, false))),
+    (
+        "a host, a key and a look with a bound",
+        hosted(tool(Effect::Some, true, true, true)),
+    ),
 ];
+
+const fn hosted(tool: Tool) -> Tool {
+    Tool {
+        hosted: true,
+        ..tool
+    }
+}
 
 const fn tool(effect: Effect, keyed: bool, readable: bool, bounded: bool) -> Tool {
     Tool {
@@ -67,6 +84,7 @@ const fn tool(effect: Effect, keyed: bool, readable: bool, bounded: bool) -> Too
         keyed,
         readable,
         bounded,
+        hosted: false,
     }
 }
 
@@ -213,7 +231,7 @@ fn told(tool: Tool, (machine, books): &Situation) -> Vec<(Input, Books)> {
         votes(&mut say);
     }
     losses(books, machine, lease_until, &mut all);
-    answers(books, &mut all);
+    answers(tool, books, &mut all);
     sights(books, &mut all);
     words(tool, books, lease_until, &mut all);
     all
@@ -250,11 +268,21 @@ fn losses(books: &Books, machine: &Invocation, lease: Timestamp, all: &mut Vec<(
             lease_until,
         })
     };
-    if books.permits.is_empty() {
-        all.push((lose(LossCause::Timeout, Some(lease)), books.clone()));
-    }
     if clock(books) >= attempt.lease_until {
         all.push((lose(LossCause::LeaseLost, None), books.clone()));
+    }
+    if machine.is_hosts() {
+        // The gate may restart as often as it likes; a host that gives up says so.
+        all.push((lose(LossCause::GateRestarted, None), books.clone()));
+        let given_up = Books {
+            permits: Vec::new(),
+            ..books.clone()
+        };
+        all.push((report(number, Told::Unsure), given_up));
+        return;
+    }
+    if books.permits.is_empty() {
+        all.push((lose(LossCause::Timeout, Some(lease)), books.clone()));
     }
     let dead = Books {
         permits: Vec::new(),
@@ -263,8 +291,21 @@ fn losses(books: &Books, machine: &Invocation, lease: Timestamp, all: &mut Vec<(
     all.push((lose(LossCause::GateRestarted, None), dead));
 }
 
+/// What a host says of an attempt.
+fn report(attempt: u32, told: Told) -> Input {
+    Input::Report(Report {
+        attempt,
+        told,
+        digest: Digest::of(b"report"),
+    })
+}
+
 /// Definite answers, of old attempts too; and what could not be sent before its lease ran out.
-fn answers(books: &Books, all: &mut Vec<(Input, Books)>) {
+fn answers(tool: Tool, books: &Books, all: &mut Vec<(Input, Books)>) {
+    let answered = |attempt, answer| match tool.hosted {
+        true => report(attempt, Told::Ended(answer)),
+        false => Input::Answer { attempt, answer },
+    };
     let failure = || Answer::Failure {
         failure: Failure {
             code: Code::ToolError,
@@ -283,23 +324,13 @@ fn answers(books: &Books, all: &mut Vec<(Input, Books)>) {
         } else {
             failure()
         };
-        all.push((
-            Input::Answer {
-                attempt: *attempt,
-                answer,
-            },
-            delivered,
-        ));
+        all.push((answered(*attempt, answer), delivered));
     }
     for (place, (attempt, until)) in books.permits.iter().enumerate() {
         let mut unsent = books.clone();
         unsent.permits.remove(place);
         if books.now >= *until {
-            let input = Input::Answer {
-                attempt: *attempt,
-                answer: failure(),
-            };
-            all.push((input, unsent));
+            all.push((answered(*attempt, failure()), unsent));
         }
     }
 }
@@ -361,8 +392,18 @@ fn words(tool: Tool, books: &Books, lease_until: Timestamp, all: &mut Vec<(Input
 
 /// What the machine's outputs mean for the world.
 fn perform(step: &Transition, mut books: Books) -> Situation {
+    let admitted = |event: &Event| event.kind == "invocation.admitted";
+    if let Some(attempt) = step.next.state.attempt()
+        && step.next.is_hosts()
+        && step.events.iter().any(admitted)
+    {
+        // Whoever was admitted holds the lease, and nobody else sends anything.
+        let until = attempt.lease_until.as_millis() / TICK;
+        books.permits.push((attempt.number, until));
+    }
     for output in &step.outputs {
         if let Output::Dispatch { attempt } = output {
+            assert!(!step.next.is_hosts(), "the gate sends what a host runs");
             let lease = step.next.state.attempt().unwrap().lease_until;
             books.permits.push((*attempt, lease.as_millis() / TICK));
         }
@@ -386,7 +427,7 @@ fn hold(tool: Tool, (machine, books): &Situation) -> Result<(), String> {
     };
     machine.check().map_err(|broken| broken.to_string())?;
     ensure(books.effects <= 1, "invariant 2: two effects")?;
-    let protected = tool.keyed || tool.bounded || tool.effect == Effect::None;
+    let protected = (tool.keyed || tool.bounded || tool.effect == Effect::None) && !tool.hosted;
     ensure(
         protected || books.sends <= 1 + books.ordered,
         "invariant 2: sent again without protection",
@@ -479,6 +520,9 @@ impl Explored {
 fn explore(verdict: Verdict, (name, tool): (&str, Tool)) -> Explored {
     let mut proposal = proposal(verdict, tool.effect);
     proposal.effect_check = check_of(tool);
+    if tool.hosted {
+        proposal.mode = Mode::Host;
+    }
     let id = InvocationId::mint(at(0), [3; 10]);
     let start = (Invocation::propose(id, proposal, at(0)), Books::default());
     let mut explored = Explored::default();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use toolgate_gate::{Configuration, visible};
-use toolgate_model::{Catalogue, Descriptor, Identity, KeyPlace, Method, Timestamp};
+use toolgate_model::{Catalogue, Descriptor, Identity, KeyPlace, Method, Runner, Timestamp};
 
 use super::options::Presence;
 use super::own;
@@ -81,10 +81,12 @@ pub(super) fn looks_same(before: &[Arc<Descriptor>], after: &[Arc<Descriptor>]) 
 }
 
 /// Whether the tool's name leads to it: of two with one name the first has it, nobody takes the
-/// name of an own tool, and what stands for another method is called by that one alone.
+/// name of an own tool, what stands for another method is called by that one alone, and what runs
+/// in its host is called there.
 fn is_named(catalogue: &Catalogue, presence: Presence, tool: &Descriptor) -> bool {
     let first = catalogue.by_wire_name(&tool.wire_name);
     first.is_some_and(|first| first.id == tool.id)
+        && tool.runner == Runner::Gate
         && Method::of(&tool.id).is_none()
         && own::find(presence, &tool.wire_name).is_none()
 }
