@@ -189,7 +189,7 @@ fn within_form(origin: Origin<'_>, definition: &Value) -> Result<(), String> {
 /// How the gate's own tools begin (4-interfaces, 4): nobody else's may pass for one.
 const OWN_PREFIX: &str = "toolgate_";
 
-fn tools_wire_name(
+pub(crate) fn tools_wire_name(
     origin: Origin<'_>,
     id: &ToolId,
     stated: &ToolOverride,
@@ -209,12 +209,23 @@ fn tools_wire_name(
     Ok(wire)
 }
 
-/// The descriptor of what has this definition, id and wire name.
+/// The descriptor of what has this definition, id and wire name, rated by its definition alone.
 pub(crate) fn descriptor(
     origin: Origin<'_>,
     definition: Value,
-    (id, wire): (ToolId, String),
+    names: (ToolId, String),
     stated: ToolOverride,
+) -> Result<Descriptor, String> {
+    let rating = risk::rate(&definition);
+    rated_descriptor(origin, definition, names, (stated, rating))
+}
+
+/// The same of what was rated by something else.
+pub(crate) fn rated_descriptor(
+    origin: Origin<'_>,
+    definition: Value,
+    (id, wire): (ToolId, String),
+    (stated, rating): (ToolOverride, Rating),
 ) -> Result<Descriptor, String> {
     let schema = definition.get("inputSchema").cloned().unwrap_or_default();
     let place = key_place::stated(&stated.checks);
@@ -222,14 +233,14 @@ pub(crate) fn descriptor(
         key_place::check(place, origin.headers, &schema)?;
     }
     let input_schema = key_place::callers_schema(place, schema);
-    let rating = stated.risk.map_or_else(
-        || risk::rate(&definition),
-        |risk| Rating {
+    let rating = match stated.risk {
+        None => rating,
+        Some(risk) => Rating {
             score: RiskScore::of_band(risk),
             reason: "the operator says so".to_owned(),
-            ..risk::rate(&definition)
+            ..rating
         },
-    );
+    };
     Ok(Descriptor {
         version: stated
             .version

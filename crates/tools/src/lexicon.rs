@@ -247,6 +247,24 @@ pub(crate) const NAMES: &[Word] = &[
     act("write", Write, 45),
 ];
 
+/// Words in the paths of HTTP APIs that make even a look more than a harmless one.
+pub(crate) const PATHS: &[Word] = &[
+    thing("admin", Access, 80, 40),
+    thing("backup", Secret, 60, 40),
+    thing("certificate", Secret, 65, 40),
+    thing("cookie", Secret, 65, 40),
+    thing("dump", Secret, 65, 45),
+    thing("export", Secret, 55, 40),
+    thing("graphql", Execute, 70, 60),
+    thing("key", Secret, 80, 40),
+    thing("otp", Secret, 65, 45),
+    thing("passphrase", Secret, 90, 65),
+    thing("pii", Secret, 65, 50),
+    thing("private", Secret, 60, 40),
+    thing("session", Secret, 60, 35),
+    thing("ssn", Secret, 70, 60),
+];
+
 /// Words in the names of arguments.
 pub(crate) const FIELDS: &[Word] = &[
     thing("acl", Access, 80, 40),
@@ -440,7 +458,7 @@ fn joined_pairs(words: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIELDS, NAMES, is_reading, words};
+    use super::{FIELDS, NAMES, PATHS, is_reading, words};
 
     #[test]
     fn words_are_found_in_any_style() {
@@ -462,7 +480,7 @@ mod tests {
 
     #[test]
     fn scores_are_scores_and_reading_never_raises() {
-        for line in NAMES.iter().chain(FIELDS) {
+        for line in NAMES.iter().chain(PATHS).chain(FIELDS) {
             assert!(
                 line.acting <= 100 && line.reading <= line.acting,
                 "{}",
@@ -473,7 +491,7 @@ mod tests {
 
     #[test]
     fn each_word_stands_once() {
-        for table in [NAMES, FIELDS] {
+        for table in [NAMES, PATHS, FIELDS] {
             let mut seen = std::collections::BTreeSet::new();
             assert!(table.iter().all(|line| seen.insert(line.word)));
         }

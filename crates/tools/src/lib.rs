@@ -70,7 +70,7 @@ pub use describe::UnavailableTool;
 pub use host::HostConfig;
 pub use key_place::key_place_problem;
 pub use normalise::recognise;
-pub use openapi::{ApiAuth, OpenApiConfig};
+pub use openapi::{ApiAuth, ApiTools, Bases, OpenApiConfig};
 pub use plugin::PluginConfig;
 pub use ports::Ports;
 pub use sources::{OnChange, Sources};

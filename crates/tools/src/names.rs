@@ -21,7 +21,7 @@ pub(crate) fn tool_id(source: &str, name: &str) -> Result<ToolId, String> {
             .chars()
             .map(|c| if plain(c) { c } else { '_' })
             .collect();
-        format!("{kept}-{}", mark(name))
+        marked(&kept, name, usize::MAX, '-')
     };
     format!("{source}.{operation}")
         .parse()
@@ -45,11 +45,7 @@ pub(crate) fn wire_name(style: WireNames, id: &ToolId) -> String {
     if plain.len() <= WIRE_NAME_CHARS_MAX {
         return plain;
     }
-    let kept: String = plain
-        .chars()
-        .take(WIRE_NAME_CHARS_MAX - MARK_CHARS - 1)
-        .collect();
-    format!("{kept}_{}", mark(id.as_str()))
+    marked(&plain, id.as_str(), WIRE_NAME_CHARS_MAX, '_')
 }
 
 /// The wire name of a method that is called like a tool. The slash in it is in no tool's.
@@ -67,6 +63,17 @@ pub(crate) fn is_wire_name(name: &str) -> bool {
 
 fn is_wire_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+/// What there is room for of `kept`, and a piece of the digest of `whole`, which sets it apart for
+/// ever.
+pub(crate) fn marked(kept: &str, whole: &str, chars_max: usize, joint: char) -> String {
+    let room = chars_max.saturating_sub(MARK_CHARS + 1);
+    let kept: String = kept.chars().take(room).collect();
+    match kept.is_empty() {
+        true => mark(whole),
+        false => format!("{kept}{joint}{}", mark(whole)),
+    }
 }
 
 /// A few hex digits that stand for a whole name.
