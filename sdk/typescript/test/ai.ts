@@ -55,13 +55,13 @@ async function run(world: World, name: string, options: AiGuardOptions = {}, exe
 
 export const AI_SDK: List = {
   "AI SDK: an allowed call runs, and the model reads its result": async (world) => {
-    const { text, ran, charge, outcomes } = await run(world, "allowed");
+    const { text, ran, charge, outcomes } = await run(world, "ai_allowed");
     assert.deepEqual([JSON.parse(text), ran], [{ type: "json", value: { done: charge } }, [{ charge }]]);
     a("success", outcomes[0]!);
   },
 
   "AI SDK: a denied call runs nothing, and the model reads why": async (world) => {
-    const { text, ran, outcomes } = await run(world, "denied");
+    const { text, ran, outcomes } = await run(world, "ai_denied");
     assert.match(text, /"error-text".*Denied by .*not today\. This call was not executed\./);
     assert.deepEqual(ran, []);
     assert.equal(a("denied", outcomes[0]!).denial.code, "policy_denied");
@@ -69,11 +69,11 @@ export const AI_SDK: List = {
 
   "AI SDK: a call that waits is data, and runs when it is made again": async (world) => {
     const gate = world.client();
-    const { made, ran } = written("frozen");
+    const { made, ran } = written("ai_frozen");
     const charge = mark();
     const outcomes: Outcome[] = [];
-    const tools = { frozen: guard(gate, "frozen", made, { risk: "low", onOutcome: (outcome) => outcomes.push(outcome) }) };
-    const ask = () => generateText({ model: model("frozen", charge), tools, prompt: "go", stopWhen: isStepCount(3) });
+    const tools = { ai_frozen: guard(gate, "ai_frozen", made, { risk: "low", onOutcome: (outcome) => outcomes.push(outcome) }) };
+    const ask = () => generateText({ model: model("ai_frozen", charge), tools, prompt: "go", stopWhen: isStepCount(3) });
     const first = await ask();
     assert.match(first.text, /Approval required by .*This call was not executed yet/);
     assert.ok(isGateAnswer(first.steps[0]?.toolResults[0]?.output));
@@ -83,17 +83,17 @@ export const AI_SDK: List = {
 
   "AI SDK: a call that is waited for runs once it is approved": async (world) => {
     const gate = world.client({ onPending: (pending) => void world.approve(pending) });
-    const { text, ran, charge } = await run(world, "frozen", { onApproval: "wait", approvalTimeoutMs: 20_000 }, undefined, gate);
+    const { text, ran, charge } = await run(world, "ai_frozen", { onApproval: "wait", approvalTimeoutMs: 20_000 }, undefined, gate);
     assert.deepEqual([JSON.parse(text).value, ran], [{ done: charge }, [{ charge }]]);
   },
 
   "AI SDK: with toolApproval the SDK pauses, and goes on after the approval": async (world) => {
     const gate = world.client();
-    const { made, ran } = written("frozen");
+    const { made, ran } = written("ai_frozen");
     const charge = mark();
     const waiting: Pending[] = [];
-    const tools = { frozen: guard(gate, "frozen", made, { risk: "low" }) };
-    const settings = { model: model("frozen", charge), tools, toolApproval: toolApproval((pending) => waiting.push(pending)), stopWhen: isStepCount(3) };
+    const tools = { ai_frozen: guard(gate, "ai_frozen", made, { risk: "low" }) };
+    const settings = { model: model("ai_frozen", charge), tools, toolApproval: toolApproval((pending) => waiting.push(pending)), stopWhen: isStepCount(3) };
     const messages: ModelMessage[] = [{ role: "user", content: "go" }];
     const paused = await generateText({ ...settings, messages });
     const request = paused.content.find((part) => part.type === "tool-approval-request");
@@ -108,9 +108,9 @@ export const AI_SDK: List = {
 
   "AI SDK: with toolApproval a yes in the chat is none at the gate": async (world) => {
     const gate = world.client();
-    const { made, ran } = written("frozen");
-    const tools = { frozen: guard(gate, "frozen", made, { risk: "low" }) };
-    const settings = { model: model("frozen", mark()), tools, toolApproval: toolApproval(), stopWhen: isStepCount(3) };
+    const { made, ran } = written("ai_frozen");
+    const tools = { ai_frozen: guard(gate, "ai_frozen", made, { risk: "low" }) };
+    const settings = { model: model("ai_frozen", mark()), tools, toolApproval: toolApproval(), stopWhen: isStepCount(3) };
     const messages: ModelMessage[] = [{ role: "user", content: "go" }];
     const paused = await generateText({ ...settings, messages });
     const request = paused.content.find((part) => part.type === "tool-approval-request");
@@ -122,24 +122,24 @@ export const AI_SDK: List = {
   },
 
   "AI SDK: with toolApproval an allowed call runs once, under the lease that it got then": async (world) => {
-    const { made, ran } = written("allowed");
+    const { made, ran } = written("ai_allowed");
     const outcomes: Outcome[] = [];
-    const tools = { allowed: guard(world.client(), "allowed", made, { risk: "low", onOutcome: (outcome) => outcomes.push(outcome) }) };
-    const { text } = await generateText({ model: model("allowed", mark()), tools, toolApproval: toolApproval(), prompt: "go", stopWhen: isStepCount(3) });
+    const tools = { ai_allowed: guard(world.client(), "ai_allowed", made, { risk: "low", onOutcome: (outcome) => outcomes.push(outcome) }) };
+    const { text } = await generateText({ model: model("ai_allowed", mark()), tools, toolApproval: toolApproval(), prompt: "go", stopWhen: isStepCount(3) });
     assert.match(text, /done/);
     assert.deepEqual([ran.length, a("success", outcomes[0]!).envelope?.attempts], [1, 1]);
   },
 
   "AI SDK: with toolApproval a denied call is denied with its reason": async (world) => {
-    const { made, ran } = written("denied");
-    const tools = { denied: guard(world.client(), "denied", made, { risk: "low" }) };
-    const { text, content, steps } = await generateText({ model: model("denied", mark()), tools, toolApproval: toolApproval(), prompt: "go", stopWhen: isStepCount(3) });
+    const { made, ran } = written("ai_denied");
+    const tools = { ai_denied: guard(world.client(), "ai_denied", made, { risk: "low" }) };
+    const { text, content, steps } = await generateText({ model: model("ai_denied", mark()), tools, toolApproval: toolApproval(), prompt: "go", stopWhen: isStepCount(3) });
     assert.match(JSON.stringify([text, content, steps.map((step) => step.content)]), /not today/);
     assert.deepEqual(ran, []);
   },
 
   "AI SDK: an error leaves the effect unknown, and the model is told not to repeat it": async (world) => {
-    const { text, outcomes } = await run(world, "allowed", {}, () => {
+    const { text, outcomes } = await run(world, "ai_allowed", {}, () => {
       throw new Error("the bank hung up");
     });
     assert.match(text, /Unknown effect: .*Do not repeat it/);
@@ -147,7 +147,7 @@ export const AI_SDK: List = {
   },
 
   "AI SDK: a tool that says that it has not run has failed": async (world) => {
-    const { text } = await run(world, "allowed", {}, () => {
+    const { text } = await run(world, "ai_allowed", {}, () => {
       throw new NotExecuted("the bank is closed");
     });
     assert.match(text, /Failed with tool_error: the bank is closed/);
@@ -155,13 +155,13 @@ export const AI_SDK: List = {
 
   "AI SDK: a lost answer to the report runs nothing again": async (world) => {
     world.lose("report", "answer");
-    const { text, ran, charge } = await run(world, "allowed");
+    const { text, ran, charge } = await run(world, "ai_allowed");
     assert.deepEqual([JSON.parse(text).value, ran.length], [{ done: charge }, 1]);
   },
 
   "AI SDK: the tool keeps its shape": async (world) => {
-    const { made } = written("allowed");
-    const guarded = guard(world.client(), "allowed", made);
+    const { made } = written("ai_allowed");
+    const guarded = guard(world.client(), "ai_allowed", made);
     assert.equal(guarded.inputSchema, made.inputSchema);
     assert.equal(guarded.description, made.description);
     assert.throws(() => guard(world.client(), "remote", tool({ inputSchema: z.object({}) })), /has no `execute`/);
@@ -169,11 +169,11 @@ export const AI_SDK: List = {
 
   "AI SDK: a page sees the wait and its end": async (world) => {
     const gate = world.client();
-    const { made } = written("frozen");
+    const { made } = written("ai_frozen");
     const parts: ApprovalPart[] = [];
     const outcomes: Outcome[] = [];
-    const guarded = guard(gate, "frozen", made, { risk: "low", onOutcome: (outcome) => outcomes.push(outcome) });
-    await generateText({ model: model("frozen", mark()), tools: { frozen: guarded }, prompt: "go" });
+    const guarded = guard(gate, "ai_frozen", made, { risk: "low", onOutcome: (outcome) => outcomes.push(outcome) });
+    await generateText({ model: model("ai_frozen", mark()), tools: { ai_frozen: guarded }, prompt: "go" });
     const pending = a("pending", outcomes[0]!);
     const writer = { write: (part: ApprovalPart) => void (parts.push(part) === 1 && world.approve(pending)) };
     a("success", await streamApproval(gate, writer, pending, { timeoutMs: 20_000 }));

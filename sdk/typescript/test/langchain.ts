@@ -57,21 +57,21 @@ function list(way: Way): List {
   const by = `LangChain (${way})`;
   return {
     [`${by}: an allowed call runs, and the model reads its result`]: async (world) => {
-      const { told, ran, charge, outcomes, result } = await run(world, way, "allowed");
+      const { told, ran, charge, outcomes, result } = await run(world, way, `${way}_allowed`);
       assert.deepEqual([JSON.parse(told), ran], [{ done: charge }, [{ charge }]]);
       assert.ok(AIMessage.isInstance(result.messages.at(-1)));
       a("success", outcomes[0]!);
     },
 
     [`${by}: a denied call runs nothing, and the model reads why`]: async (world) => {
-      const { told, ran, result } = await run(world, way, "denied");
+      const { told, ran, result } = await run(world, way, `${way}_denied`);
       assert.match(told, /^Denied by .*not today\. This call was not executed\./);
       assert.deepEqual(ran, []);
       assert.equal(result.messages.findLast((message) => ToolMessage.isInstance(message))?.status, "error");
     },
 
     [`${by}: a call that waits is data, and can be waited for by the program`]: async (world) => {
-      const { told, ran, outcomes, charge } = await run(world, way, "frozen");
+      const { told, ran, outcomes, charge } = await run(world, way, `${way}_frozen`);
       assert.match(told, /^Approval required by .*This call was not executed yet/);
       const pending = a("pending", outcomes[0]!);
       await world.approve(pending);
@@ -81,12 +81,12 @@ function list(way: Way): List {
 
     [`${by}: a call that is waited for runs once it is approved`]: async (world) => {
       const gate = world.client({ onPending: (pending) => void world.approve(pending) });
-      const { told, ran, charge } = await run(world, way, "frozen", { onApproval: "wait", approvalTimeoutMs: 20_000 }, undefined, gate);
+      const { told, ran, charge } = await run(world, way, `${way}_frozen`, { onApproval: "wait", approvalTimeoutMs: 20_000 }, undefined, gate);
       assert.deepEqual([JSON.parse(told), ran], [{ done: charge }, [{ charge }]]);
     },
 
     [`${by}: a call that waits interrupts the graph, which resumes after the approval`]: async (world) => {
-      const { agent, thread, result, ran, outcomes, charge } = await run(world, way, "frozen", { onApproval: "raise" });
+      const { agent, thread, result, ran, outcomes, charge } = await run(world, way, `${way}_frozen`, { onApproval: "raise" });
       const interrupts = (result as unknown as { __interrupt__?: { value: { kind: string } }[] }).__interrupt__;
       assert.deepEqual([interrupts?.[0]?.value.kind, ran], ["pending", []]);
       const early = await agent.invoke(new Command({ resume: true }), thread);
@@ -97,14 +97,14 @@ function list(way: Way): List {
     },
 
     [`${by}: an error leaves the effect unknown, and the model is told not to repeat it`]: async (world) => {
-      const { told } = await run(world, way, "allowed", {}, () => {
+      const { told } = await run(world, way, `${way}_allowed`, {}, () => {
         throw new Error("the bank hung up");
       });
       assert.match(told, /^Unknown effect: .*Do not repeat it/);
     },
 
     [`${by}: a tool that says that it has not run has failed`]: async (world) => {
-      const { told } = await run(world, way, "allowed", {}, () => {
+      const { told } = await run(world, way, `${way}_allowed`, {}, () => {
         throw new NotExecuted("the bank is closed");
       });
       assert.match(told, /^Failed with tool_error: the bank is closed/);
@@ -112,7 +112,7 @@ function list(way: Way): List {
 
     [`${by}: a lost answer to the report runs nothing again`]: async (world) => {
       world.lose("report", "answer");
-      const { told, ran, charge } = await run(world, way, "allowed");
+      const { told, ran, charge } = await run(world, way, `${way}_allowed`);
       assert.deepEqual([JSON.parse(told), ran.length], [{ done: charge }, 1]);
     },
   };
@@ -123,7 +123,7 @@ export const LANGCHAIN: List = {
   ...list("middleware"),
 
   "LangChain: the tool keeps its shape, and no way around the gate": async (world) => {
-    const { made, ran } = written("denied");
+    const { made, ran } = written("guard_denied");
     const guarded = guard(world.client(), made, { risk: "low" });
     assert.equal(guarded.schema, made.schema);
     assert.equal(guarded.constructor, made.constructor);
@@ -135,7 +135,7 @@ export const LANGCHAIN: List = {
   "LangChain: the middleware runs no tool that it was not given": async (world) => {
     const charge = mark();
     const model = new FakeToolCallingModel({ toolCalls: [[{ name: "invented", args: { charge }, id: "call_1", type: "tool_call" }], []] });
-    const { made } = written("allowed");
+    const { made } = written("guard_allowed");
     const agent = createAgent({ model, tools: [made], middleware: [toolgateMiddleware(world.client())] });
     const { messages } = await agent.invoke({ messages: [{ role: "user", content: "go" }] });
     assert.match(toldOf(messages), /^Denied by tool_not_found/);

@@ -65,20 +65,20 @@ async function run(world: World, name: string, options: AgentsGuardOptions = {},
 
 export const OPENAI_AGENTS: List = {
   "OpenAI Agents: an allowed call runs, and the model reads its result": async (world) => {
-    const { text, ran, charge, outcomes } = await run(world, "allowed");
+    const { text, ran, charge, outcomes } = await run(world, "agents_allowed");
     assert.match(text, new RegExp(`done ${charge}`));
     assert.deepEqual(ran, [{ charge }]);
     a("success", outcomes[0]!);
   },
 
   "OpenAI Agents: a denied call runs nothing, and the model reads why": async (world) => {
-    const { text, ran } = await run(world, "denied");
+    const { text, ran } = await run(world, "agents_denied");
     assert.match(text, /Denied by .*not today\. This call was not executed\./);
     assert.deepEqual(ran, []);
   },
 
   "OpenAI Agents: a call that waits is data, and can be waited for by the program": async (world) => {
-    const { text, ran, outcomes, charge } = await run(world, "frozen");
+    const { text, ran, outcomes, charge } = await run(world, "agents_frozen");
     assert.match(text, /Approval required by .*This call was not executed yet/);
     const pending = a("pending", outcomes[0]!);
     await world.approve(pending);
@@ -88,7 +88,7 @@ export const OPENAI_AGENTS: List = {
 
   "OpenAI Agents: a call that is waited for runs once it is approved": async (world) => {
     const gate = world.client({ onPending: (pending) => void world.approve(pending) });
-    const { text, ran, charge } = await run(world, "frozen", { onApproval: "wait", approvalTimeoutMs: 20_000 }, undefined, gate);
+    const { text, ran, charge } = await run(world, "agents_frozen", { onApproval: "wait", approvalTimeoutMs: 20_000 }, undefined, gate);
     assert.match(text, new RegExp(`done ${charge}`));
     assert.deepEqual(ran, [{ charge }]);
   },
@@ -96,7 +96,7 @@ export const OPENAI_AGENTS: List = {
   "OpenAI Agents: a call that waits interrupts the run, which resumes from its state": async (world) => {
     const pendings: Outcome[] = [];
     const gate = world.client({ onPending: (pending) => void pendings.push(pending as Outcome) });
-    const { result, agent, ran, charge } = await run(world, "frozen", { onApproval: "raise" }, undefined, gate);
+    const { result, agent, ran, charge } = await run(world, "agents_frozen", { onApproval: "raise" }, undefined, gate);
     assert.deepEqual([result.interruptions.length, ran], [1, []]);
     const saved = result.state.toString();
     await world.approve(a("pending", pendings[0]!));
@@ -108,7 +108,7 @@ export const OPENAI_AGENTS: List = {
   },
 
   "OpenAI Agents: a yes to the interruption is none at the gate": async (world) => {
-    const { result, agent, ran } = await run(world, "frozen", { onApproval: "raise" });
+    const { result, agent, ran } = await run(world, "agents_frozen", { onApproval: "raise" });
     result.state.approve(result.interruptions[0]!);
     const resumed = await runner.run(agent, result.state);
     assert.match(String(resumed.finalOutput), /Approval required by/);
@@ -116,20 +116,20 @@ export const OPENAI_AGENTS: List = {
   },
 
   "OpenAI Agents: an allowed call does not interrupt, and runs once": async (world) => {
-    const { text, ran, outcomes } = await run(world, "allowed", { onApproval: "raise" });
+    const { text, ran, outcomes } = await run(world, "agents_allowed", { onApproval: "raise" });
     assert.match(text, /done/);
     assert.deepEqual([ran.length, a("success", outcomes[0]!).envelope?.attempts], [1, 1]);
   },
 
   "OpenAI Agents: an error leaves the effect unknown, and the model is told not to repeat it": async (world) => {
-    const { text } = await run(world, "allowed", {}, () => {
+    const { text } = await run(world, "agents_allowed", {}, () => {
       throw new Error("the bank hung up");
     });
     assert.match(text, /Unknown effect: .*Do not repeat it/);
   },
 
   "OpenAI Agents: a tool that says that it has not run has failed": async (world) => {
-    const { text } = await run(world, "allowed", {}, () => {
+    const { text } = await run(world, "agents_allowed", {}, () => {
       throw new NotExecuted("the bank is closed");
     });
     assert.match(text, /Failed with tool_error: the bank is closed/);
@@ -137,28 +137,28 @@ export const OPENAI_AGENTS: List = {
 
   "OpenAI Agents: a lost answer to the report runs nothing again": async (world) => {
     world.lose("report", "answer");
-    const { text, ran } = await run(world, "allowed");
+    const { text, ran } = await run(world, "agents_allowed");
     assert.match(text, /done/);
     assert.equal(ran.length, 1);
   },
 
   "OpenAI Agents: a tool that is made already is guarded in its shape": async (world) => {
-    const { definition, ran } = defined("allowed");
+    const { definition, ran } = defined("agents_allowed");
     const made = tool(definition);
     const guarded = guard(world.client(), made, { risk: "low" });
     assert.deepEqual(Object.keys(guarded).sort(), Object.keys(made).sort());
     assert.equal(guarded.parameters, made.parameters);
     const charge = mark();
-    const agent = new Agent({ name: "refunds", model: new Scripted("allowed", charge), tools: [guarded] });
+    const agent = new Agent({ name: "refunds", model: new Scripted("agents_allowed", charge), tools: [guarded] });
     assert.match(String((await runner.run(agent, "go")).finalOutput), new RegExp(`done ${charge}`));
     assert.deepEqual(ran, [{ charge }]);
   },
 
   "OpenAI Agents: an error that a made tool keeps to itself is no success": async (world) => {
-    const { definition } = defined("allowed", () => {
+    const { definition } = defined("agents_allowed", () => {
       throw new Error("the bank hung up");
     });
-    const agent = new Agent({ name: "refunds", model: new Scripted("allowed", mark()), tools: [guard(world.client(), tool(definition), { risk: "low" })] });
+    const agent = new Agent({ name: "refunds", model: new Scripted("agents_allowed", mark()), tools: [guard(world.client(), tool(definition), { risk: "low" })] });
     assert.match(String((await runner.run(agent, "go")).finalOutput), /Unknown effect/);
   },
 };

@@ -1,8 +1,8 @@
 /**
  * The two worlds in which the lists of tests run: the fake gate, and the real one with people who decide.
  *
- * On both, `app.allowed`, `app.read`, `app.frozen`, `app.denied`, `app.cleaned` and `app.withheld` are granted, and the
- * rules of policy.json hold. Losses happen on the way, between the client and the gate. Must not know: what a test expects.
+ * On both, `app.allowed`, `app.read`, `app.frozen`, `app.denied`, `app.cleaned` and `app.withheld` are granted, and those
+ * of each framework (`app.ai_allowed`), and the rules of policy.json hold. Losses happen on the way, between the client and the gate. Must not know: what a test expects.
  */
 
 import assert from "node:assert/strict";
@@ -17,18 +17,21 @@ export type World = {
   readonly reject: (outcome: Pending, reason: string) => Promise<void>;
   /** Loses the next so many answers of this kind, or the requests themselves. */
   readonly lose: (what: "propose" | "report", part: "request" | "answer", times?: number) => void;
+  /** Nothing is lost any more. */
+  readonly heal: () => void;
 };
 
 /** A list of tests, by what each says. */
 export type List = Record<string, (world: World) => Promise<void>>;
 
-type Line = { fetch: typeof fetch; lose: World["lose"] };
+type Line = { fetch: typeof fetch } & Pick<World, "lose" | "heal">;
 
 /** A line on which answers and requests are lost when told. */
 function line(fetch: typeof globalThis.fetch): Line {
   const losses: Array<{ what: string; part: string }> = [];
   return {
     lose: (what, part, times = 1) => void losses.push(...Array.from({ length: times }, () => ({ what, part }))),
+    heal: () => void losses.splice(0),
     fetch: async (input, init) => {
       const { pathname } = new URL(String(input));
       const what = pathname.endsWith("/outcome") ? "report" : pathname === "/v1/invocations" ? "propose" : "";
@@ -45,16 +48,17 @@ function line(fetch: typeof globalThis.fetch): Line {
 /** The fake gate with the rules of policy.json. */
 export function fakeWorld(): World & { fake: FakeGate } {
   const fake = new FakeGate();
-  for (const name of ["allowed", "read"]) fake.allow(`app.${name}`);
-  fake.deny("app.denied", "not today");
-  fake.freeze("app.frozen", "a person has to approve it");
+  for (const pattern of ["app.*allowed", "app.read"]) fake.allow(pattern);
+  fake.deny("app.*denied", "not today");
+  fake.freeze("app.*frozen", "a person has to approve it");
   fake.sanitize("app.cleaned", { note: "[removed]" });
   fake.withhold("app.withheld", (data) => ({ ...(data as object), iban: "[removed]" }));
-  const { fetch, lose } = line(fake.fetch);
+  const { fetch, lose, heal } = line(fake.fetch);
   const { timing } = hurried();
   return {
     fake,
     lose,
+    heal,
     client: (options = {}) => new Toolgate({ timing, ...options, url: "http://gate.test", key: "fake", fetch }),
     approve: async (outcome) => fake.approve(outcome),
     reject: async (outcome, reason) => fake.reject(outcome, reason),
@@ -65,7 +69,7 @@ export function fakeWorld(): World & { fake: FakeGate } {
 export function realWorld(): World {
   const person = process.env["TOOLGATE_PERSON"];
   assert.ok(person, "TOOLGATE_PERSON is the token of somebody who may approve");
-  const { fetch, lose } = line(globalThis.fetch);
+  const { fetch, lose, heal } = line(globalThis.fetch);
   const decide = async ({ approval }: Pending, decision: string, reason: string) => {
     const body = JSON.stringify({ digest: approval.digest, decision, reason });
     const headers = { Authorization: `Bearer ${person}`, "Content-Type": "application/json" };
@@ -75,6 +79,7 @@ export function realWorld(): World {
   };
   return {
     lose,
+    heal,
     client: (options = {}) => new Toolgate({ ...options, fetch }),
     approve: (outcome) => decide(outcome, "approve", "checked"),
     reject: (outcome, reason) => decide(outcome, "deny", reason),
