@@ -18,6 +18,7 @@ mod ledger;
 mod mcp;
 mod money;
 mod operations;
+mod rest;
 mod rpc;
 mod stdio;
 mod switch;

@@ -1,4 +1,5 @@
-//! The desk on streamable HTTP: `POST /mcp`, and `POST /switch` where the switches are open.
+//! The desk on streamable HTTP: `POST /mcp`, and `POST /switch` where the switches are open; and the
+//! same orders as a plain HTTP API, `/v1/…` ([`super::rest`]).
 //!
 //! Answers are single JSON bodies; there is no stream to open and no session to keep, so `GET`
 //! and `DELETE` say 405, as the protocol allows. Only loopback names get in: a page in somebody's
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -21,6 +22,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::net::TcpListener;
 
 use super::mcp::Control;
+use super::rest::{DOCUMENT, Order};
 use super::{Face, FaultKind, HttpHeads, Reply};
 
 /// LIMIT: bodies, as the gate's own.
@@ -31,7 +33,8 @@ pub(super) async fn serve(listener: TcpListener, face: Arc<Face>) -> io::Result<
     let mcp = post(call);
     let mut app = Router::new()
         .route("/mcp", mcp)
-        .route("/healthz", get(|| async { "ok" }));
+        .route("/healthz", get(|| async { "ok" }))
+        .merge(plain());
     if face.control() == Control::Open {
         app = app.route("/switch", post(switch));
     }
@@ -53,6 +56,36 @@ async fn call(State(face): State<Arc<Face>>, headers: HeaderMap, body: Bytes) ->
         name: text(&headers, "mcp-name"),
     };
     written(face.answer(&body, Some(&heads)).await)
+}
+
+/// The orders as a plain HTTP API.
+fn plain() -> Router<Arc<Face>> {
+    let of = |tool, name| {
+        move |State(face): State<Arc<Face>>, path: Path<String>, headers: HeaderMap, body: Bytes| {
+            ordered(face, Order::read(tool, Some((name, path)), &headers, &body))
+        }
+    };
+    let message = |State(face): State<Arc<Face>>, headers: HeaderMap, body: Bytes| {
+        ordered(face, Order::read("send_message", None, &headers, &body))
+    };
+    let customer = get(of("get_customer", "customer")).delete(of("close_account", "customer"));
+    let refunds = get(of("list_refunds", "charge")).post(of("refund", "charge"));
+    Router::new()
+        .route(
+            "/openapi.json",
+            get(|| async { json(StatusCode::OK, Body::from(DOCUMENT)) }),
+        )
+        .route("/v1/customers/{customer}", customer)
+        .route("/v1/charges/{charge}", get(of("get_charge", "charge")))
+        .route("/v1/charges/{charge}/refunds", refunds)
+        .route("/v1/messages", post(message))
+}
+
+async fn ordered(face: Arc<Face>, order: Result<Order, Reply>) -> Response {
+    written(match order {
+        Ok(order) => face.order(order).await,
+        Err(reply) => reply,
+    })
 }
 
 async fn switch(State(face): State<Arc<Face>>, body: Bytes) -> Response {

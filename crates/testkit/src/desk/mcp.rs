@@ -105,6 +105,11 @@ impl Face {
         &self.switches
     }
 
+    /// The desk behind it.
+    pub(super) const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     /// Whether `/switch` may be served.
     pub fn control(&self) -> Control {
         self.control
@@ -209,7 +214,7 @@ impl Face {
 }
 
 impl Reply {
-    fn said(status: u16, body: &Value) -> Self {
+    pub(super) fn said(status: u16, body: &Value) -> Self {
         Self {
             status,
             body: Some(body.to_string()),
@@ -243,7 +248,7 @@ impl Reply {
 }
 
 /// What a fault does at this moment; `None` where the call goes on.
-async fn strike(fault: Option<&Fault>, now: Moment, id: &Value) -> Option<Reply> {
+pub(super) async fn strike(fault: Option<&Fault>, now: Moment, id: &Value) -> Option<Reply> {
     let fault = fault.filter(|fault| fault.when == now)?;
     let result = |text: String| {
         rpc::success(
