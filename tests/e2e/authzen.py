@@ -6,6 +6,8 @@ sections name the checks here). The fixture's policy is written in the gate's ow
 the tools of a host. Must not know: how a question becomes a call.
 """
 
+import base64
+import hashlib
 import json
 
 from kit import Gate, check, equal, folder, one_of, problem, request, stage, test
@@ -409,10 +411,10 @@ def own_word():
 
 
 def newest(count=1):
-    """The newest decisions on the record."""
-    page = on().gate.http("GET", f"/v1/records?kind=call.decided&limit={count}", token=on().gate.admin)
+    """The newest decisions on the record, the newest first."""
+    page = on().gate.http("GET", f"/v1/records?kind=call.decided&newest=true&limit={count}", token=on().gate.admin)
     equal(page.status, 200, f"{page}")
-    return [one["id"] for one in page.json["items"]]
+    return [one["id"] for one in page.json["items"]][::-1]
 
 
 @test("each AuthZEN evaluation leaves one record, which its id names and a denial explains")
@@ -481,6 +483,18 @@ def wanted(body, context, **changes):
     return {**said, **changes}
 
 
+def claims_of(token):
+    return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+
+
+def binding_hash(body, members):
+    """What the profile's hashed form is: SHA-256 over RFC 8785, which for texts alone is sorted and tight."""
+    context = {name: body["context"][name] for name in members if name in body["context"]}
+    bound = {"subject": body["subject"], "resource": body["resource"], "action": body["action"], "context": context}
+    text = json.dumps(bound, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
 def path_of(task):
     return task["status_endpoint"].removeprefix(PUBLIC)
 
@@ -520,6 +534,8 @@ def request_access():
     done = looked(task)
     equal((done["task"]["status"], done["result"]["mode"]), ("approved", "reevaluate"), done)
     approval = done["result"]["approval"]
+    repeated = on().post(REQUESTS, wanted(body, context))
+    equal((repeated.status, repeated.json["result"]["approval"]), (201, approval), "asking again uses nothing up")
     without_it = on().decided(body)
     equal(without_it["decision"], False, "without the approval it is no yes")
     again = {**body, "context": {**body["context"], "approval": approval}}
@@ -574,6 +590,9 @@ def bound():
     good = wanted(body, context)
     token = good["denial"]["binding_token"]
     head, claims, tag = token.split(".")
+    said = claims_of(token)
+    equal(said["binding_hash"], binding_hash(body, said["binding_context_members"]), "the hash of what was denied")
+    check("time" not in said["binding_context_members"], f"volatile context is bound: {said}")
     for broken in ({**good, "resource": TWO}, {**good, "subject": BOB}, {**good, "action": READ},
                    {**good, "context": {**good["context"], "arguments": {"id": "record-1", "text": "other"}}},
                    {**good, "context": {**good["context"], "env": "prod"}},

@@ -141,6 +141,7 @@ async fn show(
     post, path = "/access/v1/requests/{id}/cancel", tag = "authzen",
     operation_id = "cancel_access_request",
     params(("id" = String, Path, description = "`task.id`.")),
+    request_body = Option<Object>,
     responses((status = 200, description = "How it stands.", body = TaskView)),
 )]
 async fn cancel(
