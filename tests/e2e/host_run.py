@@ -185,7 +185,7 @@ def killed_host():
     again = world.report(envelope, **said)
     equal((again["replayed"], again["data"]), (True, {"refunded": 13}), "the same report again")
     [ended] = world.records(envelope, "invocation.succeeded")
-    equal(ended["data"]["late"], True, "what the record says of it")
+    equal(json.loads(ended["text"])["data"]["late"], True, "what the record says of it")
     equal(world.report(envelope, code=409, status="succeeded", data=7)["code"], "wrong_state", "another report")
 
 

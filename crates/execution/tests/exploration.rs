@@ -260,8 +260,7 @@ fn hold(before: &Invocation, now: Timestamp, after: &Invocation, past: &[Past]) 
 /// a report says whether it came late.
 fn hold_of_host(before: &Invocation, now: Timestamp, after: &Invocation) {
     let lease = before.state.attempt().map(|attempt| attempt.lease_until);
-    if let (Status::Executing, State::UnknownEffect { cause, .. }) =
-        (before.status(), &after.state)
+    if let (Status::Executing, State::UnknownEffect { cause, .. }) = (before.status(), &after.state)
     {
         let alive = lease.is_some_and(|until| now < until);
         assert!(!alive || *cause == LossCause::HostUnsure, "{cause:?}");

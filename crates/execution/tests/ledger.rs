@@ -63,8 +63,14 @@ const TOOLS: [(&str, Tool); 11] = [
         tool(Effect::Some, true, true, true),
     ),
     ("a host", hosted(tool(Effect::Some, false, false, false))),
-    ("a host's read", hosted(tool(Effect::None, false, false, false))),
-    ("a host and a look", hosted(tool(Effect::Some, false, true, false))),
+    (
+        "a host's read",
+        hosted(tool(Effect::None, false, false, false)),
+    ),
+    (
+        "a host and a look",
+        hosted(tool(Effect::Some, false, true, false)),
+    ),
     (
         "a host, a key and a look with a bound",
         hosted(tool(Effect::Some, true, true, true)),

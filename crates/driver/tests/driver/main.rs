@@ -12,6 +12,7 @@ mod calls;
 mod doubt;
 mod evidence;
 mod history;
+mod hosted;
 mod incidents;
 mod integrity;
 mod peer;
