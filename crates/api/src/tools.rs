@@ -13,7 +13,7 @@ use serde_json::Value;
 use toolgate_driver::{ReviewState, review_state};
 use toolgate_gate::{Caller, visible};
 use toolgate_model::{
-    Checks, Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Recovery, Risk, RiskScore, Runner,
+    Checks, Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Recovery, Risk, RiskScore,
     Runner, SourceFacts, SourceHealth, SourceStatus, Timestamp, ToolId, Verb,
 };
 use utoipa::ToSchema;

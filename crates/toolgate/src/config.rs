@@ -170,6 +170,7 @@ pub(crate) fn resolve(
     let mut config = Reading {
         reader: &mut reader,
         base: &base,
+        plugins: Vec::new(),
     }
     .whole(Section::root(tree));
     if file.is_none() && config.sources.is_empty() {
@@ -201,6 +202,8 @@ pub(crate) fn resolve(
 struct Reading<'r, 't> {
     reader: &'r mut Reader<'t>,
     base: &'r Path,
+    /// The sources that look for their own effects, read before what is stated of their tools.
+    plugins: Vec<String>,
 }
 
 impl Reading<'_, '_> {

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::fault::{Fault, Findings};
 
 /// The configuration file that is used when none is named.
-const DEFAULT_FILE: &str = "toolgate.toml";
+pub(crate) const DEFAULT_FILE: &str = "toolgate.toml";
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -149,8 +149,20 @@ impl Shell {
     ///
     /// # Errors
     /// [`Fault`] with everything that is wrong with it.
-    pub(crate) fn resolve(&self, mut flags: Flags) -> Result<Resolved, Fault> {
+    pub(crate) fn resolve(&self, flags: Flags) -> Result<Resolved, Fault> {
         let file = self.config_file()?;
+        self.resolve_file(flags, file)
+    }
+
+    /// The configuration as it would be in force with this file.
+    ///
+    /// # Errors
+    /// [`Fault`] with everything that is wrong with it.
+    pub(crate) fn resolve_file(
+        &self,
+        mut flags: Flags,
+        file: Option<ConfigFile>,
+    ) -> Result<Resolved, Fault> {
         if let Some(data) = &self.global.data {
             flags.push(("--data", "data", data.display().to_string()));
         }

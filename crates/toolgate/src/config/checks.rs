@@ -112,9 +112,9 @@ impl Reading<'_, '_> {
     }
 
     /// A table that changes nothing is a misunderstanding, and so is a key that says how to look
-    /// where nothing is looked at.
+    /// where nothing is looked at. A plugin's actions are looked for by the plugin itself.
     fn says_something(&mut self, effect: &Section) {
-        if effect.has("probe") || effect.has("landed") {
+        if effect.has("probe") || effect.has("landed") || self.is_of_plugin(&effect.path) {
             return;
         }
         for key in ["args", "lands_within", "tries", "backoff"] {
@@ -139,6 +139,12 @@ impl Reading<'_, '_> {
                 Some(help.to_owned()),
             );
         }
+    }
+
+    fn is_of_plugin(&self, path: &str) -> bool {
+        let tool = path.strip_prefix("tools.").unwrap_or_default();
+        let source = tool.split_once('.').map_or("", |(source, _)| source);
+        self.plugins.iter().any(|plugin| plugin == source)
     }
 
     fn idempotency(&mut self, effect: &mut Section) -> Option<KeyPlace> {

@@ -247,6 +247,9 @@ impl Reading<'_, '_> {
         for (section, origin) in sections.into_iter().zip(origins) {
             let path = section.path.clone();
             if let Some(source) = self.source(section) {
+                if let Transport::Plugin(_) = source.transport {
+                    self.plugins.push(source.name.clone());
+                }
                 sources.push(source);
                 places.push((path, origin));
             }
