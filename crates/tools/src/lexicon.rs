@@ -366,6 +366,7 @@ const JOINTS: &[&str] = &["and", "or", "then"];
 
 /// Words beside `token` that make it a place in a list or a count, and no secret.
 const HARMLESS: &[&str] = &[
+    "batch",
     "continuation",
     "cursor",
     "max",

@@ -12,17 +12,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use toolgate_model::{Descriptor, Lifecycle, Risk, ToolId, Verb};
+use toolgate_model::{Descriptor, KeyPlace, Lifecycle, Risk, ToolId, Verb};
 
 use super::document::{Document, Skipped};
 use super::entry::Entry;
 use super::naming::{self, Named};
-use super::operation::Operation;
+use super::operation::{Operation, Parameter, Place};
 use super::rating::{self, Basis, Rated};
 use super::resource;
-use super::schema::Detail;
+use super::schema::{self, Detail};
 use crate::config::{Overrides, ToolOverride};
 use crate::describe::{self, Offered, Origin, UnavailableTool};
+use crate::key_place;
 use crate::names;
 
 /// What a description offers.
@@ -90,7 +91,6 @@ impl Described {
             Basis::Method => self.bases.method += 1,
             Basis::Fallback => self.bases.fallback += 1,
         }
-        let operation = Arc::new(entry.operation.clone());
         let descriptor = id.and_then(|id| {
             let full = self.offered.len() >= origin.limits.tools_max;
             let known = self.operations.contains_key(&id);
@@ -104,8 +104,9 @@ impl Described {
             }
         });
         match descriptor {
-            Ok(descriptor) => {
-                self.operations.insert(descriptor.id.clone(), operation);
+            Ok((descriptor, operation)) => {
+                self.operations
+                    .insert(descriptor.id.clone(), Arc::new(operation));
                 self.offered.push(Offered {
                     name: key,
                     descriptor: Arc::new(descriptor),
@@ -159,10 +160,11 @@ fn shared_wire_names(
 
 fn one(
     origin: Origin<'_>,
-    (entry, rated, id): (Entry, Rated, ToolId),
+    (mut entry, rated, id): (Entry, Rated, ToolId),
     (overrides, wires): (&Overrides, &BTreeMap<String, usize>),
-) -> Result<Descriptor, String> {
+) -> Result<(Descriptor, Operation), String> {
     let stated = overrides.get(&id).cloned().unwrap_or_default();
+    with_own_key(&mut entry, key_place::stated(&stated.checks))?;
     let stated = with_own_wire_name(origin, &id, stated, wires);
     let wire = describe::tools_wire_name(origin, &id, &stated)?;
     let category = stated
@@ -191,14 +193,34 @@ fn one(
             ..low_named
         },
     )?;
-    Ok(Descriptor {
+    let described = Descriptor {
         route: Some(route),
         method: Some(entry.operation.method.clone()),
         category,
         resource,
         lifecycle,
         ..descriptor
-    })
+    };
+    Ok((described, entry.operation))
+}
+
+/// The header of the gate's own key is nobody's argument.
+fn with_own_key(entry: &mut Entry, place: Option<&KeyPlace>) -> Result<(), String> {
+    let header = match place {
+        Some(KeyPlace::Meta(_)) => {
+            return Err(
+                "an API takes its key in a header or an argument, not in `meta`".to_owned(),
+            );
+        }
+        Some(KeyPlace::Header(name)) => name,
+        Some(KeyPlace::Argument(_)) | None => return Ok(()),
+    };
+    let own = |one: &Parameter| one.place == Place::Header && one.name.eq_ignore_ascii_case(header);
+    for parameter in entry.operation.parameters.iter().filter(|one| own(one)) {
+        schema::leave_out(&mut entry.schema, &parameter.argument);
+    }
+    entry.operation.parameters.retain(|one| !own(one));
+    Ok(())
 }
 
 /// Two operations with one wire name both get another, so that neither is lost.

@@ -89,7 +89,7 @@ pub(super) fn read<'d>(
     Ok(Entry {
         operation: Operation {
             method: method.to_ascii_uppercase(),
-            path: path.to_owned(),
+            path: template.path(),
             idempotency_header: idempotency_header(&parameters.declared),
             security: names,
             server: servers.and_then(|all| document::server(all.get(0)?)),

@@ -127,6 +127,11 @@ fn routed(one: Named<'_>) -> (String, bool) {
         name.push('.');
         name.extend(bare.chars().map(|c| if is_plain(c) { c } else { '_' }));
     }
+    if let Some(fragment) = &one.template.fragment {
+        whole = false;
+        name.push('.');
+        name.extend(fragment.chars().map(|c| if is_plain(c) { c } else { '_' }));
+    }
     if one
         .template
         .segments
@@ -150,13 +155,8 @@ const fn is_plain(c: char) -> bool {
 
 /// What sets an operation apart from every other one of its description.
 fn key(one: Named<'_>) -> String {
-    let texts: Vec<&str> = one
-        .template
-        .segments
-        .iter()
-        .map(|s| s.text.as_str())
-        .collect();
-    format!("{} /{}", one.method, texts.join("/"))
+    let fragment = one.template.fragment.as_deref().unwrap_or_default();
+    format!("{} {}#{fragment}", one.method, one.template.path())
 }
 
 /// A digest of a whole operation, so that a change of it is a change of its tool.

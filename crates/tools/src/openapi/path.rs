@@ -15,6 +15,9 @@ const PATH_BYTES_MAX: usize = 1_000;
 pub(super) struct Template {
     /// Between the slashes; the last is empty where the template ends in one.
     pub(super) segments: Vec<Segment>,
+    /// What stands after a `#`. It is never sent: some descriptions tell operations on one path apart
+    /// by it.
+    pub(super) fragment: Option<String>,
 }
 
 /// What stands between two slashes.
@@ -58,9 +61,13 @@ impl Template {
     ///
     /// # Errors
     /// Why nothing can be asked for there.
-    pub(super) fn parse(path: &str) -> Result<Self, String> {
-        if path.len() > PATH_BYTES_MAX {
-            let bytes = path.len();
+    pub(super) fn parse(whole: &str) -> Result<Self, String> {
+        let (path, fragment) = match whole.split_once('#') {
+            Some((path, fragment)) => (path, Some(fragment.to_owned())),
+            None => (whole, None),
+        };
+        if whole.len() > PATH_BYTES_MAX {
+            let bytes = whole.len();
             return Err(format!(
                 "its path has {bytes} bytes, more than the {PATH_BYTES_MAX} allowed"
             ));
@@ -68,8 +75,8 @@ impl Template {
         let rest = path
             .strip_prefix('/')
             .ok_or_else(|| "its path does not begin with `/`".to_owned())?;
-        if rest.contains(['?', '#']) {
-            return Err("its path has a `?` or `#`, which ends a path".to_owned());
+        if rest.contains('?') {
+            return Err("its path has a `?`, which ends a path".to_owned());
         }
         // A parameter's value is judged where it is filled in; what stands here is judged now.
         if !resolves_to_itself(path) || path.contains('%') {
@@ -87,7 +94,14 @@ impl Template {
         let segments: Result<_, String> = texts.into_iter().map(segment).collect();
         Ok(Self {
             segments: segments?,
+            fragment,
         })
+    }
+
+    /// What is sent.
+    pub(super) fn path(&self) -> String {
+        let texts: Vec<&str> = self.segments.iter().map(|one| one.text.as_str()).collect();
+        format!("/{}", texts.join("/"))
     }
 
     /// The names of its parameters, in their order.

@@ -71,6 +71,8 @@ struct Ground {
     score: u8,
     class: Option<Class>,
     place: Place,
+    /// Whether it says what is done, and not what it is done to.
+    deed: bool,
     why: String,
 }
 
@@ -131,6 +133,7 @@ impl<'o> Grounds<'o> {
             score,
             class: None,
             place: Place::Method,
+            deed: false,
             why: format!("the method `{method}` {why}"),
         };
         Self {
@@ -151,8 +154,12 @@ impl<'o> Grounds<'o> {
             words.remove(0);
         }
         self.foreign(id, Place::Name);
-        self.words(&words, NAMES, Place::Name);
-        self.words(&words, PATHS, Place::Name);
+        let chunks = id.split(['/', '.', '_', ' ']);
+        let leading: Vec<String> = chunks
+            .filter_map(|chunk| lexicon::words(chunk).into_iter().next())
+            .collect();
+        self.words((&words, &leading), NAMES, Place::Name);
+        self.words((&words, &leading), PATHS, Place::Name);
         self.confirmed |= self.looks && words.iter().any(|word| lexicon::is_reading(word));
     }
 
@@ -160,9 +167,15 @@ impl<'o> Grounds<'o> {
         for segment in &template.segments {
             let literal = segment.literal();
             let words = lexicon::words(&literal);
+            // A segment of one word may be a command, one of several is a name.
+            let leading = if words.len() == 1 {
+                words.as_slice()
+            } else {
+                &[]
+            };
             self.foreign(&literal, Place::Path);
-            self.words(&words, NAMES, Place::Path);
-            self.words(&words, PATHS, Place::Path);
+            self.words((&words, leading), NAMES, Place::Path);
+            self.words((&words, leading), PATHS, Place::Path);
         }
     }
 
@@ -171,7 +184,7 @@ impl<'o> Grounds<'o> {
         for tag in tags {
             let mut words = lexicon::words(tag);
             words.retain(|word| lexicon::matches(NAMES, word).all(|found| !found.always));
-            self.words(&words, NAMES, Place::Tag);
+            self.words((&words, &[]), NAMES, Place::Tag);
         }
     }
 
@@ -193,14 +206,20 @@ impl<'o> Grounds<'o> {
         }
     }
 
-    fn words(&mut self, words: &[String], table: &'static [Word], place: Place) {
+    /// Words, and those of them that stand where a command would.
+    fn words(
+        &mut self,
+        (words, leading): (&[String], &[String]),
+        table: &'static [Word],
+        place: Place,
+    ) {
         // A page's token is no secret, in a path as in an argument.
         if lexicon::is_harmless(words) {
             return;
         }
         for word in words {
             for found in lexicon::matches(table, word) {
-                if let Some(score) = self.weight(word, found) {
+                if let Some(score) = self.weight((word, leading), found) {
                     self.add(found, score, place);
                 }
             }
@@ -208,11 +227,14 @@ impl<'o> Grounds<'o> {
     }
 
     /// What a word suggests in an operation of this method; none where it says nothing there.
-    fn weight(&self, word: &str, found: &Word) -> Option<u8> {
+    fn weight(&self, (word, leading): (&String, &[String]), found: &Word) -> Option<u8> {
+        // `/add-ons` and `/ssh-keys` are what is looked at; `addOn` and `/apps/{id}/install` are done.
+        let mild = matches!(found.class, Class::Write | Class::Send | Class::Execute);
+        let stands = !mild || leading.contains(word);
         match (self.looks, found.always) {
             (false, _) => Some(found.acting),
             // `blocks` and `deleted` are what is looked at; `block` and `delete` are what is done.
-            (true, true) => (!is_inflected(word, found.word)).then_some(found.acting),
+            (true, true) => (stands && !is_inflected(word, found.word)).then_some(found.acting),
             (true, false) if found.class == Class::Secret => Some(found.reading),
             (true, false) if PATHS.iter().any(|line| std::ptr::eq(line, found)) => {
                 Some(found.reading)
@@ -228,6 +250,7 @@ impl<'o> Grounds<'o> {
                 score: UNKNOWN,
                 class: None,
                 place,
+                deed: true,
                 why: "its name has letters outside ASCII".to_owned(),
             });
         }
@@ -250,6 +273,7 @@ impl<'o> Grounds<'o> {
                 score: WRITERS_LOOK,
                 class: None,
                 place: Place::Tag,
+                deed: false,
                 why: "only scopes of writers open it".to_owned(),
             });
         }
@@ -259,6 +283,7 @@ impl<'o> Grounds<'o> {
     fn arguments(&mut self, schema: &Value) {
         let mut nodes = 0;
         let mut open = vec![(schema, 0usize)];
+        let mut entered = BTreeSet::new();
         while let Some((node, depth)) = open.pop() {
             nodes += 1;
             if nodes > SCHEMA_NODES_MAX {
@@ -278,6 +303,13 @@ impl<'o> Grounds<'o> {
                 }
             }
             self.choices(members.get("enum"));
+            let definition = members.get("$ref").and_then(Value::as_str);
+            if let Some(to) = definition.filter(|to| entered.insert((*to, depth))) {
+                let target = to
+                    .strip_prefix('#')
+                    .and_then(|pointer| schema.pointer(pointer));
+                open.extend(target.map(|target| (target, depth)));
+            }
             let parts = ["items", "allOf", "anyOf", "oneOf"];
             open.extend(
                 parts
@@ -329,6 +361,7 @@ impl<'o> Grounds<'o> {
             score: UNKNOWN,
             class: None,
             place: Place::Argument,
+            deed: false,
             why: "its schema is too large to rate".to_owned(),
         });
     }
@@ -346,6 +379,7 @@ impl<'o> Grounds<'o> {
             score,
             class: Some(found.class),
             place,
+            deed: found.always,
             why: format!("{whose} `{word}`: {what}"),
         });
     }
@@ -378,10 +412,7 @@ impl<'o> Grounds<'o> {
             let mut own = self.all.iter().filter(|ground| ground.place <= Place::Path);
             own.any(|g| g.class.is_some_and(|c| classes.contains(&c)) && g.score >= from)
         };
-        // What a look is about makes it no deed; a deed in its name does.
-        let deed = self.all.iter().any(|ground| {
-            ground.class.is_some_and(|class| class != Class::Secret) && ground.score > LOOK_MAX
-        });
+        let deed = self.all.iter().any(|ground| ground.deed);
         if self.looks && !deed {
             Verb::Read
         } else if named(&[Class::Access, Class::Secret], UNKNOWN) {

@@ -507,6 +507,23 @@ const LOST: [&str; 17] = [
     "unevaluatedProperties",
 ];
 
+/// Takes one argument out of an input schema.
+pub(super) fn leave_out(schema: &mut Value, argument: &Argument) {
+    let among = match argument.group {
+        None => Some(schema),
+        Some(group) => schema.pointer_mut(&format!("/properties/{}", group.as_str())),
+    };
+    let Some(Value::Object(members)) = among else {
+        return;
+    };
+    if let Some(Value::Object(properties)) = members.get_mut("properties") {
+        properties.remove(&argument.name);
+    }
+    if let Some(Value::Array(required)) = members.get_mut("required") {
+        required.retain(|name| name.as_str() != Some(&argument.name));
+    }
+}
+
 /// What a file is among arguments.
 fn file() -> Value {
     json!({
