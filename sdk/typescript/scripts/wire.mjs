@@ -12,7 +12,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 /** What the client sends and reads; everything they refer to comes along. */
-const ROOTS = ["Envelope", "InvocationRequest", "OutcomeReport", "Problem", "RegisteredTools", "Tool", "ToolRegistration"];
+const ROOTS = ["Envelope", "HostTool", "InvocationRequest", "OutcomeReport", "Problem", "RegisteredTools", "Tool"];
 
 const here = (path) => new URL(path, import.meta.url);
 const document = process.env.TOOLGATE_OPENAPI ?? here("../../../docs/reference/openapi.json");

@@ -14,7 +14,7 @@ import { type Arguments, plain } from "./json.js";
 import type { OneCall } from "./options.js";
 import { type Following, type Outcome, outcomeOf, type Pending, refused, unanswered, type WaitOptions } from "./outcome.js";
 import type { Transport } from "./transport.js";
-import type { Envelope as Written, InvocationRequest } from "./wire.js";
+import type { Envelope, InvocationRequest, OutcomeReport } from "./wire.js";
 
 /** How long waiting takes where nobody says otherwise. */
 export const WAIT_DEFAULT_MS = 300_000;
@@ -54,19 +54,13 @@ export type Proposal = {
   readonly host: { readonly run: ToolFunction; readonly effect: "some" | "none" } | null;
 };
 
-/** An answer; the one that admitted the call to this program has a lease, and the arguments as they were judged. */
-type Envelope = Written & { lease?: { attempt: number; expires_at: string } | null; arguments?: unknown };
-
-/** What a host says of a run. */
-type Report = { attempt: number; status: "succeeded" | "failed" | "unknown"; data?: unknown; error?: { code: string; message: string } };
-
 /** One call, from its proposal to its end. */
 export class Link<T> {
   readonly #transport: Transport;
   readonly #proposal: Proposal;
   readonly #following: Following<T>;
   #known: Envelope | null = null;
-  #unreported: { envelope: Envelope; report: Report; cause: unknown } | null = null;
+  #unreported: { envelope: Envelope; report: OutcomeReport; cause: unknown } | null = null;
 
   constructor(transport: Transport, proposal: Proposal) {
     this.#transport = transport;
@@ -202,7 +196,7 @@ export class Link<T> {
     const over = AbortSignal.timeout(Math.max(0, Math.floor(leaseMs)));
     const signal = options.signal ? AbortSignal.any([options.signal, over]) : over;
     const running = { invocationId: envelope.invocation_id, attempt: lease.attempt, signal };
-    let report: Report;
+    let report: OutcomeReport;
     let cause: unknown;
     try {
       const returned = await host.run((envelope.arguments ?? {}) as Arguments, running);
@@ -215,7 +209,7 @@ export class Link<T> {
   }
 
   /** Reports until the gate has heard it or the time is up. A report is known again by its attempt. */
-  async #reported(envelope: Envelope, first: Report, how: { cause: unknown; until: number; signal?: AbortSignal | undefined }): Promise<Outcome<T>> {
+  async #reported(envelope: Envelope, first: OutcomeReport, how: { cause: unknown; until: number; signal?: AbortSignal | undefined }): Promise<Outcome<T>> {
     const { timing } = this.#transport;
     const path = `/v1/invocations/${encodeURIComponent(envelope.invocation_id)}/outcome`;
     let report = first;
@@ -271,13 +265,13 @@ function sayable(returned: unknown, tool: string): { data: unknown } {
 }
 
 /** What an error says: that nothing has happened, or nothing at all. */
-function failure(error: unknown, effect: "some" | "none"): Omit<Report, "attempt"> {
+function failure(error: unknown, effect: "some" | "none"): Omit<OutcomeReport, "attempt"> {
   const nothing = error instanceof NotExecuted || effect === "none";
   return nothing ? { status: "failed", error: { code: "tool_error", message: message(error) } } : { status: "unknown" };
 }
 
 /** Whether it is what the tool returned that the gate does not take. The call has run all the same. */
-function isAboutData(report: Report, error: GateError): boolean {
+function isAboutData(report: OutcomeReport, error: GateError): boolean {
   return report.status === "succeeded" && (error.status === 413 || error.status === 400);
 }
 

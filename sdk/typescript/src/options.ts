@@ -8,7 +8,7 @@
 
 import { type Arguments, type JsonSchema, schemaOf } from "./json.js";
 import type { Pending } from "./outcome.js";
-import type { HttpRequest, InvocationRequest, Trigger } from "./wire.js";
+import type { HostTool as Registration, HttpRequest, InvocationRequest, Trigger } from "./wire.js";
 
 /** What happens where a call needs approval. */
 export type OnApproval =
@@ -79,9 +79,6 @@ export type ToolOptions = {
 /** A tool of this program, as the gate is told of it. */
 export type HostTool = { readonly source: string; readonly name: string; readonly effect: "some" | "none"; readonly registration: Registration };
 
-/** One tool of `POST /v1/sources/{source}/tools`. */
-export type Registration = { readonly name: string; readonly input_schema: JsonSchema; readonly [key: string]: unknown };
-
 /** The schema of a tool that takes anything. */
 const ANY_ARGUMENTS: JsonSchema = { type: "object" };
 
@@ -131,7 +128,7 @@ export function callBody(
       session_id: options.sessionId,
       correlation_id: options.correlationId ?? options.run,
       trigger: options.trigger,
-      on_behalf_of: options.onBehalfOf && { id: options.onBehalfOf.id, groups: options.onBehalfOf.groups ?? [] },
+      on_behalf_of: options.onBehalfOf && { id: options.onBehalfOf.id, groups: [...(options.onBehalfOf.groups ?? [])] },
       user_request: options.userRequest,
       justification: options.justification,
       timeout_ms: options.timeoutMs,

@@ -112,12 +112,13 @@ export class Plugin {
   readonly #options: PluginOptions;
   readonly #actions = new Map<string, Action>();
   readonly #seal: Seal;
-  readonly #seen = new Seen();
+  readonly #seen: Seen;
   #condition: { status: "ok" | "degraded" | "down"; detail?: string } = { status: "ok" };
 
   constructor(options: PluginOptions) {
     this.#options = options;
     this.#seal = new Seal(options.secret);
+    this.#seen = new Seen(this.#now());
   }
 
   /** Declares an action. */
@@ -138,10 +139,10 @@ export class Plugin {
   readonly fetch = async (request: Request): Promise<Response> => {
     const body = await bounded(request);
     if (body === undefined) return new Response(null, { status: 413 });
-    const now = Math.floor((this.#options.now ?? Date.now)() / 1000);
+    const now = this.#now();
     let said: Said;
     try {
-      this.#seen.first(await this.#seal.verify(request.headers, body, now), now);
+      this.#seen.first(await this.#seal.verify(request.headers, body, now), Number(request.headers.get("webhook-timestamp")), now);
       said = await this.#answered(request.method, new URL(request.url).pathname, body);
     } catch (error) {
       // Unsigned: a signed refusal of a copy would pass for one of the call that ran.
@@ -163,6 +164,11 @@ export class Plugin {
       server.listen(port, host, () => resolve());
     });
     return { port: server.address().port, close: () => server.close() };
+  }
+
+  /** Seconds since 1970. */
+  #now(): number {
+    return Math.floor((this.#options.now ?? Date.now)() / 1000);
   }
 
   async #answered(method: string, path: string, body: Bytes): Promise<Said> {
@@ -193,7 +199,7 @@ export class Plugin {
 
   async #signed(id: string, said: Said): Promise<Response> {
     const body = new TextEncoder().encode(JSON.stringify(said.body));
-    const timestamp = Math.floor((this.#options.now ?? Date.now)() / 1000);
+    const timestamp = this.#now();
     const headers = {
       "content-type": "application/json",
       "webhook-id": id,
@@ -333,11 +339,20 @@ class Seal {
   }
 }
 
-/** The requests of the last minutes: each is answered once, so a copy of one does nothing. */
+/**
+ * The requests of the last minutes: each is answered once, so a copy of one does nothing. What came before this
+ * process is not remembered, so what was signed before it is not taken.
+ */
 class Seen {
+  readonly #started: number;
   readonly #ids = new Map<string, number>();
 
-  first(id: string, now: number): void {
+  constructor(started: number) {
+    this.#started = started;
+  }
+
+  first(id: string, timestamp: number, now: number): void {
+    if (timestamp <= this.#started) throw new Unverified("the request was signed before the plugin started: try again");
     for (const [old, at] of this.#ids) {
       // One is out of the window once it is as old as the window is wide, counted both ways.
       if (now - at <= 2 * WINDOW_SECONDS) break;

@@ -10,18 +10,16 @@
 import { GateError } from "./errors.js";
 import { type HostTool, toolId } from "./options.js";
 import type { Transport } from "./transport.js";
+import type { RegisteredTool, RegisteredTools } from "./wire.js";
 
 /** How many tools are told of at once. LIMIT: keeps the body far below the gate's own limit. */
 const BATCH = 50;
-
-/** What the gate says of one tool: `active`, `held` until a person has reviewed it, `unavailable`. */
-export type Registered = { id: string; state: string; reason: string | null };
 
 /** The tools of one client and all that were made `with` it. */
 export class Registry {
   readonly #transport: Transport;
   readonly #tools = new Map<string, HostTool>();
-  readonly #told = new Map<string, Promise<Registered[]>>();
+  readonly #told = new Map<string, Promise<RegisteredTool[]>>();
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -45,7 +43,7 @@ export class Registry {
   }
 
   /** Tells the gate of everything, and returns what it said. */
-  async all(signal?: AbortSignal): Promise<Registered[]> {
+  async all(signal?: AbortSignal): Promise<RegisteredTool[]> {
     for (const tool of this.#tools.values()) {
       if (!this.#told.has(toolId(tool))) this.#tell(tool.source);
     }
@@ -70,10 +68,10 @@ export class Registry {
     }
   }
 
-  async #sent(source: string, batch: HostTool[]): Promise<Registered[]> {
+  async #sent(source: string, batch: HostTool[]): Promise<RegisteredTool[]> {
     const path = `/v1/sources/${encodeURIComponent(source)}/tools`;
     const body = { tools: batch.map((tool) => tool.registration) };
-    const answer = (await this.#transport.send({ method: "POST", path, body })) as { tools?: Registered[] };
+    const answer = (await this.#transport.send({ method: "POST", path, body })) as Partial<RegisteredTools>;
     if (!Array.isArray(answer.tools)) throw new GateError("the gate did not say what it made of the tools", { code: "invalid_answer" });
     return answer.tools;
   }

@@ -16,7 +16,7 @@ import { type CallOptions, callBody, callKey, type HostTool, hostTool, type OneC
 import { isSettled, type Outcome, refused } from "./outcome.js";
 import { Registry } from "./registry.js";
 import { Transport, type TransportOptions } from "./transport.js";
-import type { Decision, Denial, Envelope, HttpRequest, Tool } from "./wire.js";
+import type { Decision, Denial, Envelope, HttpRequest, RegisteredTool, Tool } from "./wire.js";
 
 /** How a client is made. Everything has a default. */
 export type ToolgateOptions = TransportOptions &
@@ -133,7 +133,7 @@ export class Toolgate {
   }
 
   /** Tells the gate of every tool that was guarded so far, and what it said of each. Throws a `GateError`. */
-  register(options: { signal?: AbortSignal } = {}): Promise<Array<{ id: string; state: string; reason: string | null }>> {
+  register(options: { signal?: AbortSignal } = {}): Promise<RegisteredTool[]> {
     return this.#registry.all(options.signal);
   }
 

@@ -75,6 +75,8 @@ export type Diagnostic = {
 
 /** The answer to one call, whatever became of it. */
 export type Envelope = {
+  /** With a lease: the arguments as they were judged, which are the ones to run with. */
+  arguments?: Record<string, unknown> | null;
   /** How many attempts were admitted. */
   attempts: number;
   /** The tool. */
@@ -98,6 +100,7 @@ export type Envelope = {
   inspection?: Inspection | null;
   /** The gate's durable life of this call. */
   invocation_id: string;
+  lease?: Lease | null;
   /** `success`, `failure`, `denied`, `skipped` (the tool is disabled) or `indeterminate` (running, or an effect that nobody can know of yet). */
   outcome: string;
   /** Whether live state told what became of the call, because its answer was lost; `data` is then what was read. */
@@ -121,6 +124,32 @@ export type Fault = {
   help?: string | null;
   /** JSON pointer into the body. */
   pointer: string;
+};
+
+/** A tool that its program runs itself. What is stated here is taken as it is from a trusted host; from anybody else it may only make the tool look more dangerous. */
+export type HostTool = {
+  /** Well-known attributes made from arguments: `{"path": "args.file_path"}`. */
+  attributes?: Record<string, string>;
+  /** A tag such as `billing`. */
+  category?: string | null;
+  /** What it says of itself. */
+  description?: string | null;
+  /** Whether a call may leave a trace: `some` or `none`. */
+  effect?: string | null;
+  /** JSON Schema of its arguments. */
+  input_schema?: Record<string, unknown> | null;
+  /** Its name within the source. */
+  name: string;
+  /** How its resource is made from the arguments: `customer:{args.customer}`. */
+  resource?: string | null;
+  /** `low`, `medium`, `high` or `critical`. */
+  risk?: string | null;
+  /** How long one run may take, in milliseconds. */
+  timeout_ms?: number | null;
+  /** `READ`, `WRITE`, `DELETE` or `ADMIN`. */
+  verb?: string | null;
+  /** Its version. */
+  version?: string | null;
 };
 
 /** A raw HTTP request. */
@@ -163,10 +192,9 @@ export type InvocationRequest = {
   http?: HttpRequest | null;
   /** Why, in the agent's own words. Approvers see it marked as such. */
   justification?: string | null;
-  /** `execute`: the gate runs the tool. `decide`: a verdict only, recorded. `simulate`: a verdict only, nothing recorded. `host` is not available yet. */
+  /** `execute`: the gate runs the tool. `host`: the caller runs it once it is allowed, under a lease, and reports what came of it. `decide`: a verdict only, recorded. `simulate`: a verdict only, nothing recorded. */
   mode?: string | null;
-  /** Not available yet: must be null. */
-  on_behalf_of?: unknown;
+  on_behalf_of?: OnBehalfOf | null;
   /** The resource, `type:id`. Where the arguments name one, both must agree. */
   resource?: string | null;
   /** The caller's name for its session. */
@@ -208,6 +236,33 @@ export type Label = {
   span: Span;
 };
 
+/** That a host may run a call, once. */
+export type Lease = {
+  /** The attempt to report on. */
+  attempt: number;
+  /** From when on silence is an unknown effect. */
+  expires_at: string;
+};
+
+/** A user, as a trusted host names them. */
+export type OnBehalfOf = {
+  /** The groups that they belong to. */
+  groups?: Array<string>;
+  /** Their name, usually an address. */
+  id: string;
+};
+
+/** What came of a call that its caller ran. */
+export type OutcomeReport = {
+  /** The attempt of the lease. */
+  attempt: number;
+  /** What the function returned. */
+  data?: unknown;
+  error?: ReportedError | null;
+  /** Whether the effect is there, is not, or nobody can say. */
+  status: ReportedStatus;
+};
+
 /** A problem with a request (RFC 9457, `application/problem+json`). */
 export type Problem = {
   /** The stable code. */
@@ -227,6 +282,37 @@ export type Problem = {
   /** A URL that says more about this kind of problem. */
   type: string;
 };
+
+/** One registered tool. */
+export type RegisteredTool = {
+  /** Its full name; none where there can be no such name. */
+  id?: string | null;
+  /** Its name as given. */
+  name: string;
+  /** Why it is not active. */
+  reason?: string | null;
+  /** `active`; `held` until a person has reviewed its definition; or `unavailable`. */
+  state: string;
+};
+
+/** What became of a registration. */
+export type RegisteredTools = {
+  /** The source. */
+  source: string;
+  /** Each tool, in the order in which they were given. */
+  tools: Array<RegisteredTool>;
+};
+
+/** Why a call failed that its caller ran. */
+export type ReportedError = {
+  /** `tool_error`, `upstream_unavailable` or `invalid_result`. */
+  code?: string | null;
+  /** One sentence. */
+  message: string;
+};
+
+/** How a call ended that its caller ran. */
+export type ReportedStatus = "succeeded" | "failed" | "unknown";
 
 /** A place in a text. */
 export type Span = {
