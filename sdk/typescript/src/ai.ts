@@ -8,7 +8,7 @@
  * the call waits at the gate, and runs once people have approved it there. Must not know: how calls travel.
  */
 
-import { asSchema, type Tool, type ToolApprovalStatus, type ToolExecutionOptions, type ToolSet } from "ai";
+import { asSchema, type ToolApprovalStatus, type ToolExecutionOptions, type ToolSet } from "ai";
 
 import { answerOf, drained, type GateAnswer, type GuardOptions, Hosted, isGateAnswer } from "./adapt.js";
 import type { Arguments } from "./json.js";
@@ -25,7 +25,7 @@ export type AiGuardOptions = GuardOptions<Pick<ToolExecutionOptions<unknown>, "t
 const GUARDED = new WeakMap<object, { hosted: Hosted; options: AiGuardOptions }>();
 
 /** One tool, guarded. Its name is the key that it has among the tools. */
-export function guard<T extends Tool>(gate: Toolgate, name: string, tool: T, options: AiGuardOptions = {}): T {
+export function guard<T extends ToolSet[string]>(gate: Toolgate, name: string, tool: T, options: AiGuardOptions = {}): T {
   const { execute } = tool;
   if (!execute) throw new TypeError(`\`${name}\` has no \`execute\`: it runs at the provider or in a browser, where no lease reaches`);
   const schema = asSchema(tool.inputSchema);
@@ -64,7 +64,7 @@ export function guard<T extends Tool>(gate: Toolgate, name: string, tool: T, opt
 export function guardTools<T extends ToolSet>(gate: Toolgate, tools: T, options: { readonly [K in keyof T]?: AiGuardOptions | false } = {}): T {
   const entries = Object.entries(tools).map(([name, tool]) => {
     const said = options[name];
-    return [name, said === false ? tool : guard(gate, name, tool as Tool, said)];
+    return [name, said === false ? tool : guard(gate, name, tool, said)];
   });
   return Object.fromEntries(entries) as T;
 }
@@ -75,12 +75,13 @@ export function guardTools<T extends ToolSet>(gate: Toolgate, tools: T, options:
  * Answer those when `waiting` tells of a decision: the gate alone says whether it runs.
  */
 export function toolApproval(waiting?: (pending: Pending, toolCallId: string) => void): AskedFirst {
-  return async ({ toolCall, tools, messages }) => {
+  return async ({ toolCall, tools, toolsContext, messages }) => {
     const { toolName, toolCallId, input } = toolCall;
+    const context: unknown = (toolsContext as Record<string, unknown> | undefined)?.[toolName];
     const tool: unknown = tools && Object.hasOwn(tools, toolName) ? (tools as ToolSet)[toolName] : undefined;
     const guarded = typeof tool === "object" && tool !== null ? GUARDED.get(tool) : undefined;
     if (!guarded) return undefined;
-    const outcome = await guarded.hosted.ask(input, callOf(guarded.options, { toolCallId, messages }));
+    const outcome = await guarded.hosted.ask(input, callOf(guarded.options, { toolCallId, messages, context }));
     if (outcome?.kind === "pending") waiting?.(outcome, toolCallId);
     return statusOf(outcome);
   };
@@ -90,6 +91,7 @@ export function toolApproval(waiting?: (pending: Pending, toolCallId: string) =>
 export type AskedFirst = (asked: {
   toolCall: { toolName: string; toolCallId: string; input: unknown };
   tools: object | undefined;
+  toolsContext: unknown;
   messages: unknown[];
 }) => Promise<ToolApprovalStatus>;
 
@@ -124,7 +126,7 @@ function statusOf(outcome: Outcome | null): ToolApprovalStatus {
   return kind === "denied" || kind === "skipped" ? { type: "denied", reason: text } : "not-applicable";
 }
 
-function callOf(options: AiGuardOptions, execution: { toolCallId: string; messages: never[] | unknown[] }, signal?: AbortSignal): OneCall {
+function callOf(options: AiGuardOptions, execution: { toolCallId: string; messages: unknown[]; context?: unknown }, signal?: AbortSignal): OneCall {
   return { callId: execution.toolCallId, signal, ...options.perCall?.(execution as never) };
 }
 

@@ -19,7 +19,7 @@ import { Toolgate, type ToolgateOptions } from "./toolgate.js";
 import type { Timing } from "./transport.js";
 import type { Denial, Envelope, Problem } from "./wire.js";
 
-/** How long a lease is. */
+/** How long a lease is, unless a test says otherwise. */
 const LEASE_MS = 25_000;
 
 /** How long people have. */
@@ -68,6 +68,12 @@ export class FakeGate {
   readonly #keys = new Map<string, string>();
   readonly #losses: Array<{ what: string; part: string }> = [];
   readonly #watching = new Set<() => void>();
+  readonly #leaseMs: number;
+
+  /** `leaseMs`: how long a lease is. */
+  constructor(options: { leaseMs?: number } = {}) {
+    this.#leaseMs = options.leaseMs ?? LEASE_MS;
+  }
 
   // ── Scripts
 
@@ -196,7 +202,7 @@ export class FakeGate {
     this.#invocations.set(made.id, made);
     if (key !== null) this.#keys.set(key, made.id);
     if (made.status !== "proposed") return json(envelope(made));
-    if (made.mode === "host") return json(leased(made));
+    if (made.mode === "host") return json(this.#leased(made));
     this.#run(made);
     return json(envelope(made));
   }
@@ -207,7 +213,7 @@ export class FakeGate {
       return json(envelope(conflict));
     }
     const claims = found.status === "approved" && found.mode === "host";
-    return json(claims ? leased(found) : { ...envelope(found), replayed: true });
+    return json(claims ? this.#leased(found) : { ...envelope(found), replayed: true });
   }
 
   #made(body: Record<string, unknown>): Invocation {
@@ -236,8 +242,16 @@ export class FakeGate {
     return made;
   }
 
+  #leased(found: Invocation): unknown {
+    found.status = "executing";
+    found.denial = null;
+    found.attempts += 1;
+    const lease = { attempt: found.attempts, expires_at: new Date(BEGAN_MS + this.#leaseMs).toISOString() };
+    return { ...envelope(found), lease, arguments: found.arguments };
+  }
+
   #claimed(found: Invocation): unknown {
-    return found.status === "approved" ? leased(found) : envelope(found);
+    return found.status === "approved" ? this.#leased(found) : envelope(found);
   }
 
   #run(found: Invocation): void {
@@ -310,14 +324,6 @@ function script_(pattern: string, verdict: Script["verdict"], more: Partial<Scri
 
 function ended(invocation: Invocation, why: Denial, status = "denied"): Invocation {
   return Object.assign(invocation, { status, denial: why });
-}
-
-function leased(found: Invocation): unknown {
-  found.status = "executing";
-  found.denial = null;
-  found.attempts += 1;
-  const lease = { attempt: found.attempts, expires_at: new Date(BEGAN_MS + LEASE_MS).toISOString() };
-  return { ...envelope(found), lease, arguments: found.arguments };
 }
 
 function envelope(found: Invocation): Envelope {

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 
-import { generateText, isStepCount, type ModelMessage, type Tool, tool } from "ai";
+import { generateText, isStepCount, type ModelMessage, tool } from "ai";
 import { MockLanguageModelV4 } from "ai/test";
 import { z } from "zod";
 
@@ -48,7 +48,7 @@ async function run(world: World, name: string, options: AiGuardOptions = {}, exe
   const { made, ran } = written(name, execute);
   const outcomes: Outcome[] = [];
   const charge = mark();
-  const tools = guardTools(gate, { [name]: made as Tool }, { [name]: { risk: "low", onOutcome: (outcome) => outcomes.push(outcome), ...options } });
+  const tools = guardTools(gate, { [name]: made }, { [name]: { risk: "low", onOutcome: (outcome) => outcomes.push(outcome), ...options } });
   const { text } = await generateText({ model: model(name, charge), tools, prompt: "go", stopWhen: isStepCount(3) });
   return { text, ran, outcomes, charge };
 }

@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { jsonSchema, tool } from "ai";
+
+import { guard, toolApproval } from "../src/ai.js";
 import { GateError, NotExecuted, type Outcome, outcomeText, Toolgate } from "../src/index.js";
 import { FakeGate } from "../src/testing.js";
 import { a, fakeWorld, hurried, mark, never } from "./world.js";
@@ -134,6 +137,17 @@ test("the running function is told when to stop, and its outcome counts all the 
     return "done";
   });
   assert.match(a("failure", await call({}, { signal: gone.signal })).error.message, /stopped before/);
+});
+
+test("a lease that a framework never comes for ends with the truth: nothing ran", async () => {
+  const fake = new FakeGate({ leaseMs: 20 });
+  fake.allow("app.refund");
+  const tools = { refund: guard(fake.client(), "refund", tool({ inputSchema: jsonSchema<object>({ type: "object" }), execute: async (): Promise<string> => never() })) };
+  const status = await toolApproval()({ toolCall: { toolName: "refund", toolCallId: "call_1", input: {} }, tools, toolsContext: {}, messages: [] });
+  assert.equal(status, "not-applicable");
+  const reported = () => fake.requests.find(({ path }) => path.endsWith("/outcome"))?.body;
+  while (!reported()) await new Promise(setImmediate);
+  assert.deepEqual(reported(), { attempt: 1, status: "failed", error: { code: "tool_error", message: "the call was admitted, and its program never came to run it" } });
 });
 
 test("cases are recorded as `toolgate test` reads them", async () => {
