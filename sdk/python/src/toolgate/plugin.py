@@ -169,13 +169,21 @@ class Action:
 class Plugin:
     """A set of actions behind one address and one secret."""
 
-    def __init__(self, provider: str, secret: str, *, version: str = "1.0.0", owner: str | None = None) -> None:
+    def __init__(
+        self,
+        provider: str,
+        secret: str,
+        *,
+        version: str = "1.0.0",
+        owner: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.provider, self.version, self.owner = provider, version, owner
         self.secrets = Secrets(secret)
         self.actions: dict[str, Action] = {}
         self.condition: tuple[Status, str | None] = ("ok", None)
-        self.seen = Seen()
-        self.clock = time.time
+        self.clock = clock
+        self.seen = Seen(clock())
 
     def action(
         self,
@@ -226,7 +234,7 @@ class Plugin:
         id = named.get("webhook-id", "")
         now = self.clock()
         try:
-            self.seen.first(self.secrets.verify(named, body, now), now)
+            self.seen.first(self.secrets.verify(named, body, now), int(named["webhook-timestamp"]), now)
             status, answer = self.answered(method, path.partition("?")[0].rstrip("/"), body)
         except Unverified as error:
             # Unsigned: a signed refusal of a copy would pass for one of the call that ran.
@@ -309,14 +317,20 @@ class Plugin:
 
 
 class Seen:
-    """The requests of the last minutes: each is answered once, so a copy of one does nothing."""
+    """The requests of the last minutes: each is answered once, so a copy of one does nothing.
 
-    def __init__(self) -> None:
+    What came before this process is not remembered, so what was signed before it is not taken.
+    """
+
+    def __init__(self, started: float) -> None:
+        self.started = int(started)
         self.ids: OrderedDict[str, float] = OrderedDict()
         self.lock = threading.Lock()
 
-    def first(self, id: str, now: float) -> None:
+    def first(self, id: str, timestamp: int, now: float) -> None:
         """Notes a request, or raises `Unverified` where it was there before."""
+        if timestamp <= self.started:
+            raise Unverified("the request was signed before the plugin started: try again")
         with self.lock:
             # One is out of the window once it is as old as the window is wide, counted both ways.
             while self.ids and now - next(iter(self.ids.values())) > 2 * WINDOW_SECONDS:

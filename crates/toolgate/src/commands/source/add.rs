@@ -207,20 +207,37 @@ mod tests {
                 plugin = { owner = "ana@acme.com", secret = "env:S", url = "https://a" }
             "#]],
         );
-        check(&["app", "--host"], &expect![[r#"
+        check(
+            &["app", "--host"],
+            &expect![[r#"
 
 
             [[source]]
             name = "app"
             host = {}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn what_says_two_things_or_nothing_is_refused() {
-        check(&["x"], &expect!["one or more required arguments were not provided"]);
-        check(&["x", "--url", "https://a", "--host"], &expect!["an argument cannot be used with one or more of the other specified arguments"]);
-        check(&["x", "--plugin", "https://a"], &expect!["one or more required arguments were not provided"]);
-        check(&["x", "--url", "https://a", "--owner", "o"], &expect!["one or more required arguments were not provided"]);
+        check(
+            &["x"],
+            &expect!["one or more required arguments were not provided"],
+        );
+        check(
+            &["x", "--url", "https://a", "--host"],
+            &expect![
+                "an argument cannot be used with one or more of the other specified arguments"
+            ],
+        );
+        check(
+            &["x", "--plugin", "https://a"],
+            &expect!["one or more required arguments were not provided"],
+        );
+        check(
+            &["x", "--url", "https://a", "--owner", "o"],
+            &expect!["one or more required arguments were not provided"],
+        );
     }
 }
