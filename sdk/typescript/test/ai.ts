@@ -12,11 +12,15 @@ import { type AiGuardOptions, type ApprovalPart, guard, guardTools, isGateAnswer
 import { NotExecuted, type Outcome, type Pending, type Toolgate } from "../src/index.js";
 import { a, type List, mark, type World } from "./world.js";
 
-type Ran = { charge: string }[];
+type Input = { charge: string; note?: string | undefined };
+type Execute = (input: Input) => unknown;
+
+/** What a rule keeps from tools and from models. */
+const SECRET = "the code is 8812";
 
 /** A tool as anybody writes it, and what it was called with. */
-function written(name: string, execute: (input: { charge: string }) => unknown = ({ charge }) => ({ done: charge })) {
-  const ran: Ran = [];
+function written(name: string, execute: Execute = ({ charge }) => ({ done: charge })) {
+  const ran: Input[] = [];
   const made = tool({
     description: `Does ${name}.`,
     inputSchema: z.object({ charge: z.string(), note: z.string().optional() }),
@@ -37,14 +41,14 @@ function model(name: string, charge: string, callId = `call_${charge}`) {
       const told = last?.role === "tool" ? last.content.find((part) => part.type === "tool-result") : undefined;
       const said = told?.type === "tool-result" ? JSON.stringify(told.output) : null;
       return said === null
-        ? { content: [{ type: "tool-call", toolCallId: callId, toolName: name, input: JSON.stringify({ charge }) }], finishReason: { unified: "tool-calls", raw: undefined }, usage, warnings: [] }
+        ? { content: [{ type: "tool-call", toolCallId: callId, toolName: name, input: JSON.stringify(name.endsWith("cleaned") ? { charge, note: SECRET } : { charge }) }], finishReason: { unified: "tool-calls", raw: undefined }, usage, warnings: [] }
         : { content: [{ type: "text", text: said }], finishReason: { unified: "stop", raw: undefined }, usage, warnings: [] };
     },
   });
 }
 
 /** One run of an agent: what it said at the end, what was called, what the gate said. */
-async function run(world: World, name: string, options: AiGuardOptions = {}, execute?: (input: { charge: string }) => unknown, gate: Toolgate = world.client()) {
+async function run(world: World, name: string, options: AiGuardOptions = {}, execute?: Execute, gate: Toolgate = world.client()) {
   const { made, ran } = written(name, execute);
   const outcomes: Outcome[] = [];
   const charge = mark();
@@ -65,6 +69,19 @@ export const AI_SDK: List = {
     assert.match(text, /"error-text".*Denied by .*not today\. This call was not executed\./);
     assert.deepEqual(ran, []);
     assert.equal(a("denied", outcomes[0]!).denial.code, "policy_denied");
+  },
+
+  "AI SDK: the tool gets the arguments as they were judged": async (world) => {
+    const { ran, outcomes } = await run(world, "ai_cleaned");
+    a("success", outcomes[0]!);
+    assert.equal(ran.length, 1);
+    assert.doesNotMatch(JSON.stringify(ran), /8812/);
+  },
+
+  "AI SDK: the model reads what the gate left of the result": async (world) => {
+    const { text, charge } = await run(world, "ai_withheld", {}, ({ charge }) => ({ charge, iban: SECRET }));
+    assert.match(text, new RegExp(charge));
+    assert.doesNotMatch(text, /8812/);
   },
 
   "AI SDK: a call that waits is data, and runs when it is made again": async (world) => {

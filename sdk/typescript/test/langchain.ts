@@ -13,17 +13,21 @@ import { NotExecuted, type Outcome, type Toolgate } from "../src/index.js";
 import { guard, type LangChainGuardOptions, toolgateMiddleware } from "../src/langchain.js";
 import { a, type List, mark, type World } from "./world.js";
 
-type Execute = (input: { charge: string }) => unknown;
+type Input = { charge: string; note?: string | undefined };
+type Execute = (input: Input) => unknown;
+
+/** What a rule keeps from tools and from models. */
+const SECRET = "the code is 8812";
 
 /** A tool as anybody writes it, and what it was called with. */
 function written(name: string, execute: Execute = ({ charge }) => ({ done: charge })) {
-  const ran: { charge: string }[] = [];
+  const ran: Input[] = [];
   const made = tool(
-    async (input: { charge: string }) => {
+    async (input: Input) => {
       ran.push(input);
       return execute(input);
     },
-    { name, description: `Does ${name}.`, schema: z.object({ charge: z.string() }) },
+    { name, description: `Does ${name}.`, schema: z.object({ charge: z.string(), note: z.string().optional() }) },
   );
   return { made, ran };
 }
@@ -36,7 +40,7 @@ async function run(world: World, way: Way, name: string, options: LangChainGuard
   const outcomes: Outcome[] = [];
   const charge = mark();
   const said: LangChainGuardOptions = { risk: "low", onOutcome: (outcome) => outcomes.push(outcome), ...options };
-  const model = new FakeToolCallingModel({ toolCalls: [[{ name, args: { charge }, id: `call_${charge}`, type: "tool_call" }], []] });
+  const model = new FakeToolCallingModel({ toolCalls: [[{ name, args: name.endsWith("cleaned") ? { charge, note: SECRET } : { charge }, id: `call_${charge}`, type: "tool_call" }], []] });
   const agent = createAgent({
     model,
     tools: [way === "guard" ? guard(gate, made, said) : made],
@@ -68,6 +72,19 @@ function list(way: Way): List {
       assert.match(told, /^Denied by .*not today\. This call was not executed\./);
       assert.deepEqual(ran, []);
       assert.equal(result.messages.findLast((message) => ToolMessage.isInstance(message))?.status, "error");
+    },
+
+    [`${by}: the tool gets the arguments as they were judged`]: async (world) => {
+      const { ran, outcomes } = await run(world, way, `${way}_cleaned`);
+      a("success", outcomes[0]!);
+      assert.equal(ran.length, 1);
+      assert.doesNotMatch(JSON.stringify(ran), /8812/);
+    },
+
+    [`${by}: the model reads what the gate left of the result`]: async (world) => {
+      const { told, charge } = await run(world, way, `${way}_withheld`, {}, ({ charge }) => ({ charge, iban: SECRET }));
+      assert.match(told, new RegExp(charge));
+      assert.doesNotMatch(told, /8812/);
     },
 
     [`${by}: a call that waits is data, and can be waited for by the program`]: async (world) => {

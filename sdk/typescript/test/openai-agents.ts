@@ -23,7 +23,7 @@ class Scripted implements Model {
   async getResponse({ input }: ModelRequest): Promise<ModelResponse> {
     const told = typeof input === "string" ? undefined : input.findLast((item) => item.type === "function_call_result");
     const said = told ? JSON.stringify(told.output) : null;
-    const call: Item = { type: "function_call", id: "fc_1", callId: `call_${this.charge}`, name: this.name, status: "completed", arguments: JSON.stringify({ charge: this.charge }) };
+    const call: Item = { type: "function_call", id: "fc_1", callId: `call_${this.charge}`, name: this.name, status: "completed", arguments: JSON.stringify({ charge: this.charge, note: this.name.endsWith("cleaned") ? SECRET : null }) };
     const message: Item = { type: "message", id: "msg_1", role: "assistant", status: "completed", content: [{ type: "output_text", text: said ?? "" }] };
     return { usage: new Usage(), output: [said === null ? call : message] };
   }
@@ -33,16 +33,20 @@ class Scripted implements Model {
   }
 }
 
-type Execute = (input: { charge: string }) => unknown;
+type Input = { charge: string; note: string | null };
+type Execute = (input: Input) => unknown;
+
+/** What a rule keeps from tools and from models. */
+const SECRET = "the code is 8812";
 
 /** A definition as anybody writes it, and what it was called with. */
 function defined(name: string, execute: Execute = ({ charge }) => `done ${charge}`) {
-  const ran: { charge: string }[] = [];
+  const ran: Input[] = [];
   const definition = {
     name,
     description: `Does ${name}.`,
-    parameters: z.object({ charge: z.string() }),
-    execute: async (input: { charge: string }) => {
+    parameters: z.object({ charge: z.string(), note: z.string().nullable() }),
+    execute: async (input: Input) => {
       ran.push(input);
       return execute(input);
     },
@@ -67,7 +71,7 @@ export const OPENAI_AGENTS: List = {
   "OpenAI Agents: an allowed call runs, and the model reads its result": async (world) => {
     const { text, ran, charge, outcomes } = await run(world, "agents_allowed");
     assert.match(text, new RegExp(`done ${charge}`));
-    assert.deepEqual(ran, [{ charge }]);
+    assert.deepEqual(ran, [{ charge, note: null }]);
     a("success", outcomes[0]!);
   },
 
@@ -77,20 +81,35 @@ export const OPENAI_AGENTS: List = {
     assert.deepEqual(ran, []);
   },
 
+  "OpenAI Agents: the tool gets the arguments as they were judged, whichever way it was guarded": async (world) => {
+    const { ran } = await run(world, "agents_cleaned");
+    const { definition, ran: ranOfMade } = defined("agents_cleaned");
+    const made = guard(world.client(), tool(definition), { risk: "low" });
+    await runner.run(new Agent({ name: "refunds", model: new Scripted("agents_cleaned", mark()), tools: [made] }), "go");
+    assert.deepEqual([ran.length, ranOfMade.length], [1, 1]);
+    assert.doesNotMatch(JSON.stringify([ran, ranOfMade]), /8812/);
+  },
+
+  "OpenAI Agents: the model reads what the gate left of the result": async (world) => {
+    const { text, charge } = await run(world, "agents_withheld", {}, ({ charge }) => ({ charge, iban: SECRET }));
+    assert.match(text, new RegExp(charge));
+    assert.doesNotMatch(text, /8812/);
+  },
+
   "OpenAI Agents: a call that waits is data, and can be waited for by the program": async (world) => {
     const { text, ran, outcomes, charge } = await run(world, "agents_frozen");
     assert.match(text, /Approval required by .*This call was not executed yet/);
     const pending = a("pending", outcomes[0]!);
     await world.approve(pending);
     assert.equal(a("success", await pending.wait({ timeoutMs: 20_000 })).data, `done ${charge}`);
-    assert.deepEqual(ran, [{ charge }]);
+    assert.deepEqual(ran, [{ charge, note: null }]);
   },
 
   "OpenAI Agents: a call that is waited for runs once it is approved": async (world) => {
     const gate = world.client({ onPending: (pending) => void world.approve(pending) });
     const { text, ran, charge } = await run(world, "agents_frozen", { onApproval: "wait", approvalTimeoutMs: 20_000 }, undefined, gate);
     assert.match(text, new RegExp(`done ${charge}`));
-    assert.deepEqual(ran, [{ charge }]);
+    assert.deepEqual(ran, [{ charge, note: null }]);
   },
 
   "OpenAI Agents: a call that waits interrupts the run, which resumes from its state": async (world) => {
@@ -104,7 +123,7 @@ export const OPENAI_AGENTS: List = {
     state.approve(state.getInterruptions()[0]!);
     const resumed = await runner.run(agent, state);
     assert.match(String(resumed.finalOutput), new RegExp(`done ${charge}`));
-    assert.deepEqual(ran, [{ charge }]);
+    assert.deepEqual(ran, [{ charge, note: null }]);
   },
 
   "OpenAI Agents: a yes to the interruption is none at the gate": async (world) => {
@@ -151,7 +170,7 @@ export const OPENAI_AGENTS: List = {
     const charge = mark();
     const agent = new Agent({ name: "refunds", model: new Scripted("agents_allowed", charge), tools: [guarded] });
     assert.match(String((await runner.run(agent, "go")).finalOutput), new RegExp(`done ${charge}`));
-    assert.deepEqual(ran, [{ charge }]);
+    assert.deepEqual(ran, [{ charge, note: null }]);
   },
 
   "OpenAI Agents: an error that a made tool keeps to itself is no success": async (world) => {

@@ -51,8 +51,8 @@ export function fakeWorld(): World & { fake: FakeGate } {
   for (const pattern of ["app.*allowed", "app.read"]) fake.allow(pattern);
   fake.deny("app.*denied", "not today");
   fake.freeze("app.*frozen", "a person has to approve it");
-  fake.sanitize("app.cleaned", { note: "[removed]" });
-  fake.withhold("app.withheld", (data) => ({ ...(data as object), iban: "[removed]" }));
+  fake.sanitize("app.*cleaned", { note: "[removed]" });
+  fake.withhold("app.*withheld", (data) => ({ ...(data as object), iban: "[removed]" }));
   const { fetch, lose, heal } = line(fake.fetch);
   const { timing } = hurried();
   return {
