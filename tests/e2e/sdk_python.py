@@ -22,14 +22,11 @@ SDK = ROOT / "sdk/python"
 HERE = pathlib.Path(__file__).resolve().parent
 WHEEL_BYTES_MAX = 50_000
 AGENT_SECONDS = 60
+PENDING_SECONDS = 20
 EPOCH = "1767225600"  # Any instant: a build must not depend on when it is done.
 FRAMEWORKS = ("langchain", "openai", "pydantic", "claude")
 INTERRUPTING = ("langchain", "openai", "pydantic")
-SOURCE = """
-[[source]]
-name = "app"
-host = {}
-"""
+SOURCES = "".join(f'[[source]]\nname = "{name}"\nhost = {{}}\n' for name in ("app", *FRAMEWORKS))
 POLICY = {
     "name": "desk",
     "rules": [
@@ -120,7 +117,7 @@ class Stage:
 
     def __init__(self):
         self.home = folder("sdk-python")
-        self.gate = Gate(SOURCE, policies={"desk.json": POLICY}, home=self.home).opened()
+        self.gate = Gate(SOURCES, policies={"desk.json": POLICY}, home=self.home).opened()
         self.approver = self.gate.person("bo@acme.com")
         self.agents = {}
         at_end(self.stop)
@@ -141,7 +138,8 @@ class Stage:
             found = [one for one in self.recorded(thread) if one["status"] == "pending_approval"]
             return found[0] if found else None
 
-        return self.envelope(wait_for(f"a call of {thread} to be pending", there)["invocation_id"])
+        found = wait_for(f"a call of {thread} to be pending", there, PENDING_SECONDS)
+        return self.envelope(found["invocation_id"])
 
     def envelope(self, id):
         return self.gate.http("GET", f"/v1/invocations/{id}", token=self.gate.admin).json
@@ -168,8 +166,8 @@ class Agent:
         self.log = open(stage.home / f"{framework}.log", "ab")
         name = f"{framework}_agent"
         if name not in stage.gate.tokens:
-            stage.gate.tokens[name] = stage.gate.agent(name, "--tool", "app.*", "--trusted-host")
-        env = environment(stage.gate, stage.gate.tokens[name], LEDGER=str(self.ledger))
+            stage.gate.tokens[name] = stage.gate.agent(name, "--tool", f"{framework}.*", "--trusted-host")
+        env = environment(stage.gate, stage.gate.tokens[name], LEDGER=str(self.ledger), SOURCE=framework)
         command = [provision.SDK_PYTHON / "bin/python", HERE / f"agents/{framework}_agent.py"]
         self.child = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
         check(self.answer().get("ready"), f"the agent did not start ({self.log.name})")
@@ -235,7 +233,9 @@ class Talk:
         return self.agent.asked(do="resume", **self.order)
 
     def saw(self, answer, start):
-        check(str(answer.get("saw", "")).startswith(start), f"the model saw {answer}, and not `{start}…`")
+        # The Claude program says first which hook it was.
+        text = str(answer.get("saw", "")).removeprefix("PreToolUse:mcp__desk__refund hook error: ")
+        check(text.startswith(start), f"the model saw {answer}, and not `{start}…`")
 
     def ran(self, times):
         equal(len(self.agent.ran(self.charge)), times, f"runs of the tool for {self.charge}")
@@ -362,7 +362,7 @@ def conforms():
     ask = "import conformance_list, json; print(json.dumps([conformance_list.POLICY, conformance_list.GRANTED]))"
     told = done(python(["-c", ask], env={**clean_environment(), "PYTHONPATH": os.pathsep.join((str(installed()), tests))}))
     policy, granted = json.loads(told)
-    with Gate(SOURCE, policies={"list.json": policy}, home=folder("sdk-python-list")) as gate:
+    with Gate(SOURCES, policies={"list.json": policy}, home=folder("sdk-python-list")) as gate:
         key = gate.agent("lister", *(part for tool in granted for part in ("--tool", tool)), "--trusted-host")
         env = environment(gate, key, APPROVER=gate.person("bo@acme.com"))
         done(python([SDK / "tests/conformance_real.py"], env=env))

@@ -229,6 +229,8 @@ def an_exception_leaves_an_unknown_effect(world: World) -> None:
         a(error.__cause__, ConnectionError)
         equal(a(error.outcome, Indeterminate).code, "unknown_effect")
         a(tools.broken.outcome(charge), Indeterminate)
+    status = world.gate.look(error.outcome).status
+    assert status in ("unknown_effect", "reconciling", "needs_operator"), status
     equal(tools.ran, [charge])
     a(error.reconcile(0.2), Indeterminate)
 

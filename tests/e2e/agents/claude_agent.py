@@ -14,13 +14,13 @@ import threading
 
 from claude_agent_sdk import ClaudeAgentOptions, UserMessage, create_sdk_mcp_server, query, tool
 from claude_agent_sdk.types import ToolResultBlock
-from desk import STATED, refund, serve
+from desk import SOURCE, STATED, refund, serve
 
 from toolgate import AsyncToolgate
 from toolgate.claude import hooks
 
 NAME = "mcp__desk__refund"
-GATE = AsyncToolgate()
+GATE = AsyncToolgate(source=SOURCE)
 HOME = pathlib.Path(tempfile.mkdtemp(prefix="toolgate-claude-"))
 SCHEMA = {
     "type": "object",

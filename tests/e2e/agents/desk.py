@@ -14,6 +14,7 @@ import traceback
 
 import toolgate
 
+SOURCE = os.environ["SOURCE"]
 STATED = {"risk": "low", "timeout_ms": 1000}
 """Of the tool: a lease of six seconds."""
 

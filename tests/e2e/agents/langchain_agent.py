@@ -1,6 +1,6 @@
 """A LangChain agent whose model is a script: it calls the tool that it is told to, and then stops."""
 
-from desk import STATED, refund, serve
+from desk import SOURCE, STATED, refund, serve
 from langchain.agents import create_agent
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, ToolMessage
@@ -11,7 +11,7 @@ from langgraph.types import Command
 from toolgate import Toolgate
 from toolgate.langchain import ToolgateMiddleware
 
-GATE = Toolgate()
+GATE = Toolgate(source=SOURCE)
 AGENTS = {}
 
 

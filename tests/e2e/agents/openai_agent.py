@@ -5,13 +5,13 @@ import json
 
 import agents
 from agents.testing import ScriptedModel, assistant_message, function_call
-from desk import STATED, refund, serve
+from desk import SOURCE, STATED, refund, serve
 
 from toolgate import AsyncToolgate
 from toolgate.openai_agents import function_tool
 
 agents.set_tracing_disabled(True)
-GATE = AsyncToolgate()
+GATE = AsyncToolgate(source=SOURCE)
 STORED = {}
 
 

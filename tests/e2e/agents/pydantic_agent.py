@@ -2,7 +2,7 @@
 
 import asyncio
 
-from desk import STATED, refund, serve
+from desk import SOURCE, STATED, refund, serve
 from pydantic_ai import Agent, DeferredToolRequests
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import FunctionModel
@@ -11,7 +11,7 @@ from pydantic_ai.toolsets import FunctionToolset
 from toolgate import AsyncToolgate
 from toolgate.pydantic_ai import ToolgateToolset
 
-GATE = AsyncToolgate()
+GATE = AsyncToolgate(source=SOURCE)
 STORED = {}
 
 

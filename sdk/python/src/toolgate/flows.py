@@ -368,12 +368,11 @@ def reported(done: Ran | Raised, definition: Definition) -> dict[str, Any]:
             return {"status": "succeeded", "data": jsonable(done.value)}
         except Unsupported as error:
             return {"status": "succeeded", "data": f"done, and the answer cannot be shown: {error}"}
-    said = f"{type(done.error).__name__}: {done.error}"[:MESSAGE_CHARACTERS_MAX]
     if isinstance(done.error, NotExecuted):
         return failed(str(done.error) or "not executed")
     if definition.reads:
-        return failed(said)
-    return {"status": "unknown", "error": {"code": "unknown_effect", "message": said}}
+        return failed(f"{type(done.error).__name__}: {done.error}"[:MESSAGE_CHARACTERS_MAX])
+    return {"status": "unknown"}
 
 
 def failed(message: str) -> dict[str, Any]:

@@ -258,10 +258,13 @@ class FakeGate:
             if found.status == status_of(body):
                 return httpx.Response(200, json={**self.envelope(found), "replayed": True})
             return problem(409, "wrong_state", f"{found.id} is `{found.status}`")
+        for name, statuses in (("data", ("succeeded", "failed")), ("error", ("failed",))):
+            if name in body and body["status"] not in statuses:
+                return problem(400, "invalid_field", f"a call that is reported as `{body['status']}` has no `{name}`")
         left = found.script.left or (lambda data: data)
         found.status = status_of(body)
         found.data = left(body.get("data")) if found.status == "succeeded" else None
-        found.error = None if found.status == "succeeded" else {"details": {}, **(body.get("error") or {})}
+        found.error = {"details": {}, **body["error"]} if "error" in body else None
         return httpx.Response(200, json=self.envelope(found))
 
     def cancelled(self, found: Invocation) -> httpx.Response:
