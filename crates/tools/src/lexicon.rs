@@ -257,6 +257,8 @@ pub(crate) const PATHS: &[Word] = &[
     thing("export", Secret, 55, 40),
     thing("graphql", Execute, 70, 60),
     thing("key", Secret, 80, 40),
+    act("login", Access, 60),
+    act("logout", Access, 60),
     thing("otp", Secret, 65, 45),
     thing("passphrase", Secret, 90, 65),
     thing("pii", Secret, 65, 50),

@@ -103,7 +103,6 @@ impl Document {
             references,
             schemes: &schemes,
             schemas: Schemas {
-                dialect,
                 references,
                 patterns: Patterns::default(),
                 bytes_max: bounds.schema_bytes_max,

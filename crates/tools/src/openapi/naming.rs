@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use toolgate_model::{Digest, Method, ToolId};
 
+use super::operation::{BodyShape, Operation};
 use super::path::Template;
 use crate::names;
 
@@ -160,7 +161,13 @@ fn key(one: Named<'_>) -> String {
 }
 
 /// A digest of a whole operation, so that a change of it is a change of its tool.
-pub(super) fn digest(operation: &super::operation::Operation) -> Digest {
-    let value = serde_json::to_value(operation).unwrap_or_default();
+pub(super) fn digest(operation: &Operation) -> Digest {
+    let mut sorted = operation.clone();
+    // In which order an object has its members says nothing.
+    if let Some(BodyShape::Members(members)) = sorted.body.as_mut().map(|body| &mut body.shape) {
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    sorted.security.iter_mut().for_each(|one| one.sort());
+    let value = serde_json::to_value(&sorted).unwrap_or_default();
     toolgate_model::json::digest(&value)
 }

@@ -159,7 +159,7 @@ fn declared(dialect: Dialect, item: &Value) -> Result<Declared<'_>, String> {
     let (style, explode) = style(dialect, item, place)
         .ok_or_else(|| format!("its parameter `{name}` is written in no way that its place has"))?;
     let content = item.get("content").and_then(Value::as_object);
-    let content = content.and_then(|content| content.iter().next());
+    let content = content.and_then(|content| content.iter().min_by_key(|(name, _)| *name));
     Ok(Declared {
         place,
         required: place == Place::Path || flag("required") == Some(true),

@@ -326,7 +326,8 @@ impl<'o> Grounds<'o> {
         }
         for word in &words {
             for found in lexicon::matches(FIELDS, word) {
-                let opens = matches!(found.class, Class::Secret | Class::Execute | Class::Send);
+                // A secret that a caller gives is not one that it reads.
+                let opens = matches!(found.class, Class::Execute | Class::Send);
                 let score = match (self.looks, opens) {
                     (false, _) => found.acting,
                     (true, true) => found.reading,

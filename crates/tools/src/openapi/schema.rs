@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::document::Dialect;
 use super::operation::{Argument, Group};
 use super::pattern::Patterns;
 use super::reference::{self, References};
@@ -77,7 +76,6 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// What schemas are read with.
 pub(super) struct Schemas<'d> {
-    pub(super) dialect: Dialect,
     pub(super) references: References<'d>,
     pub(super) patterns: Patterns,
     pub(super) bytes_max: usize,
