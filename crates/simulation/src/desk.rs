@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use toolgate_execution::LossCause;
+use toolgate_execution::{Invocation, LossCause};
 use toolgate_gate::Look;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Answer, BoxFuture, Tools};
@@ -60,6 +60,35 @@ struct Request {
     part: &'static Part,
     charge: String,
     version: u64,
+}
+
+impl Request {
+    fn new(part: &'static Part, (id, attempt): (&str, u32), arguments: &Value) -> Self {
+        let charge = arguments.get("charge").and_then(Value::as_str);
+        let version = arguments.get("version").and_then(Value::as_u64);
+        Self {
+            invocation: id.to_owned(),
+            attempt,
+            part,
+            charge: charge.unwrap_or_default().to_owned(),
+            version: version.unwrap_or_default(),
+        }
+    }
+}
+
+/// Sends what a host runs; none where the desk has no such tool.
+pub(crate) fn by_host(
+    world: &Arc<World>,
+    invocation: &Invocation,
+    attempt: u32,
+) -> Option<oneshot::Receiver<Answer>> {
+    let proposal = &invocation.proposal;
+    let part = Part::of(proposal.tool.as_str())?;
+    let named = (invocation.id.as_str(), attempt);
+    Some(depart(
+        world,
+        Request::new(part, named, &proposal.arguments),
+    ))
 }
 
 /// What becomes of a request, and what its sender hears.
@@ -210,19 +239,8 @@ impl Tools for NodeTools {
         let Some(part) = Part::of(dispatch.tool().as_str()) else {
             return Box::pin(std::future::ready(refused("no such tool")));
         };
-        let argument = |name: &str| dispatch.arguments().get(name);
-        let request = Request {
-            invocation: dispatch.invocation().to_string(),
-            attempt: dispatch.attempt(),
-            part,
-            charge: argument("charge")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
-            version: argument("version")
-                .and_then(Value::as_u64)
-                .unwrap_or_default(),
-        };
+        let named = (dispatch.invocation().as_str(), dispatch.attempt());
+        let request = Request::new(part, named, dispatch.arguments());
         let (cancelled, world) = (dispatch.take_cancelled(), self.world.clone());
         let by = (self.node, self.process);
         Box::pin(async move {

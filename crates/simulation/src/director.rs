@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use toolgate_driver::{AgentSpec, Driver, Failed, KeySpec, Watch};
 use toolgate_gate::Caller;
 use toolgate_model::{
-    AgentId, Call, Duration, Glob, Grant, Profile, Role, Scope, Timestamp, Trigger,
+    AgentId, Call, Duration, Glob, Grant, Mode, Profile, Role, Scope, Timestamp, Trigger,
 };
 use toolgate_policy::Document;
 
 use crate::cast::{self, AGENT, APPROVERS, DOCUMENT, OWNER, PARTS, Policy, Shelf};
 use crate::executor::WORLD;
+use crate::hosts;
 use crate::world::{NODES_MAX, World};
 
 /// Who set the gate up.
@@ -263,6 +264,10 @@ fn submit(world: &Arc<World>, mut call: Call) {
     };
     let patience = dice.thousandth(60).then(|| dice.between(10, 20_000));
     let watch = watch(world, wait, patience);
+    if world.is_hosts_call() {
+        call.mode = Mode::Host;
+    }
+    let hosted = call.mode == Mode::Host;
     world.note(format_args!(
         "call {number} of {} {}",
         call.tool, call.arguments
@@ -274,6 +279,9 @@ fn submit(world: &Arc<World>, mut call: Call) {
         own.judge.called(number, &call, own.time.now());
         let outcome = driver.submit(&identity, call, watch).await;
         own.answered(number, &outcome);
+        if hosted {
+            hosts::follow(&own, &outcome);
+        }
     });
 }
 
@@ -436,7 +444,7 @@ fn withdraw(world: &Arc<World>) {
 
 impl Keys {
     /// A token of the agent, which may be one that was revoked a moment ago.
-    fn any_agent(&self, drawn: u64) -> Option<String> {
+    pub(crate) fn any_agent(&self, drawn: u64) -> Option<String> {
         let place = usize::try_from(drawn)
             .ok()?
             .checked_rem(self.agents.len())?;

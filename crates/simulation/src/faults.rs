@@ -44,6 +44,8 @@ faults! {
     Queued = "request waited before it was sent" / 120: "The first byte leaves late, or not at all.",
     LookFailed = "look failed" / 300: "A look is refused.",
     LookLost = "look lost its answer" / 200: "A look hears nothing.",
+    HostDied = "host died" / 200: "A host falls silent for good.",
+    HostLate = "host reported late" / 250: "A host is slow to say what came of it.",
 }
 
 /// The rates of one world.

@@ -12,9 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use toolgate_driver::Outcome;
 use toolgate_execution::{Choice, Frozen, Invocation, State, Status};
-use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Change, Commit};
-use toolgate_model::{ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, RecordId};
+use toolgate_model::{ApprovalId, Call, Descriptor, Digest, InvocationId, KeyId, RecordId, ToolId};
 
 use crate::cast::{Part, Policy};
 use crate::desk::Charge;
@@ -59,6 +58,20 @@ pub(crate) enum Happening {
 /// All that was seen.
 #[derive(Default)]
 pub(crate) struct Judge(Mutex<Seen>);
+
+/// One attempt as it goes to the desk.
+pub(crate) struct Sending<'s> {
+    /// Whether a host runs it, and not the gate.
+    pub(crate) by_host: bool,
+    /// Of which invocation.
+    pub(crate) id: &'s InvocationId,
+    /// Which attempt.
+    pub(crate) attempt: u32,
+    /// What it calls.
+    pub(crate) tool: &'s ToolId,
+    /// With what.
+    pub(crate) arguments: &'s serde_json::Value,
+}
 
 #[derive(Default)]
 struct Seen {
@@ -211,10 +224,10 @@ impl Judge {
         happenings(before.as_ref().map(|(last, _)| last), next)
     }
 
-    /// A request leaves a process.
-    pub(crate) fn sent(&self, dispatch: &Dispatch, part: Option<&Part>, shown: i64) {
+    /// A request leaves a process of the gate, whose clock shows this, or a host.
+    pub(crate) fn sent(&self, sending: &Sending<'_>, shown: Option<i64>) {
         let mut seen = self.seen();
-        let (id, attempt) = (dispatch.invocation().clone(), dispatch.attempt());
+        let (id, attempt) = (sending.id.clone(), sending.attempt);
         let Some(case) = seen.cases.get_mut(&id) else {
             seen.hold(false, 1, || format!("{id} was sent and never admitted"));
             return;
@@ -223,16 +236,21 @@ impl Judge {
         let twice = case.sent.contains(&attempt);
         case.sent.push(attempt);
         let (count, ordered) = (case.sent.len(), case.ordered as usize);
-        let same = case.last.proposal.arguments == *dispatch.arguments()
-            && case.last.proposal.tool == *dispatch.tool();
+        let proposal = &case.last.proposal;
+        let same = proposal.arguments == *sending.arguments && proposal.tool == *sending.tool;
+        let hosts = case.last.is_hosts();
         let late = case.last.state.attempt().is_some_and(|newest| {
-            newest.number == attempt && shown >= newest.lease_until.as_millis()
+            let until = newest.lease_until.as_millis();
+            newest.number == attempt && shown.is_some_and(|shown| shown >= until)
         });
         seen.hold(known, 1, || {
             format!("attempt {attempt} of {id} was sent and never admitted")
         });
         seen.hold(same, 1, || {
             format!("{id} sent other bytes than were admitted")
+        });
+        seen.hold(hosts == sending.by_host, 1, || {
+            format!("{id} was sent by whoever does not run it")
         });
         seen.hold(!twice, 2, || {
             format!("attempt {attempt} of {id} was sent twice")
@@ -243,7 +261,8 @@ impl Judge {
         seen.hold(!never_runs(status), 6, || {
             format!("{id} is {} and was sent", status.as_str())
         });
-        let harmless = part.is_some_and(|part| part.protected() || !part.acts());
+        let part = Part::of(sending.tool.as_str());
+        let harmless = part.is_some_and(|part| part.protected() || !part.acts()) && !hosts;
         seen.hold(harmless || count <= 1 + ordered, 2, || {
             format!("{id} has no protection and was sent {count} times")
         });

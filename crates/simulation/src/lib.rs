@@ -20,6 +20,7 @@ mod judge;
 mod store;
 
 mod director;
+mod hosts;
 mod people;
 mod world;
 

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use toolgate_driver::{Driver, Outcome, Ports};
+use toolgate_execution::Invocation;
 use toolgate_gate::Settings;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{Commit, Entropy, Store, Unavailable};
@@ -25,13 +26,13 @@ use toolgate_record::Signer;
 use toolgate_store::MemoryStore;
 
 use crate::bug::Bug;
-use crate::cast::{self, Part, Shelf};
+use crate::cast::{self, Shelf};
 use crate::desk::{Desk, NodeTools};
 use crate::dice::Dice;
 use crate::director::Keys;
 use crate::executor::{Executor, Place, Process, WORLD};
 use crate::faults::{Fault, Faults};
-use crate::judge::{Happening, Judge, Truth};
+use crate::judge::{Happening, Judge, Sending, Truth};
 use crate::store::NodeStore;
 use crate::time::{NodeClock, TRUE, Time};
 use crate::trace::{Keep, Trace};
@@ -57,6 +58,8 @@ pub(crate) struct World {
     pub(crate) desk: Desk,
     pub(crate) judge: Judge,
     pub(crate) workload: Dice,
+    /// What hosts do, apart from everything else: worlds without any stay as they were.
+    pub(crate) hosts: Dice,
     keys: Mutex<Keys>,
     calls: AtomicU64,
     nodes: Mutex<Vec<Node>>,
@@ -111,6 +114,7 @@ impl World {
             desk: Desk::default(),
             judge: Judge::default(),
             workload: Dice::named(seed, "workload"),
+            hosts: Dice::named(seed, "hosts"),
             keys: Mutex::default(),
             calls: AtomicU64::new(0),
             nodes: Mutex::new(nodes),
@@ -125,6 +129,11 @@ impl World {
     /// One line of the trace.
     pub(crate) fn note(&self, line: fmt::Arguments<'_>) {
         self.trace.note(self.time.elapsed(), line);
+    }
+
+    /// Whether the next call is one that its caller runs itself. Two worlds in five have hosts.
+    pub(crate) fn is_hosts_call(&self) -> bool {
+        matches!(self.seed % 5, 1 | 4) && self.hosts.thousandth(400)
     }
 
     /// How many nodes there are.
@@ -364,8 +373,29 @@ impl World {
             process.0,
             dispatch.tool()
         ));
-        let part = Part::of(dispatch.tool().as_str());
-        self.judge.sent(dispatch, part, self.time.shown(node + 1));
+        let shown = self.time.shown(node + 1);
+        let sending = Sending {
+            by_host: false,
+            id,
+            attempt,
+            tool: dispatch.tool(),
+            arguments: dispatch.arguments(),
+        };
+        self.judge.sent(&sending, Some(shown));
+    }
+
+    /// A host runs what it was leased.
+    pub(crate) fn run_by_host(&self, invocation: &Invocation, attempt: u32) {
+        let id = &invocation.id;
+        self.note(format_args!("a host runs attempt {attempt} of {id}"));
+        let sending = Sending {
+            by_host: true,
+            id,
+            attempt,
+            tool: &invocation.proposal.tool,
+            arguments: &invocation.proposal.arguments,
+        };
+        self.judge.sent(&sending, None);
     }
 
     /// An effect landed.
