@@ -214,17 +214,15 @@ impl WrittenCall {
     pub fn call(&self, recognise: Recognise<'_>, own_domains: &[String]) -> Result<Call, Denial> {
         let call = match (&self.tool, &self.http) {
             (_, Some(request)) => recognise(request, own_domains)?.call(),
-            (Some(tool), None) => Call {
-                // A verdict, whoever would run it.
-                mode: Mode::Decide,
-                ..Call::new(tool.clone(), self.arguments())
-            },
+            (Some(tool), None) => Call::new(tool.clone(), self.arguments()),
             (None, None) => {
                 let message = "the call names no tool";
                 return Err(Denial::new(Code::InvalidArguments, message));
             }
         };
         Ok(Call {
+            // A verdict, whoever would run or send it.
+            mode: Mode::Decide,
             version: self.version.clone(),
             env: self.env.clone(),
             workflow: self.workflow.clone(),

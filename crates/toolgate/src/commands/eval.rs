@@ -25,8 +25,8 @@ use toolgate_gate::port::{Clock as _, PolicyDocument, Stored};
 use toolgate_gate::{Configuration, Judged, Question, explain, unscoped};
 use toolgate_model::json::{Limits, Numbers, parse};
 use toolgate_model::{
-    Agent, AgentId, Call, Catalogue, Code, HttpRequest, Identity, Profile, Recognition, Risk, Role,
-    TenantId, Timestamp, ToolId, Trigger, Verdict,
+    Agent, AgentId, Call, Catalogue, Code, HttpRequest, Identity, Mode, Profile, Recognition, Risk,
+    Role, TenantId, Timestamp, ToolId, Trigger, Verdict,
 };
 use toolgate_tools::recognise;
 
@@ -275,6 +275,8 @@ impl Written {
             }
         };
         let call = Call {
+            // A verdict, whoever would run or send it.
+            mode: Mode::Decide,
             version: self.version,
             env: self.env,
             workflow: self.workflow,
