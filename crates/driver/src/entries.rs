@@ -103,9 +103,19 @@ fn call(invocation: &Invocation, capture: Capture) -> Value {
         }),
         "decision": proposal.decision,
     });
-    if capture == Capture::Full
-        && let Some(map) = call.as_object_mut()
-    {
+    let Some(map) = call.as_object_mut() else {
+        return call;
+    };
+    if invocation.is_hosts() {
+        // Whose word its outcome is.
+        map.insert("mode".to_owned(), json!(proposal.mode));
+    }
+    if let Some(raw) = &proposal.request {
+        let request = canonical::canonical(&json!(raw.request));
+        let digest = commitment(&proposal.salt, request.as_bytes());
+        map.insert("request_digest".to_owned(), json!(digest));
+    }
+    if capture == Capture::Full {
         map.insert("arguments".to_owned(), proposal.arguments.clone());
     }
     call

@@ -302,26 +302,16 @@ async fn an_identical_call_joins_the_one_that_waits() {
 }
 
 #[tokio::test]
-async fn what_is_not_available_yet_is_refused_by_name() {
+async fn who_is_not_trusted_does_not_say_for_whom_it_calls() {
     let world = World::new().await;
-    for (field, value) in [
-        ("mode", json!("host")),
-        ("on_behalf_of", json!({"id": "ana@acme.com"})),
-    ] {
-        let mut body = json!({"tool": "desk.lookup"});
-        body[field] = value;
-        let answer = world
-            .post("/v1/invocations")
-            .token(&world.agent)
-            .json(body)
-            .await;
-        assert_eq!(
-            answer.problem(),
-            (422, "not_available".to_owned()),
-            "{field}"
-        );
-        assert_eq!(answer.value()["errors"][0]["pointer"], format!("/{field}"));
-    }
+    let body = json!({"tool": "desk.lookup", "on_behalf_of": {"id": "ana@acme.com"}});
+    let answer = world
+        .post("/v1/invocations")
+        .token(&world.agent)
+        .json(body)
+        .await;
+    assert_eq!(answer.problem(), (422, "invalid_request".to_owned()));
+    assert_eq!(answer.value()["errors"][0]["pointer"], "/on_behalf_of");
     assert!(world.desk.reached.lock().unwrap().is_empty());
 }
 
