@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import uuid
 import zipfile
@@ -22,6 +23,7 @@ SDK = ROOT / "sdk/python"
 HERE = pathlib.Path(__file__).resolve().parent
 WHEEL_BYTES_MAX = 50_000
 AGENT_SECONDS = 60
+QUICKSTART_LINES_MAX = 10
 PENDING_SECONDS = 20
 EPOCH = "1767225600"  # Any instant: a build must not depend on when it is done.
 FRAMEWORKS = ("langchain", "openai", "pydantic", "claude")
@@ -107,6 +109,24 @@ def imports_little():
 def own_tests():
     env = {**clean_environment(), "PYTHONPATH": os.pathsep.join((str(installed()), str(SDK / "tests")))}
     done(python(["-m", "unittest", "discover", "-s", SDK / "tests"], env=env))
+
+
+@test("the quickstart of the README runs as it is printed")
+def quickstart():
+    text = re.search(r"```python\n(.*?)```", (SDK / "README.md").read_text(), re.DOTALL).group(1)
+    check(len([line for line in text.splitlines() if line.strip()]) <= QUICKSTART_LINES_MAX, "it is too long")
+    place = folder("quickstart")
+    (place / "quickstart.py").write_text(text)
+    # As somebody does who has read no more than that: no configuration, the postures as they are.
+    with Gate(SOURCES, home=place) as gate:
+        key = gate.agent("newcomer", "--tool", "app.*", "--resource", "customer:*", "--trusted-host")
+        env, approver = environment(gate, key), gate.person("bo@acme.com")
+        first = done(python([place / "quickstart.py"], env=env))
+        check(first.startswith("Approval required: ") and "/approvals/apr_" in first, f"it printed {first}")
+        [pending] = gate.http("GET", "/v1/invocations", token=gate.admin).json["items"]
+        envelope = gate.http("GET", f"/v1/invocations/{pending['invocation_id']}", token=gate.admin).json
+        equal(gate.decide(envelope, approver, reason="checked").status, 200, "the approval")
+        equal(done(python([place / "quickstart.py"], env=env)), "640 went back to cust_123\n", "after the approval")
 
 
 # ── The client against the real gate
