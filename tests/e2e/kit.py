@@ -273,6 +273,8 @@ def effects(lines, kind):
 class Gate:
     """A gate of its own: data, configuration, port, processes. Used as a context."""
 
+    ready_seconds = READY_SECONDS
+
     def __init__(self, config="", policies=None, home=None, name="gate"):
         check(TOOLGATE.exists(), f"there is no binary `{TOOLGATE}`: `cargo build -p toolgate` makes it, or name one by TOOLGATE_BIN")
         self.home = pathlib.Path(home or folder(name))
@@ -306,7 +308,7 @@ class Gate:
     def start(self):
         command = [TOOLGATE, "serve", "--config", self.config, "--data", self.data]
         self.process = Process(command, self.home / "gate.log", cwd=self.home, env=clean_environment())
-        wait_for(f"the gate to be ready ({self.home}/gate.log)", self.ready)
+        wait_for(f"the gate to be ready ({self.home}/gate.log)", self.ready, self.ready_seconds)
 
     def ready(self):
         check(self.process.running, f"the gate ended by itself: {self.tail()}")

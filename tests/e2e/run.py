@@ -22,7 +22,7 @@ import traceback
 import kit
 import provision
 
-SCENARIOS = ["policy_spec", "policy_corpus", "policy_commands", "http_api", "authzen", "conformance", "interop", "mcp_face", "oauth", "bad_input", "tamper", "review", "sdk_python", "sdk_typescript", "host_run", "kill", "crash", "downstreams", "chaos"]
+SCENARIOS = ["policy_spec", "policy_corpus", "policy_commands", "http_api", "authzen", "conformance", "interop", "mcp_face", "oauth", "bad_input", "tamper", "review", "plugins", "sdk_python", "sdk_typescript", "host_run", "openapi", "programs", "kill", "crash", "downstreams", "chaos"]
 
 
 def main():

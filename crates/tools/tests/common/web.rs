@@ -17,6 +17,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) http_method: String,
+    /// Its path and query, as written.
+    pub(crate) target: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Value,
 }
@@ -196,7 +198,8 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
     };
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.lines();
-    let http_method = lines.next()?.split(' ').next()?.to_owned();
+    let mut words = lines.next()?.split(' ').map(str::to_owned);
+    let (http_method, target) = (words.next()?, words.next()?);
     let headers: BTreeMap<String, String> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
@@ -213,6 +216,7 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
     }
     Some(Asked {
         http_method,
+        target,
         headers,
         body: serde_json::from_slice(&body).unwrap_or_default(),
     })
