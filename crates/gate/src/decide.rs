@@ -13,8 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use toolgate_model::{
     ApprovalTerms, Call, Code, Decision, Denial, Descriptor, Duration, Effect, Filling, Identity,
-    Mode, Obligation, Reach, Resource, Runner, Timestamp, Verdict, json,
-    resolves_to_itself,
+    Mode, Obligation, Reach, Resource, Runner, Timestamp, Verdict, json, resolves_to_itself,
 };
 use toolgate_policy::{Budget, Facts, History, Ruling, Sanitize};
 

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use toolgate_execution::{Invocation, LossCause, Status};
 use toolgate_model::{
-    Agent, AgentId, ApprovalId, Catalogue, Code, Credential, Denial, Digest, Epoch, HostTool, HttpRequest,
-    InvocationId, KeyId, Operator, Recognition, RecordId, SourceStatus, TenantId, Timestamp,
-    ToolId, json::Raw,
+    Agent, AgentId, ApprovalId, Catalogue, Code, Credential, Denial, Digest, Epoch, HostTool,
+    HttpRequest, InvocationId, KeyId, Operator, Recognition, RecordId, SourceStatus, TenantId,
+    Timestamp, ToolId, json::Raw,
 };
 use toolgate_record::{Entry, Record};
 
@@ -149,7 +149,9 @@ pub enum Unregistered {
     #[error("there is no source `{0}`")]
     NoSuchSource(String),
     /// The gate, and no host, runs the tools of this source.
-    #[error("the tools of `{0}` are not run by a host: register them with a source that has `host`")]
+    #[error(
+        "the tools of `{0}` are not run by a host: register them with a source that has `host`"
+    )]
     NotHosts(String),
     /// This agent may not.
     #[error(
