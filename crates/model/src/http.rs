@@ -65,6 +65,8 @@ impl Recognition {
                 continue;
             }
             match &mut request.body {
+                // Of an operation that nobody listed the body is one argument, whole.
+                body if name == "body" && body == given => *body = value.clone(),
                 Value::Object(members) => {
                     let place = members.get_mut(name).filter(|place| *place == given)?;
                     *place = value.clone();
@@ -183,6 +185,12 @@ mod tests {
         let sent = form.request_with(&clean).unwrap().body;
         assert_eq!(sent, "channel=C1&text=card%20%5BCREDIT_CARD_1%5D");
         assert_eq!(form.request_with(&arguments), form.request);
+        // A request that nobody listed has its whole body as one argument.
+        let whole = |text: &str| json!({"method": "POST", "body": {"note": {"text": text}}});
+        let other = recognition(whole("card 4242")["body"].clone(), whole("card 4242"));
+        let sent = other.request_with(&whole("card [CREDIT_CARD_1]")).unwrap();
+        assert_eq!(sent.body, whole("card [CREDIT_CARD_1]")["body"]);
+        assert_eq!(other.request_with(&json!({"method": "GET", "body": {}})), None);
         // In the path, or undone from another writing: there is no place to replace it.
         for body in [
             json!("channel=C1&text=card+4242"),

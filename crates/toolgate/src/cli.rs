@@ -96,6 +96,8 @@ commands! {
     Doctor(commands::doctor::Doctor),
     /// Decide one call without running it
     Eval(commands::eval::Eval),
+    /// Judge the tools of a coding agent, from its own hook
+    Hook(commands::hook::Hook),
     /// See or change incidents that rules opened
     Incident(commands::incident::Incident),
     /// Write a configuration and policies to begin with
@@ -118,6 +120,8 @@ commands! {
     Pack(commands::pack::Pack),
     /// See or change policies
     Policy(commands::policy::Policy),
+    /// Judge every request of a program before it is sent
+    Proxy(commands::proxy::Proxy),
     /// Print the self-contained proof about one invocation
     Receipt(commands::receipt::Receipt),
     /// See calls in doubt, or have the gate look for the effect of one now

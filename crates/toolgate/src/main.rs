@@ -30,6 +30,9 @@ mod cases;
 mod catalogue;
 mod client;
 mod coverage;
+mod hook;
+mod hosted;
+mod proxy;
 mod sse;
 
 mod gate;

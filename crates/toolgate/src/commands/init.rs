@@ -1,6 +1,6 @@
 //! `toolgate init`: a commented configuration and a few policies to begin with.
 //!
-//! Nothing is ever written over. Must not know: what the files say; they are in `starter/`.
+//! With `--for` a coding agent, what its hooks and its gate need. Nothing is ever written over. Must not know: what the files say; they are in `starter/`.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::cli::Run;
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::hook::Coder;
 use crate::shell::Shell;
 
 /// Arguments of `toolgate init`.
@@ -21,6 +22,45 @@ pub(crate) struct Init {
     /// Where; here, if not said
     #[arg(default_value = ".")]
     directory: PathBuf,
+    /// For the hooks of this coding agent
+    #[arg(long = "for", value_enum, value_name = "AGENT")]
+    coder: Option<Coder>,
+}
+
+impl Init {
+    /// The files to write, each with its text.
+    fn files(&self) -> Vec<(&'static str, &'static str)> {
+        let Some(coder) = self.coder else {
+            return FILES.to_vec();
+        };
+        let hooks = match coder {
+            Coder::ClaudeCode => (
+                ".claude/settings.json",
+                include_str!("../starter/coding/claude-code.json"),
+            ),
+            Coder::Codex => (
+                ".codex/hooks.json",
+                include_str!("../starter/coding/codex.json"),
+            ),
+            Coder::Cursor => (
+                ".cursor/hooks.json",
+                include_str!("../starter/coding/cursor.json"),
+            ),
+            Coder::Gemini => (
+                ".gemini/settings.json",
+                include_str!("../starter/coding/gemini.json"),
+            ),
+        };
+        let rules = include_str!("../../../../packs/coding-agents/coding-agents.json");
+        vec![
+            (
+                "toolgate.toml",
+                include_str!("../starter/coding/toolgate.toml"),
+            ),
+            ("policies/coding-agents.json", rules),
+            hooks,
+        ]
+    }
 }
 
 /// Every file, with its text.
@@ -42,7 +82,8 @@ pub(crate) const FILES: [(&str, &str); 4] = [
 
 impl Run for Init {
     async fn run(self, shell: &Shell) -> Result<Exit, Fault> {
-        let taken: Vec<_> = FILES
+        let files = self.files();
+        let taken: Vec<_> = files
             .iter()
             .map(|(name, _)| self.directory.join(name))
             .filter(|path| path.exists())
@@ -56,7 +97,7 @@ impl Run for Init {
                 .help("name an empty directory, or move the file away"));
         }
         let mut written = Vec::new();
-        for (name, text) in FILES {
+        for (name, text) in files {
             let path = self.directory.join(name);
             write(&path, text)?;
             written.push(path.display().to_string());
