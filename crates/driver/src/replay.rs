@@ -6,7 +6,7 @@
 use toolgate_execution::{Invocation, Proposal, Status};
 use toolgate_gate::Judged;
 use toolgate_gate::port::Unavailable;
-use toolgate_model::{Call, Code, Denial, Duration, InvocationId, Timestamp, Truth, Verdict};
+use toolgate_model::{Call, Code, Denial, Duration, InvocationId, Mode, Timestamp, Truth, Verdict};
 
 use crate::driver::Driver;
 use crate::outcome::Outcome;
@@ -55,7 +55,9 @@ impl Driver {
         judged: &Judged,
         call: &Call,
     ) -> Result<Earlier, Unavailable> {
-        if judged.decision.verdict != Verdict::RequireApproval || call.allow_duplicate {
+        let asked = judged.decision.verdict == Verdict::RequireApproval;
+        // A verdict alone asks nobody, and is one of its own each time.
+        if !asked || call.allow_duplicate || call.mode == Mode::Decide {
             return Ok(Earlier::None);
         }
         let key = (&proposal.tenant, &proposal.agent, &proposal.fingerprint);

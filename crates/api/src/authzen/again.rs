@@ -110,7 +110,10 @@ impl Asker {
         let was = &approved.proposal;
         // A derived resource hides a claimed one, which must be the approved one all the same.
         let name = was.resource.as_ref().map(|resource| &resource.name);
-        let claimed = call.resource.as_ref().is_none_or(|claimed| Some(claimed) == name);
+        let claimed = call
+            .resource
+            .as_ref()
+            .is_none_or(|claimed| Some(claimed) == name);
         // Both in their sanitized form.
         let arguments = json::canonical(judged.arguments(call)) == json::canonical(&was.arguments);
         arguments

@@ -97,7 +97,7 @@ enum AccessDecisions {
         evaluations: Vec<AccessDecision>,
     },
     /// To the one.
-    One(AccessDecision),
+    One(Box<AccessDecision>),
 }
 
 impl Tolerates for Several {}
@@ -143,7 +143,7 @@ async fn evaluations(
         let access = defaults.whole()?;
         let work = async move { asker.ask(access).await };
         let one = carried(&api, "authzen", work).await??;
-        return Ok(Reply::ok(AccessDecisions::One(one)));
+        return Ok(Reply::ok(AccessDecisions::One(Box::new(one))));
     }
     if items.len() > EVALUATIONS_MAX {
         let detail = format!(
@@ -220,10 +220,15 @@ impl Asker {
 
     /// Decides one question, on the record.
     pub(super) async fn ask(&self, access: Access) -> Result<AccessDecision, Problem> {
-        match &access.context.approval {
-            Some(_) if matches!(self.caller, Caller::Agent(_)) => self.ask_again(access).await,
-            _ => self.ask_first(access).await,
+        match self.presents(&access) {
+            true => self.ask_again(access).await,
+            false => self.ask_first(access).await,
         }
+    }
+
+    /// Whether an approval comes with the question. What a person tries uses none up.
+    const fn presents(&self, access: &Access) -> bool {
+        access.context.approval.is_some() && matches!(self.caller, Caller::Agent(_))
     }
 
     /// Decides one question on what is in force alone.
@@ -239,18 +244,18 @@ impl Asker {
             Whom::Nobody(message) => return Ok(Prepared::no(SUBJECT_UNKNOWN, message)),
         };
         let Some(call) = self.call(&access, &asked)? else {
-            return Ok(Prepared::Told(no_such_tool(&access)));
+            return Ok(Prepared::told(no_such_tool(&access)));
         };
         Ok(match asked.recorded(&self.api).await? {
-            None => Prepared::Told(self.try_out(&asked, &call, &access.context)),
-            Some(Err(denial)) => Prepared::Told(denial.into()),
+            None => Prepared::told(self.try_out(&asked, &call, &access.context)),
+            Some(Err(denial)) => Prepared::told(denial.into()),
             Some(Ok(identity)) => Prepared::Call(Box::new((identity, call, access))),
         })
     }
 
     async fn decide(&self, prepared: Prepared) -> AccessDecision {
         let (identity, call, access) = match prepared {
-            Prepared::Told(told) => return told,
+            Prepared::Told(told) => return *told,
             Prepared::Call(question) => *question,
         };
         let driver = Arc::clone(&self.api.driver);
@@ -308,44 +313,61 @@ impl Asker {
         questions: Vec<Result<Access, Problem>>,
         semantic: Semantic,
     ) -> Vec<AccessDecision> {
-        let mut prepared = Vec::new();
-        let mut told = Vec::new();
+        let (mut ready, mut told) = (Vec::new(), Vec::new());
         for question in questions {
             // One after the other: whom a host speaks for the first time is written down here.
-            let ready = self.ready(question).await;
+            let next = self.ready(question).await;
             if semantic == Semantic::ExecuteAll {
-                prepared.push(ready);
+                ready.push(next);
                 continue;
             }
-            let decision = self.decide(ready).await;
+            let decision = self.settle(next).await;
             let ends = semantic.ends(decision.decision);
             told.push(decision);
             if ends {
                 break;
             }
         }
-        told.extend(join_all(prepared.into_iter().map(|ready| self.decide(ready))).await);
+        told.extend(join_all(ready.into_iter().map(|next| self.settle(next))).await);
         told
     }
 
-    async fn ready(&self, question: Result<Access, Problem>) -> Prepared {
-        let prepared = match question {
-            Ok(access) => self.prepare(access).await,
+    async fn ready(&self, question: Result<Access, Problem>) -> Result<Ready, Problem> {
+        match question? {
+            access if self.presents(&access) => Ok(Ready::Again(Box::new(access))),
+            access => self.prepare(access).await.map(Ready::First),
+        }
+    }
+
+    async fn settle(&self, ready: Result<Ready, Problem>) -> AccessDecision {
+        let told = match ready {
+            Ok(Ready::First(prepared)) => Ok(self.decide(prepared).await),
+            Ok(Ready::Again(access)) => self.ask_again(*access).await,
             Err(problem) => Err(problem),
         };
-        prepared.unwrap_or_else(|problem| Prepared::Told(AccessDecision::wrong(problem)))
+        told.unwrap_or_else(AccessDecision::wrong)
     }
+}
+
+/// One of several questions, before any of them is decided.
+enum Ready {
+    First(Prepared),
+    Again(Box<Access>),
 }
 
 /// A question that is ready to be decided, or told already.
 enum Prepared {
-    Told(AccessDecision),
+    Told(Box<AccessDecision>),
     Call(Box<(Identity, Call, Access)>),
 }
 
 impl Prepared {
+    fn told(decision: AccessDecision) -> Self {
+        Self::Told(Box::new(decision))
+    }
+
     fn no(reason: &str, message: String) -> Self {
-        Self::Told(AccessDecision::no(reason, message))
+        Self::told(AccessDecision::no(reason, message))
     }
 }
 
