@@ -49,6 +49,27 @@ test("without a gate nothing of this program runs, and the words say so", async 
   await assert.rejects(gate.tools(), (error) => error instanceof GateError && error.code === "gate_unavailable");
 });
 
+test("a gate that goes away before it answers leaves nothing run here", async () => {
+  const world = fakeWorld();
+  const gate = world.client();
+  const call = gate.guard("allowed", {}, never);
+  await gate.register();
+  world.lose("propose", "request", 4);
+  const outcome = a("denied", await call({}));
+  assert.deepEqual([outcome.status, outcome.denial.code], ["refused", "gate_unavailable"]);
+});
+
+test("a verdict with a denial is no allow, whatever its rules say", async () => {
+  const fake = new FakeGate();
+  fake.allow("crm.note");
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const envelope = (await (await fake.fetch(input, init)).json()) as object;
+    return Response.json({ ...envelope, outcome: "skipped", denial: { code: "tool_disabled", message: "it is disabled", retryable: false, details: {} } });
+  };
+  const verdict = await new Toolgate({ url: "http://gate.test", key: "fake", fetch }).simulate("crm.note");
+  assert.deepEqual([verdict.verdict, verdict.allowed], ["allow", false]);
+});
+
 test("without a gate nobody knows what a call of the gate's own tool did, and the same key asks again", async () => {
   const world = fakeWorld();
   world.fake.allow("crm.note", (args: unknown) => args);
