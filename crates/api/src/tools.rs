@@ -14,7 +14,7 @@ use toolgate_driver::{ReviewState, review_state};
 use toolgate_gate::{Caller, visible};
 use toolgate_model::{
     Checks, Descriptor, Digest, Duration, Effect, Lifecycle, Permission, Recovery, Risk, RiskScore,
-    Runner, SourceFacts, SourceHealth, SourceStatus, Timestamp, ToolId, Verb,
+    Runner, SourceFacts, SourceHealth, SourceStatus, Stance, Timestamp, ToolId, Verb,
 };
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -55,6 +55,17 @@ struct ToolView {
     input_schema: Value,
     /// A tag such as `issues`.
     category: Option<String>,
+    /// The method of HTTP, where there is one.
+    method: Option<String>,
+    /// The other name that grants and rules know it by: `api.get.customers.id`.
+    #[schema(value_type = Option<String>)]
+    route: Option<ToolId>,
+    /// The name that grants of actions know it by: `refunds:close`.
+    action: Option<String>,
+    /// What a granted call of it gets when no rule speaks, where that is not what its risk gets:
+    /// `allow`, `require_approval` or `deny`.
+    #[schema(value_type = Option<String>)]
+    posture: Option<Stance>,
     /// What it does to its resource: `READ`, `WRITE`, `DELETE` or `ADMIN`.
     #[schema(value_type = String)]
     verb: Verb,
@@ -231,6 +242,10 @@ impl ToolView {
             description: description.map(str::to_owned),
             input_schema: tool.input_schema.clone(),
             category: tool.category.clone(),
+            method: tool.method.clone(),
+            route: tool.route.clone(),
+            action: tool.action.clone(),
+            posture: tool.posture,
             verb: tool.verb,
             risk: tool.risk,
             risk_score: tool.risk_score,
