@@ -19,8 +19,10 @@
 
 import { NotExecuted } from "./errors.js";
 import type { JsonSchema } from "./json.js";
+import { base64, type Bytes, Seal, Unverified } from "./signature.js";
 
 export { NotExecuted } from "./errors.js";
+export { Unverified } from "./signature.js";
 
 /** LIMIT: how far a request's time may be from now, either way; an older one is a replay. */
 const WINDOW_SECONDS = 60;
@@ -28,12 +30,6 @@ const WINDOW_SECONDS = 60;
 const BODY_BYTES_MAX = 2 << 20;
 /** LIMIT: requests remembered at once; beyond it new ones are refused until old ones are out of the window. */
 const SEEN_MAX = 100_000;
-/** LIMIT: signatures of one request that are looked at; a change of secrets needs two. */
-const SIGNATURES_MAX = 8;
-const SECRETS_MAX = 2;
-const SECRET_BYTES_MIN = 24;
-const SECRET_BYTES_MAX = 64;
-const PREFIX = "whsec_";
 
 /** One call, as the gate judged it. */
 export type Call = {
@@ -97,13 +93,7 @@ export class Refused extends Error {
   override readonly name = "Refused";
 }
 
-/** A request that is not the gate's, or not a fresh one. */
-export class Unverified extends Error {
-  override readonly name = "Unverified";
-}
-
 type Said = { readonly status: number; readonly body: Record<string, unknown> };
-type Bytes = Uint8Array<ArrayBuffer>;
 
 const refusal = (status: number, message: string): Said => ({ status, body: { success: false, message } });
 
@@ -142,7 +132,7 @@ export class Plugin {
     const now = this.#now();
     let said: Said;
     try {
-      this.#seen.first(await this.#seal.verify(request.headers, body, now), Number(request.headers.get("webhook-timestamp")), now);
+      this.#seen.first(await this.#seal.verify(request.headers, body, { now, windowSeconds: WINDOW_SECONDS }), Number(request.headers.get("webhook-timestamp")), now);
       said = await this.#answered(request.method, new URL(request.url).pathname, body);
     } catch (error) {
       // Unsigned: a signed refusal of a copy would pass for one of the call that ran.
@@ -299,46 +289,6 @@ async function bounded(request: Request): Promise<Bytes | undefined> {
   return body;
 }
 
-/** Signs and checks with the secrets shared with the gate. */
-class Seal {
-  readonly #keys: Promise<readonly CryptoKey[]>;
-
-  constructor(text: string) {
-    const written = text.split(/\s+/).filter((one) => one !== "");
-    if (written.length < 1 || written.length > SECRETS_MAX) {
-      throw new TypeError(`there are ${written.length} secrets: give one, or the new and the old one`);
-    }
-    const algorithm = { name: "HMAC", hash: "SHA-256" };
-    const keys = written.map((one) => crypto.subtle.importKey("raw", keyOf(one), algorithm, false, ["sign", "verify"]));
-    this.#keys = Promise.all(keys);
-  }
-
-  async sign(id: string, timestamp: number, body: Bytes): Promise<string> {
-    const content = contentOf(id, timestamp, body);
-    const all = (await this.#keys).map(async (key) => new Uint8Array(await crypto.subtle.sign("HMAC", key, content)));
-    return (await Promise.all(all)).map((digest) => `v1,${base64(digest)}`).join(" ");
-  }
-
-  /** The id of a request that one of the secrets signed within the window. Throws `Unverified`. */
-  async verify(headers: Headers, body: Bytes, now: number): Promise<string> {
-    const [id, time, signature] = ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) => headers.get(name));
-    if (!id || !time || !signature || !/^\d{1,15}$/.test(time)) throw new Unverified("the request is not signed");
-    if (Math.abs(now - Number(time)) > WINDOW_SECONDS) {
-      throw new Unverified(`the request's time is more than ${WINDOW_SECONDS} seconds away from now`);
-    }
-    const content = contentOf(id, Number(time), body);
-    const given = signature.split(/\s+/).slice(0, SIGNATURES_MAX);
-    const digests = given.filter((one) => one.startsWith("v1,")).map((one) => bytesOf(one.slice(3)));
-    for (const key of await this.#keys) {
-      for (const digest of digests) {
-        // Compares in constant time by its definition.
-        if (digest !== undefined && (await crypto.subtle.verify("HMAC", key, digest, content))) return id;
-      }
-    }
-    throw new Unverified("the request is not signed with the shared secret");
-  }
-}
-
 /**
  * The requests of the last minutes: each is answered once, so a copy of one does nothing. What came before this
  * process is not remembered, so what was signed before it is not taken.
@@ -365,34 +315,6 @@ class Seen {
     this.#ids.set(id, now);
   }
 }
-
-function contentOf(id: string, timestamp: number, body: Bytes): Bytes {
-  const head = new TextEncoder().encode(`${id}.${timestamp}.`);
-  const content = new Uint8Array(head.length + body.length);
-  content.set(head);
-  content.set(body, head.length);
-  return content;
-}
-
-function keyOf(text: string): Bytes {
-  const key = text.startsWith(PREFIX) ? bytesOf(text.slice(PREFIX.length)) : undefined;
-  if (key === undefined || key.length < SECRET_BYTES_MIN || key.length > SECRET_BYTES_MAX) {
-    throw new TypeError(
-      `a secret is \`${PREFIX}\` and base64 of ${SECRET_BYTES_MIN} to ${SECRET_BYTES_MAX} bytes: make one with \`openssl rand -base64 32\``,
-    );
-  }
-  return key;
-}
-
-function bytesOf(text: string): Bytes | undefined {
-  try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  } catch {
-    return undefined;
-  }
-}
-
-const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
 
 /** A plugin that is being served. */
 export type Listening = { readonly port: number; close(): void };
