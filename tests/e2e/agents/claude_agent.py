@@ -29,6 +29,8 @@ SCHEMA = {
     "additionalProperties": False,
 }
 ORDER = {}
+TOLD = []
+"""All that the model was told, request by request."""
 
 
 @tool("refund", "Pays money back to a customer.", SCHEMA)
@@ -46,6 +48,7 @@ class Model(http.server.BaseHTTPRequestHandler):
         if "count_tokens" in self.path:
             return self.answer("application/json", json.dumps({"input_tokens": 1}).encode())
         blocks = spoken(asked)
+        TOLD.append(json.dumps(asked["messages"], ensure_ascii=False))
         if not asked.get("stream"):
             return self.answer("application/json", json.dumps({**message(), "content": blocks}).encode())
         return self.answer("text/event-stream", b"".join(events(blocks)))
@@ -69,8 +72,9 @@ class Model(http.server.BaseHTTPRequestHandler):
 def spoken(asked):
     """What the model says: the call, unless it was answered already or the tool is not offered."""
     offered = any(one.get("name") == NAME for one in asked.get("tools", []))
-    last = asked["messages"][-1]["content"]
-    answered = isinstance(last, list) and any(block.get("type") == "tool_result" for block in last)
+    contents = [message["content"] for message in asked["messages"] if isinstance(message["content"], list)]
+    # What a hook adds comes after the answer, in a message of its own.
+    answered = any(block.get("type") == "tool_result" for content in contents for block in content)
     if not offered or answered:
         return [{"type": "text", "text": "done"}]
     return [{"type": "tool_use", "id": ORDER["call"], "name": NAME, "input": ORDER["args"]}]
@@ -104,6 +108,7 @@ def event(kind, **said):
 
 
 def run(order):
+    TOLD.clear()
     ORDER.clear()
     ORDER.update(order)
     return asyncio.run(asked(order))
@@ -124,7 +129,7 @@ async def asked(order):
     async for said in query(prompt="go", options=options):
         if isinstance(said, UserMessage) and isinstance(said.content, list):
             saw += [block.content for block in said.content if isinstance(block, ToolResultBlock)]
-    return {"saw": text(saw[-1]) if saw else None}
+    return {"saw": text(saw[-1]) if saw else None, "told": TOLD[-1] if TOLD else ""}
 
 
 def text(content):
