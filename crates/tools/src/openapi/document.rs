@@ -109,10 +109,10 @@ impl Document {
             },
         };
         let (entries, skipped) = reading.operations(bounds.operations_max);
-        let version = root.pointer("/info/version").and_then(Value::as_str);
+        let version = root.pointer("/info/version").and_then(text_of);
         Ok(Self {
             servers: servers(dialect, &root),
-            version: version.map(str::to_owned),
+            version,
             entries,
             skipped,
             schemes,
@@ -214,12 +214,7 @@ fn value(text: &[u8], bounds: Bounds) -> Result<Value, String> {
 }
 
 fn dialect(root: &Value) -> Result<Dialect, String> {
-    let said = |key: &str| {
-        root.get(key).map(|version| match version {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        })
-    };
+    let said = |key: &str| root.get(key).and_then(text_of);
     let is =
         |version: &str, start: &str| version == start || version.starts_with(&format!("{start}."));
     match (said("openapi"), said("swagger")) {
@@ -231,6 +226,15 @@ fn dialect(root: &Value) -> Result<Dialect, String> {
              `swagger: 2.0`"
                 .to_owned(),
         ),
+    }
+}
+
+/// A version, which YAML takes for a number where nobody quotes it.
+fn text_of(version: &Value) -> Option<String> {
+    match version {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

@@ -51,16 +51,17 @@ pub(super) enum Detail {
     Full,
     /// What values are held against, without words.
     Bare,
-    /// So many levels.
+    /// So many levels of each argument, and the types of what is beneath.
     Outline(usize),
 }
 
-const DETAILS: [Detail; 5] = [
+const DETAILS: [Detail; 6] = [
     Detail::Full,
     Detail::Bare,
     Detail::Outline(6),
     Detail::Outline(3),
     Detail::Outline(1),
+    Detail::Outline(0),
 ];
 
 /// LIMIT: bytes of what is said of one argument, and of one member inside it.
