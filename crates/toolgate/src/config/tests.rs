@@ -1026,3 +1026,26 @@ fn the_path_of_an_endpoint_is_not_shown() {
     assert!(shown.contains("https://hooks.acme.com/…") && shown.contains("env:CHAT"));
     assert!(!shown.contains("hush"), "{shown}");
 }
+
+#[test]
+fn a_plugins_own_look_is_tuned_without_naming_a_probe() {
+    let text = r#"
+[[source]]
+name = "refunds"
+plugin = { url = "http://127.0.0.1:9100", secret = "env:REFUNDS_SECRET" }
+[[source]]
+name = "crm"
+mcp = { url = "http://127.0.0.1:9000/mcp" }
+[tools."refunds.issue".effect]
+lands_within = "90s"
+tries = 3
+"#;
+    let config = good(text).config;
+    let stated = &config.overrides[&"refunds.issue".parse().unwrap()];
+    let effect = stated.checks.effect.as_ref().unwrap();
+    assert_eq!(effect.lands_within, Some(toolgate_model::Duration::from_secs(90)));
+    assert_eq!((effect.tries, effect.look.is_none()), (3, true));
+    // Of any other source nobody would look.
+    let other = text.replace("tools.\"refunds.issue\"", "tools.\"crm.refunds.issue\"");
+    assert!(resolve(&Flags::new(), &BTreeMap::new(), Some(&file(&other))).is_err());
+}
