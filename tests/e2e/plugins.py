@@ -36,7 +36,6 @@ from kit import (
 
 # A rule that never speaks here: what is asked is the posture.
 QUIET = {"rules": [{"rule_id": "never", "match": {"tools": ["refunds.issue"]}, "when": "amount > 5000", "effect": "deny"}]}
-TYPESCRIPT = ROOT / "sdk/typescript"
 
 
 def configure(_options):
@@ -97,14 +96,7 @@ class TypescriptPlugin(Plugin):
     """The same, written with the other package."""
 
     def command(self):
-        compiled = self.home / "package"
-        compiler = provision.SDK_TYPESCRIPT / "node_modules/typescript/bin/tsc"
-        if not compiled.exists():
-            node, options = provision.node_binary(), ("-p", TYPESCRIPT / "tsconfig.json", "--outDir", compiled)
-            done = subprocess.run([node, compiler, *options], capture_output=True, text=True, timeout=120)
-            check(done.returncode == 0, done.stdout)
-            (compiled / "package.json").write_text('{"type": "module"}')
-        return [provision.node_binary(), HERE / "servers/note_plugin.mjs", compiled / "plugin.js"]
+        return [provision.node_binary(), HERE / "servers/note_plugin.mjs", provision.typescript_package() / "dist/plugin.js"]
 
     @property
     def notes(self):

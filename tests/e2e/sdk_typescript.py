@@ -21,8 +21,6 @@ from kit import ROOT, TOOLGATE, Gate, Process, at_end, check, clean_environment,
 
 SDK = ROOT / "sdk/typescript"
 PLACE = provision.SDK_TYPESCRIPT
-FOLDERS = ("src", "test", "scripts")
-FILES = ("tsconfig.json", "tsconfig.types.json", "tsconfig.test.json", "README.md", "CHANGELOG.md", "LICENSE")
 LOADED_BYTES_MAX = 20_000  # LIMIT: what a program loads of any one entry and all that it imports, compressed.
 PACKED_BYTES_MAX = 45_000  # LIMIT: the same for all entries, with their types, the README and the licence.
 SECONDS_MAX = 300  # LIMIT: a list of tests takes ten seconds; a loaded machine is slower, not silent.
@@ -67,18 +65,7 @@ def compiled(project, *more, cwd=PLACE):
     return node(PLACE / "node_modules/typescript/bin/tsc", "-p", project, *more, cwd=cwd)
 
 
-@stage
-def built():
-    """The sources of now, compiled in a place of their own, beside the compiler and the frameworks."""
-    for name in (*FOLDERS, "dist", "build"):
-        shutil.rmtree(PLACE / name, ignore_errors=True)
-    for name in FOLDERS:
-        shutil.copytree(SDK / name, PLACE / name)
-    for name in FILES:
-        shutil.copy(SDK / name, PLACE / name)
-    for project in ("tsconfig.json", "tsconfig.types.json", "tsconfig.test.json"):
-        compiled(project)
-    return PLACE
+built = stage(provision.typescript_package)
 
 
 def packed(name):

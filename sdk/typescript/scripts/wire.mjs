@@ -66,24 +66,19 @@ function members(schema, indent) {
   const inner = `${indent}  `;
   const required = new Set(schema.required ?? []);
   const lines = Object.entries(schema.properties).map(
-    ([name, member]) => `${said(member, inner)}${inner}${name}${required.has(name) ? "" : "?"}: ${type(member, inner)};\n`,
+    ([name, member]) => `${inner}${name}${required.has(name) ? "" : "?"}: ${type(member, inner)};\n`,
   );
   return `{\n${lines.join("")}${indent}}`;
 }
 
-/** What the document says about a member, on one line. */
-function said(schema, indent) {
-  const text = schema.description?.replace(/\s+/g, " ").replaceAll("*/", "* /").trim();
-  return text ? `${indent}/** ${text} */\n` : "";
-}
-
 const head = `/**
- * What travels between the gate and its callers, as its OpenAPI document describes it.
+ * What travels between the gate and its callers, as its OpenAPI document describes it. What each field means
+ * stands there.
  *
  * Written by \`scripts/wire.mjs\` from \`docs/reference/openapi.json\`; a test fails where both differ.
  */
 `;
-const body = reachable().map((name) => `\n${said(schemas[name], "")}export type ${name} = ${type(schemas[name], "")};\n`);
+const body = reachable().map((name) => `\nexport type ${name} = ${type(schemas[name], "")};\n`);
 const text = head + body.join("");
 
 if (process.argv.includes("--check")) {
