@@ -192,7 +192,7 @@ fn supply(config: SourceConfig, overrides: &Overrides, ports: &Ports) -> Arc<dyn
         }
         SourceKind::Host(host) => {
             let host = host.clone();
-            Arc::new(HostSource::new(config, *host, overrides, ports))
+            Arc::new(HostSource::new(config, *host, overrides))
         }
     }
 }

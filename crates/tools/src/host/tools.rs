@@ -131,3 +131,101 @@ fn rated(descriptor: Descriptor, (own, stated): (&ToolOverride, &HostStatement))
         ..descriptor
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::describe_one;
+    use crate::config::{Overrides, SourceConfig, SourceKind, ToolOverride};
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+    use toolgate_model::{Effect, HostStatement, HostTool, ResourceTemplate, Risk, Runner, Verb};
+
+    /// What is known of a tool of this name that states everything there is to state.
+    fn check(
+        name: &str,
+        (trusted, risk, verb): (bool, Risk, Verb),
+        own: ToolOverride,
+        expected: Expect,
+    ) {
+        let tool = HostTool {
+            name: name.to_owned(),
+            description: None,
+            input_schema: json!({"type": "object", "properties": {"id": {"type": "string"}}}),
+            stated: HostStatement {
+                registered: true,
+                trusted,
+                risk: Some(risk),
+                verb: Some(verb),
+                effect: Some(Effect::None),
+                resource: ResourceTemplate::parse("account:{args.id}").ok(),
+                timeout: Some(toolgate_model::Duration::from_secs(5)),
+                category: Some("billing".to_owned()),
+                version: Some("2.0.0".to_owned()),
+                attributes: [("path".to_owned(), "args.id".to_owned())].into(),
+            },
+        };
+        let config = SourceConfig::new("app", SourceKind::Host(Box::default()));
+        let overrides = Overrides::from([(format!("app.{name}").parse().unwrap(), own)]);
+        let found = describe_one(&config, &tool, &overrides).unwrap().descriptor;
+        assert_eq!(found.runner, Runner::Host);
+        let resource = found.resource.as_ref().map(ResourceTemplate::as_str);
+        let attributes: Vec<_> = found.attributes.keys().collect();
+        let shown = format!(
+            "{} {} {:?} {resource:?} {} {:?} {} {attributes:?}",
+            found.risk, found.verb, found.effect, found.timeout, found.category, found.version
+        );
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn a_trusted_host_is_taken_at_its_word() {
+        check(
+            "delete_account",
+            (true, Risk::Low, Verb::Read),
+            ToolOverride::default(),
+            expect![[
+                r#"low READ None Some("account:{args.id}") 5s Some("billing") 2.0.0 ["path"]"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn anybody_else_raises_and_never_lowers() {
+        check(
+            "delete_account",
+            (false, Risk::Low, Verb::Read),
+            ToolOverride::default(),
+            expect!["high DELETE Some None 5s None 2.0.0 []"],
+        );
+        check(
+            "get_account",
+            (false, Risk::Critical, Verb::Admin),
+            ToolOverride::default(),
+            expect!["critical ADMIN Some None 5s None 2.0.0 []"],
+        );
+    }
+
+    #[test]
+    fn the_operator_wins_over_both() {
+        for trusted in [true, false] {
+            let own = ToolOverride {
+                risk: Some(Risk::Medium),
+                verb: Some(Verb::Write),
+                effect: Some(Effect::Some),
+                version: Some("9".to_owned()),
+                category: Some("ours".to_owned()),
+                resource: ResourceTemplate::parse("ours:{args.id}").ok(),
+                attributes: [("amount".to_owned(), "args.id".to_owned())].into(),
+                ..ToolOverride::default()
+            };
+            check(
+                "delete_account",
+                (trusted, Risk::Critical, Verb::Admin),
+                own,
+                expect![[
+                    r#"medium WRITE Some Some("ours:{args.id}") 5s Some("ours") 9 ["amount"]"#
+                ]],
+            );
+        }
+    }
+}
