@@ -2,8 +2,8 @@
 
     Maker(schema, "stripe.PostCustomers").make()  ->  {"email": "ana@acme.com", "metadata": {"k": "v"}}
 
-It knows what descriptions of APIs use, prefers the first alternative, and gives optional members half
-of the time. Whether what it made fits is for a validator to say. Must not know: any API.
+It knows what descriptions of APIs use, prefers the first alternative, and gives a share of the optional
+members. Whether what it made fits is for a validator to say. Must not know: any API.
 """
 
 import random
@@ -25,9 +25,9 @@ class Maker:
         self.root = schema
         self.random = random.Random(seed)
 
-    def make(self, everything=True):
-        """The arguments; without `everything` only what is required."""
-        self.optional = 0.5 if everything else 0
+    def make(self, share=0.5):
+        """The arguments, with this share of the optional ones."""
+        self.optional = share
         return self.value(self.root, 0)
 
     def value(self, schema, depth):

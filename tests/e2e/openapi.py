@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import json
 import re
+import urllib.parse
 
 import kit
 import provision
@@ -28,8 +29,9 @@ AT_ONCE = 3  # LIMIT: one Prism takes 150 MB and some seconds to start.
 ALLOW = {"name": "all", "rules": [{"rule_id": "all", "match": {"tools": ["*"]}, "effect": "allow"}]}
 SECRET = "e2e-" + "credential-" + "1a2b3c"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-# Prism's words for a request that it does not take.
-REFUSALS = ("UNPROCESSABLE_ENTITY", "UNAUTHORIZED", "NO_PATH_MATCHED", "NO_METHOD_MATCHED", "NO_SERVER", "INVALID_CONTENT_TYPE")
+# Prism ends where a parameter is missing that is a list: there every argument is given.
+WHOLE = {"parameters-style-31"}
+ANSWER = {"200": {"description": "It arrived, and was valid"}}
 
 
 def configure(_options):
@@ -84,7 +86,7 @@ class Described:
 
     def resolved(self, node):
         while isinstance(node, dict) and "$ref" in node:
-            node = at(self.document, node["$ref"])
+            node = at(self.document, parts(node["$ref"]))
         return node
 
     def sampled(self, tools):
@@ -106,21 +108,26 @@ class Described:
         for method, path in wanted:
             whole = self.document["paths"][path]
             kept = {key: value for key, value in whole.items() if key not in METHODS}
-            paths.setdefault(path, kept)[method] = whole[method]
-        document = {**self.document, "paths": paths}
-        keep = {key: {} for key in ("components", "definitions", "parameters", "responses") if key in document}
-        for key in keep:
-            document[key] = {}
-        for name in ("securitySchemes",):
-            if name in self.document.get("components", {}):
-                document["components"][name] = self.document["components"][name]
+            # What is answered does not matter here, and is most of every description.
+            operation = {**whole[method], "responses": ANSWER}
+            if "swagger" in self.document and "consumes" not in self.document:
+                # Swagger 2.0 leaves it open what a body is then, and Prism takes none.
+                operation.setdefault("consumes", ["application/json"])
+            paths.setdefault(path, kept)[method] = operation
+        kept = ("openapi", "swagger", "info", "servers", "host", "basePath", "schemes", "consumes", "produces", "security", "securityDefinitions")
+        document = {key: self.document[key] for key in kept if key in self.document} | {"paths": paths}
+        document |= {key: {} for key in ("components", "definitions", "parameters", "responses") if key in self.document}
+        if "securitySchemes" in self.document.get("components", {}):
+            document["components"]["securitySchemes"] = self.document["components"]["securitySchemes"]
         pending = references(document)
         while pending:
             pointer = pending.pop()
             if present(document, pointer):
                 continue
-            target = at(self.document, pointer)
-            put(document, pointer, target)
+            # A part of another operation comes with the whole of it.
+            way = parts(pointer)[:2] if pointer.startswith("#/paths/") else parts(pointer)
+            target = at(self.document, way)
+            put(document, way, target)
             pending |= references(target)
         return document
 
@@ -132,25 +139,26 @@ def operation_of(tool):
 
 
 def parts(pointer):
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.removeprefix("#/").split("/")]
+    unescaped = urllib.parse.unquote(pointer.removeprefix("#/"))
+    return [part.replace("~1", "/").replace("~0", "~") for part in unescaped.split("/")]
 
 
-def at(document, pointer):
-    for part in parts(pointer):
+def at(document, way):
+    for part in way:
         document = document[int(part)] if isinstance(document, list) else document[part]
     return document
 
 
 def present(document, pointer):
     try:
-        at(document, pointer)
+        at(document, parts(pointer))
         return True
     except (KeyError, IndexError, ValueError):
         return False
 
 
-def put(document, pointer, value):
-    *way, last = parts(pointer)
+def put(document, way, value):
+    *way, last = way
     for part in way:
         document = document.setdefault(part, {})
     document[last] = value
@@ -170,7 +178,7 @@ def references(node):
 
 
 class Prism:
-    """The mock server, for a part of a description."""
+    """The mock server, for a part of a description: 200 where a request is valid, else what is wrong with it."""
 
     def __init__(self, described, tools):
         file = described.home / f"{described.name}.part.json"
@@ -224,8 +232,8 @@ on = stage(Stage)
 def arguments_for(tool):
     """Arguments that fit the tool's own schema; the test fails where there are none."""
     validator = Draft202012Validator(tool["input_schema"])
-    for everything in (True, False):
-        made = Maker(tool["input_schema"], tool["id"]).make(everything)
+    for share in ((1,) if tool["source"] in WHOLE else (0.5, 0)):
+        made = Maker(tool["input_schema"], tool["id"]).make(share)
         error = next(validator.iter_errors(made), None)
         if error is None:
             return made
@@ -234,14 +242,11 @@ def arguments_for(tool):
 
 def verdict(envelope):
     """What became of a call: `valid`, or what is wrong with what arrived."""
-    data = envelope.get("data")
-    kind = str(data.get("type", "")) if isinstance(data, dict) else ""
-    if "stoplight.io/prism/errors#" in kind:
-        kind = kind.split("#")[1]
-        return f"{kind}: {kit.shown(data.get('validation', data))}" if kind.startswith(REFUSALS) else "valid"
-    if envelope["status"] in ("succeeded", "failed") and data is not None or envelope["success"]:
+    if envelope["success"]:
         return "valid"
-    return f"{envelope['status']}: {kit.shown(envelope.get('error') or envelope.get('denial'))}"
+    data = envelope.get("data")
+    said = data.get("validation", data.get("detail", data)) if isinstance(data, dict) else envelope.get("error") or envelope.get("denial")
+    return f"{envelope['status']}: {kit.shown(said)}"
 
 
 def tried(name):
@@ -282,7 +287,7 @@ def against_prism():
 
 @test("a grant of `get.*` reaches reads and nothing else, listed or called")
 def reads_only():
-    for name in ("github-rest", "stripe", "star-trek-30", "petstore-20"):
+    for name in ("github-rest", "stripe", "digitalocean", "twilio-verify", "petstore-20"):
         token, tools = on().seen("--tool", f"{name}.get.*", "--resource", "*")
         check(tools, f"nothing of {name} is reached")
         for tool in tools:

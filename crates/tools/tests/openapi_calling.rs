@@ -325,33 +325,44 @@ async fn a_name_that_leads_inwards_is_not_spoken_to() {
     }
 }
 
-#[tokio::test]
-async fn only_the_operators_place_is_called_whatever_the_description_says() {
-    let web = Web::serve(|_| Given::json(200, "{}")).await;
-    let elsewhere = json!({
-        "servers": [{"url": "https://evil.example"}],
+/// The tools of a source at `base` whose description names two hosts.
+async fn offered(base: &str) -> (Vec<String>, String) {
+    let servers = json!({
+        "servers": [{"url": "https://api.acme.com/v1"}],
         "paths": {
             "/a": {"get": {"operationId": "a", "responses": {}}},
-            "/b": {"servers": [{"url": "https://files.evil.example"}],
+            "/b": {"servers": [{"url": "https://files.acme.com"}],
                    "get": {"operationId": "b", "responses": {}}},
         },
     });
+    let mut described = described("http://127.0.0.1:1/mcp", &document(servers));
+    described.config.base_url = Some(base.to_owned());
+    let world = up(kind(&described), Overrides::new()).await;
+    let catalogue = world.sources.catalogue();
+    let names = catalogue.iter().map(|tool| tool.id.to_string()).collect();
+    world.sources.shutdown().await;
+    (names, world.detail("shop"))
+}
+
+#[tokio::test]
+async fn an_operation_is_offered_where_it_is() {
+    let (names, detail) = offered("https://api.acme.com/v1").await;
+    assert_eq!(names, ["shop.a"], "{detail}");
+    let (names, _) = offered("https://files.acme.com").await;
+    assert_eq!(names, ["shop.b"]);
+    // A gateway in between has all of it, as far as anybody can tell.
+    let (names, _) = offered("https://gateway.example").await;
+    assert_eq!(names, ["shop.a", "shop.b"]);
+}
+
+#[tokio::test]
+async fn only_the_operators_place_is_called_whatever_the_description_says() {
+    let web = Web::serve(|_| Given::json(200, "{}")).await;
+    let elsewhere = json!({"servers": [{"url": "https://evil.example"}]});
     let described = described(&web.url, &document(elsewhere));
     let world = up(kind(&described), Overrides::new()).await;
-    let names: Vec<String> = world
-        .sources
-        .catalogue()
-        .iter()
-        .map(|tool| tool.id.to_string())
-        .collect();
-    assert_eq!(names, ["shop.a"]);
-    assert!(
-        world.detail("shop").contains("files.evil.example"),
-        "{}",
-        world.detail("shop")
-    );
-    call(&world, "shop.a", json!({})).await;
-    assert_eq!(web.asked()[0].target, "/v1/a");
+    call(&world, "shop.thing", json!({"id": "1"})).await;
+    assert_eq!(web.asked()[0].target, "/v1/things/1");
     world.sources.shutdown().await;
 }
 

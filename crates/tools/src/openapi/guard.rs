@@ -83,6 +83,13 @@ impl Base {
             && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// Whether a server that a description names is on the same host; none where that cannot be
+    /// told, because it is named in part only.
+    pub(crate) fn hosts(&self, server: &str) -> Option<bool> {
+        let server: Url = server.parse().ok()?;
+        Some(server.origin() == self.url.origin())
+    }
+
     /// `http` or `https`.
     pub(crate) fn scheme(&self) -> &str {
         self.url.scheme()

@@ -241,8 +241,9 @@ impl OpenApiSource {
         let (mut offered, mut unavailable) = (described.offered, described.unavailable);
         offered.retain(|tool| self.own.is_tool(&tool.descriptor));
         let mut operations = described.operations;
+        let named = Named::of(servers, &operations, sender.base());
         offered.retain(|tool| {
-            let place = |operation: &Arc<Operation>| elsewhere(operation, &servers, sender.base());
+            let place = |operation: &Arc<Operation>| elsewhere(operation, &named, sender.base());
             let why = operations.get(&tool.descriptor.id).and_then(place);
             unavailable.extend(why.iter().map(|why| UnavailableTool {
                 source: self.config.name.clone(),
@@ -454,18 +455,43 @@ fn is_safe(operation: &Operation, tool: &Descriptor) -> bool {
     matches!(operation.method.as_str(), "GET" | "HEAD") && tool.risk == Risk::Low
 }
 
-/// Why an operation is not called: it has a server of its own, and that is not where requests go.
-fn elsewhere(operation: &Operation, servers: &[String], base: &Base) -> Option<String> {
-    let own = operation.server.as_ref()?;
-    let same = |base: &Base| Base::parse(own).is_ok_and(|own| own == *base);
-    let is_here = servers.contains(own) || same(base);
-    (!is_here).then(|| {
+/// Why an operation is not called: the API is on one of the hosts that the description names, and
+/// this operation on another. Where it is on none of them (a gateway, a test), they say nothing.
+fn elsewhere(operation: &Operation, named: &Named, base: &Base) -> Option<String> {
+    let is_here = |server: &String| base.hosts(server).unwrap_or(true);
+    let own = match &operation.server {
+        Some(own) => std::slice::from_ref(own),
+        None => named.servers.as_slice(),
+    };
+    let first = own.first().filter(|_| named.has_base)?;
+    (!own.iter().any(is_here)).then(|| {
         format!(
-            "its server is `{own}`, and the source's is `{}`: make a source of its own with that \
+            "its server is `{first}`, and the source's is `{}`: make a source of its own with that \
              `base_url` of it",
             base.shown()
         )
     })
+}
+
+/// The servers that a description names.
+struct Named {
+    /// Those of all operations that name none of their own.
+    servers: Vec<String>,
+    /// Whether the base URL is on the host of any of them, or of an operation's own.
+    has_base: bool,
+}
+
+impl Named {
+    fn of(
+        servers: Vec<String>,
+        operations: &BTreeMap<ToolId, Arc<Operation>>,
+        base: &Base,
+    ) -> Self {
+        let own = operations.values().filter_map(|it| it.server.as_ref());
+        let mut all = servers.iter().chain(own);
+        let has_base = all.any(|server| base.hosts(server) == Some(true));
+        Self { servers, has_base }
+    }
 }
 
 async fn looked(file: &PathBuf) -> Look {
