@@ -14,7 +14,9 @@ import subprocess
 import threading
 
 import kit
+import provision
 from kit import Gate, Process, check, equal, folder, free_port, one_of, request, stage, test, wait_for
+from servers.messages import Model
 
 EVERYTHING = {"name": "all", "rules": [
     {"rule_id": "no", "match": {"tool_name": "http", "path_patterns": ["/denied*"]}, "effect": "deny", "reason": "not there"},
@@ -74,8 +76,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def plain(self):
         words = {"/leak": {"mail": "ana@acme.com"}, "/kept": {"x": "for-people"}, "/missing": {"why": "no such thing"}}
-        body = json.dumps(words.get(self.path, {"path": self.path})).encode()
-        self.send_response(404 if self.path == "/missing" else 200)
+        body = json.dumps(words.get(self.path, {"path": self.path.split("?")[0]})).encode()
+        self.send_response({"/missing": 404, "/breaks": 500}.get(self.path, 200))
         self.send_header("Content-Type", "application/json")
         self.send_header("Set-Cookie", "session=of-upstream")
         self.send_header("Content-Length", str(len(body)))
@@ -184,10 +186,11 @@ def allowed():
     headers = {"Authorization": SECRET, "X-Unheard-Of": "a-message", "Connection": "close, X-Of-The-Hop", "X-Of-The-Hop": "1", "Accept-Encoding": "gzip"}
     answer = it.proxy.ask("POST", f"{it.base}/orders?access_token=of-the-query-4712", {"order": 7}, headers)
     equal(answer.status, 200, f"{answer}")
-    equal(answer.json, {"path": "/orders?access_token=of-the-query-4712"}, "what upstream was asked")
+    equal(answer.json, {"path": "/orders"}, "what upstream was asked")
     [seen] = [one for one in it.upstream.seen if one["path"] == "/orders"]
     equal(seen["headers"].get("authorization"), SECRET, "the caller's credential")
     equal(json.loads(seen["body"]), {"order": 7}, "the body")
+    equal(seen["query"], "/orders?access_token=of-the-query-4712", "the address")
     for name in ("x-unheard-of", "x-of-the-hop", "proxy-connection", "x-forwarded-for"):
         check(name not in seen["headers"], f"`{name}` travelled on")
     equal(seen["headers"]["accept-encoding"], "identity", "what the gate can read")
@@ -255,6 +258,8 @@ def lost():
     answer = it.proxy.ask("POST", f"http://127.0.0.1:{free_port()}/x", {"amount": 7})
     equal((answer.status, answer.json["code"]), (502, "upstream_unavailable"), f"{answer}")
     equal(answer.json["envelope"]["status"], "failed", "the outcome")
+    answer = it.proxy.ask("POST", f"{it.base}/breaks", {"amount": 8})
+    equal((answer.status, answer.json["code"]), (500, "unknown_effect"), f"{answer}")
     answer = it.proxy.ask("GET", f"{it.base}/missing")
     equal((answer.status, answer.json), (404, {"why": "no such thing"}), f"{answer}")
 
@@ -458,6 +463,41 @@ def others():
     check(code == 0 and out["decision"] == "block", f"{out} {why}")
     # Without an id of its own the same use again is another one.
     equal(it.hook("gemini", gemini)[0], 0, "again")
+
+
+@test("Claude Code itself, with the ready configuration, runs what is allowed and nothing else")
+def claude_code():
+    it = there()
+    [program] = provision.SDK_PYTHON.glob("lib/python*/site-packages/claude_agent_sdk/_bundled/claude")
+    home = folder("claude-code")
+    project = home / "project"
+    subprocess.run([str(kit.TOOLGATE), "init", "--for", "claude-code", str(project)], check=True, capture_output=True, timeout=60)
+    (project / "keep").write_text("x")
+    script = [("Bash", {"command": f"touch {project}/made", "description": "Makes a file"}), ("Bash", {"command": "rm keep", "description": "Removes a file"})]
+    model = Model(script)
+    kit.at_end(model.stop)
+    environment = {"ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": "-".join(["scripted", "model"]), "HOME": str(home),
+                   "CLAUDE_CONFIG_DIR": str(home / "config"), "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1",
+                   "IS_SANDBOX": "1", "NO_PROXY": "127.0.0.1", "PATH": f"{kit.TOOLGATE.parent}:{os.environ['PATH']}",
+                   "TOOLGATE_URL": it.gate.url, "TOOLGATE_KEY": it.coder}
+    # The mode in which it asks nobody: the hook is asked all the same.
+    command = [str(program), "-p", "go", "--model", "scripted", "--permission-mode", "bypassPermissions"]
+    run = lambda **more: subprocess.run(command, capture_output=True, text=True, cwd=project, env={**environment, **more}, stdin=subprocess.DEVNULL, timeout=120)
+    done = run()
+    equal(done.returncode, 0, done.stdout + done.stderr)
+    check((project / "made").exists(), f"what is allowed did not run: {model.results} {done.stdout} {done.stderr}")
+    check((project / "keep").exists(), "what is denied ran")
+    equal([bool(one.get("is_error")) for one in model.results], [False, True], f"{model.results}")
+    check("nothing is removed" in json.dumps(model.results[1]), f"{model.results}")
+    made = [one for one in calls(it) if it.record(one["invocation_id"])["call"]["arguments"] == script[0][1]]
+    equal([one["status"] for one in made], ["succeeded"], "the record")
+    # Without a gate, and without the program of the hook, nothing runs at all.
+    (project / "made").unlink()
+    for more in ({"TOOLGATE_URL": f"http://127.0.0.1:{free_port()}"}, {"PATH": os.environ["PATH"]}):
+        model.results = []
+        done = run(**more)
+        check(not (project / "made").exists(), f"{more}: it ran without the gate: {done.stdout} {done.stderr}")
+        equal([bool(one.get("is_error")) for one in model.results], [True, True], f"{more}: {model.results}")
 
 
 @test("coverage lists what is ungated and ends with 4 where that is asked for")

@@ -118,7 +118,10 @@ impl Hook<'_> {
         let judged = envelope.get("arguments").unwrap_or(&call.arguments);
         let changed = (*judged != call.arguments).then_some(judged);
         match (changed, event.replaceable) {
-            (None, _) => Ok(Answer::allowed(self.setting.coder, self.setting.answers_prompts)),
+            (None, _) => Ok(Answer::allowed(
+                self.setting.coder,
+                self.setting.answers_prompts,
+            )),
             (Some(judged), true) => Ok(Answer::replaced(self.setting.coder, judged)),
             (Some(_), false) => {
                 let why = "a rule replaced data in it, and this hook cannot change what runs";
@@ -143,7 +146,10 @@ impl Hook<'_> {
             "wait_ms": 0,
         });
         let mut left = self.setting.wait;
-        let mut envelope = self.gate.propose(call.clone(), event.key.as_deref()).await?;
+        let mut envelope = self
+            .gate
+            .propose(call.clone(), event.key.as_deref())
+            .await?;
         while matches!(status(&envelope), "pending_approval" | "approved") && !left.is_zero() {
             let wait = left.min(ROUND);
             left = left.saturating_sub(wait);
@@ -191,7 +197,10 @@ impl Hook<'_> {
 }
 
 fn status(envelope: &Value) -> &str {
-    envelope.get("status").and_then(Value::as_str).unwrap_or_default()
+    envelope
+        .get("status")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn code(envelope: &Value) -> Option<&str> {

@@ -106,7 +106,10 @@ impl Hosted {
             members.insert("attempt".to_owned(), Value::from(lease.attempt));
         }
         let place = format!("/v1/invocations/{}/outcome", lease.id);
-        let first = self.admin.body(Ask::post(place.clone(), report.clone())).await;
+        let first = self
+            .admin
+            .body(Ask::post(place.clone(), report.clone()))
+            .await;
         match first {
             Err(fault) if fault.exit() == Exit::Failed => {
                 tokio::time::sleep(REPORT_PAUSE).await;

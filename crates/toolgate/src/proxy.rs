@@ -13,6 +13,7 @@ mod answer;
 mod asked;
 mod forward;
 mod reach;
+mod report;
 mod written;
 
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use toolgate_gate::port::Tasks as _;
 use toolgate_model::Duration;
 
@@ -36,6 +37,14 @@ use crate::tasks::Group;
 
 /// How long requests that are under way may still take when the proxy ends.
 const FAREWELL: Duration = Duration::from_secs(30);
+
+/// Requests at once.
+// LIMIT: each may hold its body and a short answer; 128 MiB and some at most.
+const REQUESTS_MAX: usize = 128;
+
+/// How long a request may take to arrive.
+// LIMIT: its caller is a program on this machine.
+const ARRIVAL: Duration = Duration::from_secs(60);
 
 /// What becomes of a request that the gate does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -66,6 +75,7 @@ pub(crate) struct Proxy {
     setting: Setting,
     own: SocketAddr,
     tasks: Group,
+    room: Semaphore,
 }
 
 /// Serves until the process is told to end. `ready` hears where it listens.
@@ -92,6 +102,7 @@ pub(crate) async fn serve(
         setting,
         own,
         tasks: tasks.clone(),
+        room: Semaphore::new(REQUESTS_MAX),
     });
     let router = Router::new().fallback(handle).with_state(proxy);
     ready(own);
@@ -108,10 +119,7 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
     let (sender, receiver) = oneshot::channel();
     let (working, tasks) = (proxy.clone(), proxy.tasks.clone());
     let work = async move {
-        let response = match Asked::read(request, &working).await {
-            Ok(asked) => working.answer(asked).await,
-            Err(refusal) => refusal.response(),
-        };
+        let response = working.taken(request).await;
         // Nobody may be there any more; the report was made all the same.
         let _gone = sender.send(response);
     };
@@ -122,6 +130,18 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
 }
 
 impl Proxy {
+    async fn taken(self: &Arc<Self>, request: Request) -> Response {
+        let Ok(_room) = self.room.try_acquire() else {
+            return Refusal::busy(REQUESTS_MAX).response();
+        };
+        let read = Asked::read(request, self);
+        match tokio::time::timeout(ARRIVAL.to_std(), read).await {
+            Ok(Ok(asked)) => self.answer(asked).await,
+            Ok(Err(refusal)) => refusal.response(),
+            Err(_) => Refusal::slow().response(),
+        }
+    }
+
     async fn answer(self: &Arc<Self>, asked: Asked) -> Response {
         match self.setting.mode {
             ProxyMode::Enforce => self.enforce(asked).await,

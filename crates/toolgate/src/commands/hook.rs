@@ -24,7 +24,9 @@ use crate::shell::Shell;
 
 /// Arguments of `toolgate hook`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: toolgate hook claude-code --key-file ~/.config/toolgate/coder.key")]
+#[command(
+    after_help = "Example: toolgate hook claude-code --key-file ~/.config/toolgate/coder.key"
+)]
 pub(crate) struct Hook {
     /// Which agent asks
     #[arg(value_enum)]
@@ -61,7 +63,9 @@ impl Run for Hook {
         }
         match &answer.out {
             // Without its answer the agent would not know what to run: that is a refusal.
-            Some(out) => Ok(shell.print_raw(&out.to_string()).map_or(Exit::Usage, |()| answer.exit)),
+            Some(out) => Ok(shell
+                .print_raw(&out.to_string())
+                .map_or(Exit::Usage, |()| answer.exit)),
             None => Ok(answer.exit),
         }
     }

@@ -69,10 +69,9 @@ impl Run for Proxy {
         };
         proxy::serve(gate, setting, |own| {
             // Nobody reading it is no reason not to serve.
-            let _unheard = shell.print_line(
-                &json!({"listening": own, "gate": at}),
-                || format!("http://{own}/proxy/https://…  is judged by {at}"),
-            );
+            let _unheard = shell.print_line(&json!({"listening": own, "gate": at}), || {
+                format!("http://{own}/proxy/https://…  is judged by {at}")
+            });
         })
         .await?;
         Ok(Exit::Done)

@@ -5,8 +5,12 @@
 //!
 //! Must not know: which names mean tools.
 
+mod imports;
+mod kinds;
+
 use tree_sitter::{Language, Node, Parser};
 
+use self::kinds::{is_expression, is_statement};
 use super::expr::{Call, Code, Declared, Expr, Import, Place};
 
 /// LIMIT: no code that people write nests so deep; beyond it a file counts as broken.
@@ -414,88 +418,6 @@ impl<'t> Reading<'t> {
         members
     }
 
-    /// `import a.b as c` of Python, and every `import` of TypeScript.
-    fn import(&mut self, node: Node<'t>) {
-        if let Some(source) = node.child_by_field_name("source") {
-            let module = self.string(source);
-            for clause in named(node).filter(|child| child.kind() == "import_clause") {
-                self.import_clause(clause, &module);
-            }
-            return;
-        }
-        for child in named(node) {
-            let (module, alias) = self.aliased(child);
-            let local = alias.unwrap_or_else(|| module.split('.').next().unwrap_or("").to_owned());
-            // `import a.b` binds `a`; what is then said of `a` begins with the rest of the path.
-            let bound = if child.kind() == "aliased_import" {
-                module
-            } else {
-                local.clone()
-            };
-            let import = Import {
-                module: bound,
-                name: None,
-            };
-            self.code.imports.insert(local, import);
-        }
-    }
-
-    fn import_from(&mut self, node: Node<'t>) {
-        let Some(module) = node.child_by_field_name("module_name") else {
-            return;
-        };
-        let module = (module.id(), self.source(module));
-        for child in named(node).filter(|child| child.id() != module.0) {
-            if child.kind() == "wildcard_import" {
-                self.code.wildcards.push(module.1.clone());
-                continue;
-            }
-            let (name, alias) = self.aliased(child);
-            let import = Import {
-                module: module.1.clone(),
-                name: Some(name.clone()),
-            };
-            self.code.imports.insert(alias.unwrap_or(name), import);
-        }
-    }
-
-    fn import_clause(&mut self, clause: Node<'t>, module: &str) {
-        let mut add = |local: String, name: Option<String>| {
-            let module = module.to_owned();
-            self.code.imports.insert(local, Import { module, name });
-        };
-        for child in named(clause) {
-            match child.kind() {
-                "identifier" => add(source(self.text, child), Some("default".to_owned())),
-                "namespace_import" => {
-                    if let Some(name) = named(child).next() {
-                        add(source(self.text, name), None);
-                    }
-                }
-                _ => {
-                    for specifier in named(child).filter(|one| one.kind() == "import_specifier") {
-                        let name = specifier.child_by_field_name("name");
-                        let alias = specifier.child_by_field_name("alias").or(name);
-                        if let (Some(name), Some(alias)) = (name, alias) {
-                            add(source(self.text, alias), Some(source(self.text, name)));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn aliased(&self, node: Node<'t>) -> (String, Option<String>) {
-        match node.child_by_field_name("alias") {
-            Some(alias) => {
-                let name = node.child_by_field_name("name");
-                let name = name.map(|name| self.source(name)).unwrap_or_default();
-                (name, Some(self.source(alias)))
-            }
-            None => (self.source(node), None),
-        }
-    }
-
     fn field(&mut self, node: Node<'t>, name: &str) -> Expr {
         match node.child_by_field_name(name) {
             Some(child) => self.expr(child),
@@ -554,49 +476,4 @@ fn required(value: &Expr) -> Option<String> {
     let is_require = *call.callee == Expr::Name("require".to_owned());
     let module = call.positional().next().and_then(Expr::text);
     module.filter(|_| is_require).map(str::to_owned)
-}
-
-fn is_statement(kind: &str) -> bool {
-    kind.ends_with("_statement")
-        || kind.ends_with("_declaration")
-        || matches!(
-            kind,
-            "block" | "statement_block" | "function_definition" | "class_definition"
-        )
-}
-
-fn is_expression(kind: &str) -> bool {
-    matches!(
-        kind,
-        "call"
-            | "call_expression"
-            | "new_expression"
-            | "assignment"
-            | "assignment_expression"
-            | "variable_declarator"
-            | "named_expression"
-            | "await"
-            | "await_expression"
-            | "attribute"
-            | "member_expression"
-            | "list"
-            | "array"
-            | "tuple"
-            | "dictionary"
-            | "object"
-            | "parenthesized_expression"
-            | "lambda"
-            | "arrow_function"
-            | "function_expression"
-            | "binary_operator"
-            | "binary_expression"
-            | "conditional_expression"
-            | "ternary_expression"
-            | "as_expression"
-            | "satisfies_expression"
-            | "list_comprehension"
-            | "expression_list"
-            | "identifier"
-            | "pair"
-    )
 }

@@ -34,7 +34,9 @@ impl Answer {
     /// Something went wrong: before a tool that is a refusal, after it only a notice.
     pub(crate) fn broken(before: bool, why: &str) -> Self {
         if before {
-            return Self::refused(&format!("Toolgate could not judge this: {why}. It was not executed."));
+            return Self::refused(&format!(
+                "Toolgate could not judge this: {why}. It was not executed."
+            ));
         }
         Self {
             out: None,
@@ -68,15 +70,21 @@ impl Answer {
 
     /// The gate knows what came of it, and says what the model may read of that.
     pub(super) fn told(coder: Coder, envelope: &Value) -> Self {
-        let withheld = envelope.pointer("/inspection/withheld/message").and_then(Value::as_str);
-        let places = envelope.pointer("/inspection/sanitized").and_then(Value::as_array);
+        let withheld = envelope
+            .pointer("/inspection/withheld/message")
+            .and_then(Value::as_str);
+        let places = envelope
+            .pointer("/inspection/sanitized")
+            .and_then(Value::as_array);
         let replaced = places.is_some_and(|places| !places.is_empty());
         let left = match (withheld, envelope.get("data")) {
             (Some(why), _) => json!(format!("The result is withheld: {why}")),
             (None, Some(data)) if replaced => data.clone(),
             _ => return Self::silent(),
         };
-        let text = left.as_str().map_or_else(|| left.to_string(), str::to_owned);
+        let text = left
+            .as_str()
+            .map_or_else(|| left.to_string(), str::to_owned);
         let out = match coder {
             Coder::ClaudeCode => json!({
                 "decision": "block", "reason": text,

@@ -145,7 +145,10 @@ impl Shape {
             Self::Named => (named()?.to_owned(), member("tool_input")?),
             Self::Mcp => (format!("mcp__{}", named()?), member("tool_input")?),
             Self::Shell => ("Shell".to_owned(), json!({"command": member("command")?})),
-            Self::Read => ("Read".to_owned(), json!({"file_path": member("file_path")?})),
+            Self::Read => (
+                "Read".to_owned(),
+                json!({"file_path": member("file_path")?}),
+            ),
         };
         // Cursor writes the arguments of MCP tools as a text.
         let mut arguments = match arguments {
@@ -182,7 +185,10 @@ impl Use {
                 let path = format!("args.{name}");
                 tool.insert("attributes".to_owned(), json!({"path": path}));
             }
-            let properties = known.arguments.iter().map(|name| ((*name).to_owned(), json!({})));
+            let properties = known
+                .arguments
+                .iter()
+                .map(|name| ((*name).to_owned(), json!({})));
             let properties: Map<_, _> = properties.collect();
             schema = json!({"type": "object", "properties": properties});
         }
@@ -261,27 +267,101 @@ const FILE: Where = Where::Argument("file_path");
 
 /// Tools of Claude Code, Codex, Cursor and Gemini CLI, by their names there.
 const BUILT_IN: &[BuiltIn] = &[
-    built_in(("Bash", "medium", "WRITE"), Where::None, &["command", "description", "timeout", "run_in_background"]),
-    built_in(("Shell", "medium", "WRITE"), Where::None, &["command", "cwd"]),
-    built_in(("run_shell_command", "medium", "WRITE"), Where::None, &["command", "description", "directory"]),
-    built_in(("Read", "low", "READ"), FILE, &["file_path", "offset", "limit"]),
-    built_in(("Write", "medium", "WRITE"), FILE, &["file_path", "content"]),
-    built_in(("Edit", "medium", "WRITE"), FILE, &["file_path", "old_string", "new_string", "replace_all"]),
-    built_in(("MultiEdit", "medium", "WRITE"), FILE, &["file_path", "edits"]),
-    built_in(("NotebookEdit", "medium", "WRITE"), Argument("notebook_path"), &["notebook_path", "new_source", "cell_id", "cell_type", "edit_mode"]),
+    built_in(
+        ("Bash", "medium", "WRITE"),
+        Where::None,
+        &["command", "description", "timeout", "run_in_background"],
+    ),
+    built_in(
+        ("Shell", "medium", "WRITE"),
+        Where::None,
+        &["command", "cwd"],
+    ),
+    built_in(
+        ("run_shell_command", "medium", "WRITE"),
+        Where::None,
+        &["command", "description", "directory"],
+    ),
+    built_in(
+        ("Read", "low", "READ"),
+        FILE,
+        &["file_path", "offset", "limit"],
+    ),
+    built_in(
+        ("Write", "medium", "WRITE"),
+        FILE,
+        &["file_path", "content"],
+    ),
+    built_in(
+        ("Edit", "medium", "WRITE"),
+        FILE,
+        &["file_path", "old_string", "new_string", "replace_all"],
+    ),
+    built_in(
+        ("MultiEdit", "medium", "WRITE"),
+        FILE,
+        &["file_path", "edits"],
+    ),
+    built_in(
+        ("NotebookEdit", "medium", "WRITE"),
+        Argument("notebook_path"),
+        &[
+            "notebook_path",
+            "new_source",
+            "cell_id",
+            "cell_type",
+            "edit_mode",
+        ],
+    ),
     built_in(("Glob", "low", "READ"), Folder, &["pattern", "path"]),
-    built_in(("Grep", "low", "READ"), Folder, &["pattern", "path", "glob", "output_mode", "type"]),
+    built_in(
+        ("Grep", "low", "READ"),
+        Folder,
+        &["pattern", "path", "glob", "output_mode", "type"],
+    ),
     built_in(("LS", "low", "READ"), Folder, &["path", "ignore"]),
     built_in(("TodoWrite", "low", "WRITE"), Where::None, &["todos"]),
     built_in(("WebFetch", "low", "READ"), Where::None, &["url", "prompt"]),
-    built_in(("WebSearch", "low", "READ"), Where::None, &["query", "allowed_domains", "blocked_domains"]),
-    built_in(("apply_patch", "medium", "WRITE"), Where::None, &["command", "input", "patch"]),
-    built_in(("read_file", "low", "READ"), FILE, &["file_path", "offset", "limit"]),
-    built_in(("write_file", "medium", "WRITE"), FILE, &["file_path", "content"]),
-    built_in(("replace", "medium", "WRITE"), FILE, &["file_path", "old_string", "new_string"]),
-    built_in(("list_directory", "low", "READ"), Where::None, &["path", "dir_path"]),
-    built_in(("web_fetch", "low", "READ"), Where::None, &["prompt", "url"]),
-    built_in(("google_web_search", "low", "READ"), Where::None, &["query"]),
+    built_in(
+        ("WebSearch", "low", "READ"),
+        Where::None,
+        &["query", "allowed_domains", "blocked_domains"],
+    ),
+    built_in(
+        ("apply_patch", "medium", "WRITE"),
+        Where::None,
+        &["command", "input", "patch"],
+    ),
+    built_in(
+        ("read_file", "low", "READ"),
+        FILE,
+        &["file_path", "offset", "limit"],
+    ),
+    built_in(
+        ("write_file", "medium", "WRITE"),
+        FILE,
+        &["file_path", "content"],
+    ),
+    built_in(
+        ("replace", "medium", "WRITE"),
+        FILE,
+        &["file_path", "old_string", "new_string"],
+    ),
+    built_in(
+        ("list_directory", "low", "READ"),
+        Where::None,
+        &["path", "dir_path"],
+    ),
+    built_in(
+        ("web_fetch", "low", "READ"),
+        Where::None,
+        &["prompt", "url"],
+    ),
+    built_in(
+        ("google_web_search", "low", "READ"),
+        Where::None,
+        &["query"],
+    ),
 ];
 
 fn known(name: &str) -> Option<&'static BuiltIn> {
@@ -305,7 +385,9 @@ fn allowed(name: &str) -> Result<String, Fault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(plain) {
         let shown: String = name.chars().take(40).collect();
-        return Err(Fault::usage(format!("`{shown}` is no name that a tool can have")));
+        return Err(Fault::usage(format!(
+            "`{shown}` is no name that a tool can have"
+        )));
     }
     Ok(name.to_owned())
 }

@@ -32,7 +32,11 @@ impl Kept {
     /// [`Fault`] where there is no place for them.
     pub(super) fn open(shell: &Shell) -> Result<Self, Fault> {
         let state = shell.variable("XDG_STATE_HOME").map(PathBuf::from);
-        let home = || shell.variable("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+        let home = || {
+            shell
+                .variable("HOME")
+                .map(|home| PathBuf::from(home).join(".local/state"))
+        };
         let base = state.or_else(home).ok_or_else(|| {
             Fault::usage("there is no home directory to keep leases in").help("set XDG_STATE_HOME")
         })?;
@@ -89,7 +93,10 @@ impl Kept {
             return;
         };
         let age = |entry: &fs::DirEntry| entry.metadata().and_then(|about| about.modified()).ok();
-        let mut all: Vec<_> = entries.flatten().map(|entry| (age(&entry), entry.path())).collect();
+        let mut all: Vec<_> = entries
+            .flatten()
+            .map(|entry| (age(&entry), entry.path()))
+            .collect();
         if all.len() <= KEPT_MAX {
             return;
         }

@@ -47,6 +47,18 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, "address_forbidden", detail)
     }
 
+    /// There are too many requests at once.
+    pub(super) fn busy(max: usize) -> Self {
+        let detail = format!("nothing was sent: {max} requests are under way already");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+    }
+
+    /// The request did not arrive in time.
+    pub(super) fn slow() -> Self {
+        let detail = "nothing was sent: the request did not arrive whole in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "slow_request", detail)
+    }
+
     /// The proxy's own work broke.
     pub(super) fn broken() -> Self {
         let detail = "the proxy broke; whether the request was sent is on the record";
@@ -136,7 +148,10 @@ impl Refusal {
 
 /// Says in headers what the gate said.
 pub(super) fn mark(response: &mut Response, envelope: &Value) {
-    let marks = [(VERDICT, "/decision/verdict"), (INVOCATION, "/invocation_id")];
+    let marks = [
+        (VERDICT, "/decision/verdict"),
+        (INVOCATION, "/invocation_id"),
+    ];
     for (name, pointer) in marks {
         let value = envelope.pointer(pointer).and_then(Value::as_str);
         if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {

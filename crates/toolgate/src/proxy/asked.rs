@@ -69,7 +69,11 @@ impl Asked {
         let (parts, body) = request.into_parts();
         refuse_pages(&parts.headers)?;
         let (url, by_path) = address(&parts, proxy)?;
-        proxy.setting.reach.check(&url).map_err(Refusal::forbidden)?;
+        proxy
+            .setting
+            .reach
+            .check(&url)
+            .map_err(Refusal::forbidden)?;
         let (headers, words) = headers(&parts.headers)?;
         let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
             let what = format!("the body has more than {BODY_BYTES_MAX} bytes, or broke off");
@@ -93,9 +97,17 @@ impl Asked {
     pub(super) fn call(&self, mode: &str) -> Result<Value, Refusal> {
         let Some(body) = &self.body else {
             let what = "the body is no text, and what cannot be read is not judged";
-            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_text", what));
+            return Err(Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_text",
+                what,
+            ));
         };
-        let body = if body.is_empty() { Value::Null } else { json!(body) };
+        let body = if body.is_empty() {
+            Value::Null
+        } else {
+            json!(body)
+        };
         let mut call = json!({
             "mode": mode,
             "http": {
@@ -167,7 +179,9 @@ fn address(parts: &Parts, proxy: &Proxy) -> Result<(Url, bool), Refusal> {
 
 /// A name that leads here without being this machine's is a page's way around its browser.
 fn refuse_strange_host(headers: &HeaderMap, proxy: &Proxy) -> Result<(), Refusal> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let port = proxy.own.port();
     let names = [
         proxy.own.to_string(),
@@ -179,7 +193,11 @@ fn refuse_strange_host(headers: &HeaderMap, proxy: &Proxy) -> Result<(), Refusal
         Some(host) if names.iter().any(|name| name.eq_ignore_ascii_case(host)) => Ok(()),
         _ => {
             let what = format!("`Host` is not this proxy: it is `{}`", names[0]);
-            Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "strange_host", what))
+            Err(Refusal::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "strange_host",
+                what,
+            ))
         }
     }
 }
@@ -199,9 +217,12 @@ fn after_prefix(uri: &Uri) -> Option<String> {
 
 fn url(text: &str) -> Result<Url, Refusal> {
     let refused = |what: String| Refusal::new(StatusCode::BAD_REQUEST, "bad_address", what);
-    let url = Url::parse(text).map_err(|error| refused(format!("the address is no URL: {error}")))?;
+    let url =
+        Url::parse(text).map_err(|error| refused(format!("the address is no URL: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(refused("the address begins with neither http:// nor https://".to_owned()));
+        return Err(refused(
+            "the address begins with neither http:// nor https://".to_owned(),
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
         let what = "the address carries a user or a password: send `Authorization` instead";

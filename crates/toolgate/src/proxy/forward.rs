@@ -4,6 +4,7 @@
 //! 2xx, whole            succeeded    the answer, as the rules about results left it
 //! 4xx that is definite  failed       the same
 //! refused connection    failed       nothing was sent: 502
+//! any other status      unknown      the status alone: nobody judged what came with it
 //! anything else         unknown      502 or 504, or an answer that breaks off
 //! ```
 //!
@@ -18,16 +19,17 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use reqwest::Url;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use toolgate_gate::port::Tasks as _;
 
+use super::Proxy;
 use super::answer::{Refusal, mark, mark_unjudged};
 use super::asked::Asked;
 use super::reach::Reach;
+use super::report::{Begun, brief, is_ambiguous, outcome, record};
 use super::written::Written;
-use super::Proxy;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::hosted::Lease;
@@ -42,20 +44,6 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// LIMIT: parts of an answer that wait for a slow caller.
 const PARTS_QUEUED_MAX: usize = 16;
-
-/// Statuses that do not say whether the request was processed, though they begin with 4.
-const AMBIGUOUS: [u16; 4] = [408, 409, 425, 429];
-
-/// Headers of an answer that are recorded.
-const RECORDED: [&str; 7] = [
-    "content-type",
-    "etag",
-    "location",
-    "request-id",
-    "retry-after",
-    "x-github-request-id",
-    "x-request-id",
-];
 
 /// Headers between the upstream and the proxy alone.
 const OF_THE_HOP: [&str; 8] = [
@@ -85,16 +73,6 @@ pub(super) fn client(reach: &Reach) -> Result<reqwest::Client, Fault> {
         .dns_resolver(Arc::new(reach.clone()))
         .build()
         .map_err(|error| Fault::failed(format!("no HTTP client: {error}")))
-}
-
-/// The beginning of an answer.
-struct Begun {
-    status: StatusCode,
-    headers: HeaderMap,
-    /// What came of the body so far.
-    first: Vec<u8>,
-    /// What is still to come; none where that was all.
-    rest: Option<reqwest::Response>,
 }
 
 /// Why there is no answer.
@@ -134,11 +112,19 @@ impl Proxy {
     /// Judged, and sent whatever the verdict is.
     pub(super) async fn monitor(self: &Arc<Self>, asked: Asked) -> Response {
         let judged = match asked.call("decide") {
-            Ok(call) => self.gate.propose(call, None).await.map_err(|fault| fault.to_string()),
+            Ok(call) => self
+                .gate
+                .propose(call, None)
+                .await
+                .map_err(|fault| fault.to_string()),
             Err(_) => Err("its body is no text".to_owned()),
         };
         if let Err(why) = &judged {
-            tracing::warn!(host = asked.url.host_str(), why, "a request is sent unjudged");
+            tracing::warn!(
+                host = asked.url.host_str(),
+                why,
+                "a request is sent unjudged"
+            );
         }
         let mut response = match self.send_as_it_is(&asked).await {
             Ok(begun) => self.stream(begun, &asked, None),
@@ -188,6 +174,9 @@ impl Proxy {
         lease: &Lease,
         (asked, proposed): (&Asked, &Value),
     ) -> Response {
+        if is_ambiguous(begun.status) {
+            return self.doubtful(&begun, lease, asked).await;
+        }
         if begun.rest.is_some() {
             let mut response = self.stream(begun, asked, Some(lease.clone()));
             mark(&mut response, proposed);
@@ -216,6 +205,27 @@ impl Proxy {
         }
     }
 
+    /// An answer that does not say whether its request was processed. The gate keeps no result of a
+    /// call in doubt, and what it did not judge is given to nobody.
+    async fn doubtful(&self, begun: &Begun, lease: &Lease, asked: &Asked) -> Response {
+        let code = begun.status.as_u16();
+        let why = format!(
+            "it was answered with HTTP {code}, which does not say whether it took effect; the rest of \
+             the answer is not handed on"
+        );
+        let refusal = Refusal::new(begun.status, "unknown_effect", why);
+        let mut response = self
+            .reported(lease, json!({"status": "unknown"}), refusal)
+            .await;
+        let given = answer_headers(&begun.headers, asked);
+        for name in [header::LOCATION, header::RETRY_AFTER] {
+            if let Some(value) = given.get(&name) {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+        response
+    }
+
     async fn unsent(&self, lease: &Lease, why: String) -> Response {
         let error = json!({"code": "upstream_unavailable", "message": why});
         let report = json!({"status": "failed", "error": error});
@@ -224,7 +234,7 @@ impl Proxy {
     }
 
     async fn unknown(&self, lease: &Lease, status: StatusCode, why: String) -> Response {
-        let report = json!({"status": "unknown", "error": {"message": why}});
+        let report = json!({"status": "unknown"});
         let refusal = Refusal::new(status, "unknown_effect", why);
         self.reported(lease, report, refusal).await
     }
@@ -280,7 +290,10 @@ async fn begun(request: reqwest::RequestBuilder) -> Result<Begun, Lost> {
             Ok(Some(part)) => begun.first.extend_from_slice(&part),
             Ok(None) => return Ok(begun),
             Err(error) => {
-                let why = format!("the answer broke off after {} bytes: {error}", begun.first.len());
+                let why = format!(
+                    "the answer broke off after {} bytes: {error}",
+                    begun.first.len()
+                );
                 return Err(Lost::Unknown(StatusCode::BAD_GATEWAY, why));
             }
         }
@@ -333,7 +346,9 @@ async fn pass_on(
             }
             Ok(None) => break,
             Err(error) => {
-                whole = Err(format!("the answer broke off after {length} bytes: {error}"));
+                whole = Err(format!(
+                    "the answer broke off after {length} bytes: {error}"
+                ));
                 break;
             }
         }
@@ -346,64 +361,19 @@ async fn pass_on(
             }
             outcome(begun.status, data)
         }
-        Err(why) => json!({"status": "unknown", "error": {"message": why}}),
+        Err(_) => json!({"status": "unknown"}),
     };
     (report, whole)
-}
-
-/// What is reported of an answer with this status.
-fn outcome(status: StatusCode, data: Value) -> Value {
-    let code = status.as_u16();
-    let message = format!("HTTP {code}");
-    let error = json!({"code": "tool_error", "message": message});
-    match code {
-        200..=299 | 304 => json!({"status": "succeeded", "data": data}),
-        307 | 308 => json!({"status": "failed", "data": data, "error": error}),
-        400..=499 if !AMBIGUOUS.contains(&code) => {
-            json!({"status": "failed", "data": data, "error": error})
-        }
-        _ => json!({"status": "unknown", "data": data, "error": {"message": message}}),
-    }
-}
-
-/// A whole answer as it is recorded and judged.
-fn record(begun: &Begun) -> Value {
-    let kind = begun.headers.get(header::CONTENT_TYPE);
-    let is_json = kind.is_some_and(|kind| {
-        kind.to_str().is_ok_and(|kind| kind.contains("json"))
-    });
-    let text = std::str::from_utf8(&begun.first);
-    let body = match text {
-        Ok("") => Value::Null,
-        Ok(text) if is_json => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
-        Ok(text) => json!(text),
-        Err(_) => return brief(begun, begun.first.len(), &Sha256::digest(&begun.first)),
-    };
-    json!({"status": begun.status.as_u16(), "headers": few(begun), "body": body})
-}
-
-/// An answer by what proves which one it was.
-fn brief(begun: &Begun, length: usize, digest: &[u8]) -> Value {
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    json!({
-        "status": begun.status.as_u16(), "headers": few(begun),
-        "bytes": length, "digest": format!("sha256:{hex}"),
-    })
-}
-
-fn few(begun: &Begun) -> Value {
-    let value = |name: &str| begun.headers.get(name)?.to_str().ok();
-    let pairs = RECORDED
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), json!(value(name)?))));
-    Value::Object(pairs.collect::<Map<_, _>>())
 }
 
 /// The answer as the rules about results left it.
 fn handed(begun: Begun, envelope: &Value, data: &Value, asked: &Asked) -> Response {
     let withheld = envelope.pointer("/inspection/withheld");
     if let Some(denial) = withheld.filter(|denial| !denial.is_null()) {
-        let text = denial.get("message").and_then(Value::as_str).unwrap_or_default();
+        let text = denial
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let detail = format!("the request was sent, and its answer is withheld: {text}");
         let refusal = Refusal::new(StatusCode::FORBIDDEN, "result_withheld", detail);
         return refusal.with(envelope.clone()).response();
@@ -463,8 +433,13 @@ fn answer_headers(given: &HeaderMap, asked: &Asked) -> HeaderMap {
             headers.append(name, value.clone());
         }
     }
-    let location = given.get(header::LOCATION).and_then(|place| place.to_str().ok());
-    if let Some(place) = location.filter(|_| asked.by_path).and_then(|place| through(place, &asked.url)) {
+    let location = given
+        .get(header::LOCATION)
+        .and_then(|place| place.to_str().ok());
+    if let Some(place) = location
+        .filter(|_| asked.by_path)
+        .and_then(|place| through(place, &asked.url))
+    {
         headers.insert(header::LOCATION, place);
     }
     headers
@@ -480,26 +455,4 @@ fn with_headers(status: StatusCode, headers: HeaderMap, body: Body) -> Response 
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::outcome;
-    use axum::http::StatusCode;
-    use serde_json::{Value, json};
-
-    /// The table of 3-execution, part 1; a redirect that repeats the method was not processed.
-    #[test]
-    fn a_status_means_what_the_table_says() {
-        for (status, word) in [
-            (200, "succeeded"), (201, "succeeded"), (204, "succeeded"), (304, "succeeded"),
-            (301, "unknown"), (302, "unknown"), (303, "unknown"), (307, "failed"), (308, "failed"),
-            (400, "failed"), (401, "failed"), (404, "failed"), (422, "failed"), (451, "failed"),
-            (408, "unknown"), (409, "unknown"), (425, "unknown"), (429, "unknown"),
-            (500, "unknown"), (502, "unknown"), (503, "unknown"), (504, "unknown"),
-        ] {
-            let report = outcome(StatusCode::from_u16(status).unwrap(), Value::Null);
-            assert_eq!(report["status"], json!(word), "{status}");
-        }
-    }
 }

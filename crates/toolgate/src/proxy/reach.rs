@@ -80,11 +80,23 @@ mod tests {
     #[test]
     fn spelt_out_addresses_are_judged_in_every_spelling() {
         let inside = [
-            "http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://017700000001/",
-            "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://10.0.0.1/", "http://192.168.1.1/",
-            "http://[fd00::1]/", "http://[64:ff9b::7f00:1]/",
+            "http://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://017700000001/",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://10.0.0.1/",
+            "http://192.168.1.1/",
+            "http://[fd00::1]/",
+            "http://[64:ff9b::7f00:1]/",
         ];
-        let nowhere = ["http://169.254.169.254/", "http://0.0.0.0/", "http://[fe80::1]/", "http://2852039166/"];
+        let nowhere = [
+            "http://169.254.169.254/",
+            "http://0.0.0.0/",
+            "http://[fe80::1]/",
+            "http://2852039166/",
+        ];
         let open = Reach {
             general: AddressReach::Private,
             hosts: Vec::new(),
@@ -94,7 +106,10 @@ mod tests {
             assert!(admits(&open, url), "{url}");
         }
         for url in nowhere {
-            assert!(!admits(&Reach::default(), url) && !admits(&open, url), "{url}");
+            assert!(
+                !admits(&Reach::default(), url) && !admits(&open, url),
+                "{url}"
+            );
         }
         assert!(admits(&Reach::default(), "http://93.184.216.34/"));
     }
@@ -103,7 +118,11 @@ mod tests {
     fn one_host_is_opened_and_no_other() {
         let reach = Reach {
             general: AddressReach::Public,
-            hosts: vec!["127.0.0.1".to_owned(), "::1".to_owned(), "169.254.169.254".to_owned()],
+            hosts: vec![
+                "127.0.0.1".to_owned(),
+                "::1".to_owned(),
+                "169.254.169.254".to_owned(),
+            ],
         };
         assert!(admits(&reach, "http://127.0.0.1:9/") && admits(&reach, "http://2130706433/"));
         assert!(admits(&reach, "http://[::1]/"));

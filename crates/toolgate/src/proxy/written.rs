@@ -60,7 +60,9 @@ impl Written {
     pub(super) fn of(judged: &Value, asked: &Asked, carried: &[String]) -> Result<Self, String> {
         let text = |key: &str| judged.get(key).and_then(Value::as_str);
         let url = text("url").unwrap_or_default();
-        let mut url: Url = url.parse().map_err(|error| format!("`{url}` is no URL: {error}"))?;
+        let mut url: Url = url
+            .parse()
+            .map_err(|error| format!("`{url}` is no URL: {error}"))?;
         let members = judged.get("headers").and_then(Value::as_object);
         let mut headers: BTreeMap<String, String> = members
             .into_iter()
@@ -116,23 +118,35 @@ fn put_query(url: &mut Url, name: &str, asked: &Url) {
         .filter(|(_, one)| one.eq_ignore_ascii_case(name))
         .map(|(pair, _)| pair)
         .collect();
-    let mut query: Vec<&str> = url.query().into_iter().filter(|query| !query.is_empty()).collect();
+    let mut query: Vec<&str> = url
+        .query()
+        .into_iter()
+        .filter(|query| !query.is_empty())
+        .collect();
     query.extend(pairs);
     let query = query.join("&");
-    url.set_query(Some(&query).filter(|query| !query.is_empty()).map(String::as_str));
+    url.set_query(
+        Some(&query)
+            .filter(|query| !query.is_empty())
+            .map(String::as_str),
+    );
 }
 
 /// Puts back the one segment that says `withheld`.
 fn put_path(url: &mut Url, asked: &Url) -> Result<(), String> {
     let (judged, given) = (url.path().to_owned(), asked.path());
-    let (judged, given): (Vec<_>, Vec<_>) = (judged.split('/').collect(), given.split('/').collect());
+    let (judged, given): (Vec<_>, Vec<_>) =
+        (judged.split('/').collect(), given.split('/').collect());
     if judged.len() != given.len() {
         return Err("the secret in its path cannot be put back".to_owned());
     }
-    let whole = judged.iter().zip(&given).map(|(judged, given)| match *judged {
-        "withheld" => *given,
-        judged => judged,
-    });
+    let whole = judged
+        .iter()
+        .zip(&given)
+        .map(|(judged, given)| match *judged {
+            "withheld" => *given,
+            judged => judged,
+        });
     let whole: Vec<_> = whole.collect();
     url.set_path(&whole.join("/"));
     Ok(())
