@@ -13,7 +13,9 @@ use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use toolgate_gate::history::Ledger;
 use toolgate_gate::{Evidence, authenticate, decide, survey};
-use toolgate_model::{Call, Duration, Lifecycle, Profile, Role, Scope, Stance, Verdict};
+use toolgate_model::{
+    Call, Duration, Lifecycle, Mode, Profile, Role, Runner, Scope, Stance, Verdict,
+};
 use world::{World, globs, now, spec_policy, tool};
 
 /// The verdict, code and message that a call gets.
@@ -444,6 +446,76 @@ fn an_unknown_token_and_a_wrong_secret_get_the_same_answer() {
         assert_eq!(
             (denial.code.as_str(), denial.message.as_str()),
             ("unauthenticated", "the credential is missing or not known")
+        );
+    }
+}
+
+#[test]
+fn what_a_host_runs_is_not_run_by_the_gate() {
+    let hosted = |world: &mut World| world.tools[0].runner = Runner::Host;
+    check(
+        |world, _| hosted(world),
+        expect![
+            "runs_in_host: `stripe.refund` runs in its host, not in the gate: propose it with the mode `host`"
+        ],
+    );
+    for mode in [Mode::Host, Mode::Decide, Mode::Simulate] {
+        check(
+            |world, call| {
+                hosted(world);
+                call.mode = mode;
+            },
+            expect!["allow"],
+        );
+    }
+}
+
+#[test]
+fn a_host_is_waited_for_no_longer_than_its_tool_allows() {
+    for (mode, asked, given) in [
+        (Mode::Host, 5, 5),
+        (Mode::Host, 600, 20),
+        (Mode::Execute, 600, 600),
+    ] {
+        let world = World::default();
+        let configuration = world.configuration();
+        let identity = configuration.standing(&world.credential.id, now()).unwrap();
+        let call = Call {
+            mode,
+            timeout: Some(Duration::from_secs(asked)),
+            ..call(json!({"customer": "cust_123", "amount": 100}))
+        };
+        let question = (&call, &Evidence::default());
+        let (judged, _) = decide(&configuration, &identity, question, now());
+        assert_eq!(judged.timeout, Duration::from_secs(given), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_trusted_host_says_which_resource_a_call_is_about_where_nothing_else_does() {
+    let claims = |resource: &str, trusted: bool, template: bool| {
+        let mut world = World::default();
+        world.agent.trusted_host = trusted;
+        if !template {
+            world.tools[0].resource = None;
+        }
+        let mut call = call(json!({"amount": 100}));
+        call.resource = Some(resource.to_owned());
+        answer(&world, &call)
+    };
+    assert_eq!(claims("customer:cust_123", true, false), "allow");
+    for (resource, trusted, template) in [
+        // Not its word to give; not what it may reach; what readers could take for another one; and
+        // the tool's own template says where the resource stands.
+        ("customer:cust_123", false, false),
+        ("customer:cust_9", true, false),
+        ("customer:cust_9/../cust_123", true, false),
+        ("customer:cust_123", true, true),
+    ] {
+        let answer = claims(resource, trusted, template);
+        assert!(
+            answer.starts_with("resource_not_granted"),
+            "{resource} {trusted} {template}: {answer}"
         );
     }
 }
