@@ -523,7 +523,8 @@ impl Round {
 pub(crate) fn claim_key(configuration: &Configuration, proposal: &Proposal) -> Option<ClaimKey> {
     let tool = configuration.catalogue.get(&proposal.tool);
     let guarded = proposal.effect == Effect::Some
-        && tool.is_some_and(|tool| tool.verb != Verb::Read)
+        // A raw request is a use of no tool of the catalogue, and lands twice all the same.
+        && tool.is_none_or(|tool| tool.verb != Verb::Read)
         && matches!(proposal.mode, Mode::Execute | Mode::Host)
         && !proposal.allow_duplicate;
     let own = || {

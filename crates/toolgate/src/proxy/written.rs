@@ -15,7 +15,7 @@ use super::asked::Asked;
 
 /// Headers that travel on although nothing is judged by them: credentials, and what APIs want to be
 /// told about versions and accounts.
-pub(crate) const CARRIED: [&str; 25] = [
+pub(crate) const CARRIED: [&str; 23] = [
     "anthropic-beta",
     "anthropic-version",
     "api-key",
@@ -35,10 +35,8 @@ pub(crate) const CARRIED: [&str; 25] = [
     "x-amz-security-token",
     "x-api-key",
     "x-auth-token",
-    "x-client-info",
     "x-goog-api-client",
     "x-goog-api-key",
-    "x-request-id",
     "x-shopify-access-token",
     "x-vault-token",
 ];
