@@ -22,7 +22,7 @@ use toolgate_model::{
 };
 use toolgate_policy::{ApprovalFacts, Budget, Document, Facts, Loaded, PolicySet, Ruling, load};
 
-/// A descriptor from `{"id", "input_schema", "risk", "verb", "category", "method", "resource",
+/// A descriptor from `{"id", "route", "input_schema", "risk", "verb", "category", "method", "resource",
 /// "attributes", "looks_up", "authors", "definition"}`; `looks_up` names the tool that its entity is
 /// looked up with, `authors` (`anyone` or `trusted`) says who can write what it returns.
 pub(crate) fn tool(spec: &Value) -> Descriptor {
@@ -53,7 +53,7 @@ pub(crate) fn tool(spec: &Value) -> Descriptor {
         },
         id,
         action: None,
-        route: None,
+        route: text("route").map(|route| route.parse().unwrap()),
         posture: None,
         runner: toolgate_model::Runner::Gate,
     }
