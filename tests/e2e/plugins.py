@@ -276,8 +276,19 @@ posture = "allow"
     def pay(self, charge, **fields):
         return self.gate.invoke(self.agent, "refunds.pay", {"charge": charge}, **fields)
 
+    def mcp(self, method, token=None, **parameters):
+        version = "2026-07-28"
+        meta = {"io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**parameters, "_meta": meta}}
+        headers = {"Mcp-Protocol-Version": version, "Mcp-Method": method, "Accept": "application/json, text/event-stream"}
+        headers |= {"Mcp-Name": parameters["name"]} if "name" in parameters else {}
+        answer = self.gate.http("POST", "/mcp", message, token or self.agent, headers)
+        text = answer.body.decode()
+        data = [line.removeprefix("data:") for line in text.splitlines() if line.startswith("data:")]
+        return json.loads(data[-1] if data else text)["result"]
+
     def settled(self, envelope, *statuses):
-        check(envelope["status"] != "denied", f"it was denied: {envelope['denial']}")
+        check(envelope["status"] != "denied", f"it was denied: {envelope.get('denial')}")
         return self.gate.wait_status(self.agent, envelope, *(statuses or ("succeeded", "failed", "needs_operator")))
 
 
@@ -323,6 +334,25 @@ def approved():
     [refund] = on().plugin.refunds_of(charge)
     equal((refund["amount"], refund["agent"]), (640, "desk"), "what it was told")
     equal(refund["invocation"], done["invocation_id"], "the gate's own name for the call")
+
+
+@test("over MCP an action is listed, asked for with the gate's own tool, and run once a person said yes")
+def requested():
+    listed = [tool["name"] for tool in on().mcp("tools/list")["tools"]]
+    check("refunds__issue" in listed and not [name for name in listed if "reflect" in name], f"{listed}")
+    charge = on().charge()
+    meant = {"tool": "refunds__issue", "arguments": {"charge": charge, "amount": 3}}
+    asked = on().mcp("tools/call", name="toolgate_request_approval", arguments=meant)["structuredContent"]
+    equal((asked["status"], on().plugin.refunds_of(charge)), ("pending_approval", []), "asked for")
+    # What is not granted cannot even be asked for.
+    only = on().gate.agent("asker", "--action", "refunds:find")
+    refused = on().mcp("tools/call", only, name="toolgate_request_approval", arguments=meant)
+    check(refused["isError"] and "Unknown tool" in refused["content"][0]["text"], f"{refused}")
+    body = {"digest": asked["digest"], "decision": "approve"}
+    answer = on().gate.http("POST", f"/v1/approvals/{asked['approval_id']}/decision", body, on().approver)
+    equal(answer.status, 200, "the approval")
+    equal(on().settled({"invocation_id": asked["invocation_id"], "status": "pending_approval"})["outcome"], "success", "its end")
+    equal(len(on().plugin.refunds_of(charge)), 1, "effects")
 
 
 @test("a grant opens actions by the operator's name for the plugin, not by its own")
