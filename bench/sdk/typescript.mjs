@@ -2,7 +2,7 @@
 /**
  * What the TypeScript client costs: one call through it beside a bare `fetch` of the same bodies, and its sizes.
  *
- *     node bench/sdk/typescript.mjs PACKAGE      the compiled package: `target/e2e-sdk-typescript`
+ *     node bench/sdk/typescript.mjs PACKAGE      the compiled package: `sdk/typescript` after `npm run build`
  *
  * The gate here is a process of its own that answers at once with an envelope as the gate writes it, so what is measured
  * is the client alone: median time, and processor time of this process. Rounds alternate, so that a busy machine slows both.
@@ -28,7 +28,7 @@ const LEASED = { ...ENVELOPE, outcome: "indeterminate", success: false, data: nu
 const ARGUMENTS = { charge: "ch_1" };
 
 if (process.send) serve();
-else await measure(resolve(process.argv[2] ?? "target/e2e-sdk-typescript"));
+else await measure(resolve(process.argv[2] ?? "sdk/typescript"));
 
 /** Answers as the gate does, at once. */
 function serve() {

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 
-from kit import HERE, NODE, ROOT, TARGET, VENV, VENV_1X
+from kit import HERE, NODE, ROOT, TARGET, VENV, VENV_1X, folder
 
 SDK_PYTHON = TARGET / "e2e-sdk-python"
 SDK_TYPESCRIPT = TARGET / "e2e-sdk-typescript"
@@ -58,21 +58,20 @@ def sdk_typescript():
 
 @functools.cache
 def typescript_package():
-    """The TypeScript client, compiled from the sources of now in a place of its own; `dist` is what is published."""
+    """The TypeScript client, compiled from the sources of now; `dist` is what is published."""
     sdk_typescript()
-    source = ROOT / "sdk/typescript"
-    for name in ("dist", "build", *TYPESCRIPT_FOLDERS):
-        shutil.rmtree(SDK_TYPESCRIPT / name, ignore_errors=True)
+    source, place = ROOT / "sdk/typescript", folder("typescript")
     for name in TYPESCRIPT_FOLDERS:
-        shutil.copytree(source / name, SDK_TYPESCRIPT / name)
-    for name in TYPESCRIPT_FILES:
-        shutil.copy(source / name, SDK_TYPESCRIPT / name)
+        shutil.copytree(source / name, place / name)
+    for name in (*TYPESCRIPT_FILES, *NPM_FILES):
+        shutil.copy(source / name, place / name)
+    (place / "node_modules").symlink_to(SDK_TYPESCRIPT / "node_modules")
     for project in TYPESCRIPT_PROJECTS:
-        command = [node_binary(), SDK_TYPESCRIPT / "node_modules/typescript/bin/tsc", "-p", project]
-        done = subprocess.run([str(part) for part in command], cwd=SDK_TYPESCRIPT, capture_output=True, text=True)
+        command = [node_binary(), place / "node_modules/typescript/bin/tsc", "-p", project]
+        done = subprocess.run([str(part) for part in command], cwd=place, capture_output=True, text=True)
         if done.returncode != 0:
             raise Missing(f"the TypeScript client does not compile: {done.stdout}")
-    return SDK_TYPESCRIPT
+    return place
 
 
 def environment(place, requirements, what):

@@ -20,7 +20,6 @@ import provision
 from kit import ROOT, TOOLGATE, Gate, Process, at_end, check, clean_environment, equal, folder, shown, stage, test, wait_for
 
 SDK = ROOT / "sdk/typescript"
-PLACE = provision.SDK_TYPESCRIPT
 LOADED_BYTES_MAX = 20_000  # LIMIT: what a program loads of any one entry and all that it imports, compressed.
 PACKED_BYTES_MAX = 45_000  # LIMIT: the same for all entries, with their types, the README and the licence.
 SECONDS_MAX = 300  # LIMIT: a list of tests takes ten seconds; a loaded machine is slower, not silent.
@@ -47,22 +46,18 @@ def configure(_options):
 # ── The package
 
 
-def command(*parts, cwd=PLACE, node=None, **environment):
+def command(*parts, cwd=None, **environment):
     """Runs a program to its end, and returns what it printed."""
     env = {**clean_environment(), "npm_config_update_notifier": "false", **environment}
-    env["PATH"] = f"{(node or provision.node_binary()).parent}{os.pathsep}{env['PATH']}"
+    env["PATH"] = f"{provision.node_binary().parent}{os.pathsep}{env['PATH']}"
     done = subprocess.run([str(part) for part in parts], cwd=cwd, env=env, capture_output=True, text=True, timeout=SECONDS_MAX)
     said = (done.stdout + done.stderr)[-3000:]
     check(done.returncode == 0, f"`{' '.join(map(str, parts))}` ended with {done.returncode}: {shown(said, 3000)}")
     return done.stdout
 
 
-def node(*parts, cwd=PLACE, **environment):
-    return command(provision.node_binary(), *parts, cwd=cwd, **environment)
-
-
-def compiled(project, *more, cwd=PLACE):
-    return node(PLACE / "node_modules/typescript/bin/tsc", "-p", project, *more, cwd=cwd)
+def node(*parts, cwd=None, **environment):
+    return command(provision.node_binary(), *parts, cwd=cwd or built(), **environment)
 
 
 built = stage(provision.typescript_package)
@@ -87,7 +82,7 @@ def consumer():
     modules = home / "node_modules"
     modules.mkdir()
     (home / "package").rename(modules / "toolgate")
-    for found in (PLACE / "node_modules").iterdir():
+    for found in (built() / "node_modules").iterdir():
         if not found.name.startswith("."):
             (modules / found.name).symlink_to(found)
     (home / "package.json").write_text('{"type": "module", "private": true}\n')
@@ -157,7 +152,7 @@ def strict():
     options = {"strict": True, "module": "nodenext", "target": "es2022", "noEmit": True, "exactOptionalPropertyTypes": True,
                "lib": ["es2023", "dom", "dom.iterable"], "types": [], "skipLibCheck": True}
     (home / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "include": ["*.ts"]}))
-    compiled("tsconfig.json", cwd=home)
+    node(built() / "node_modules/typescript/bin/tsc", "-p", "tsconfig.json", cwd=home)
 
 
 # ── The client against the real gate
