@@ -68,10 +68,10 @@ class Bench:
         file.write_text(f"POST {path} HTTP/1.1\r\n{lines}\r\n{body}", newline="")
         return file, port
 
-    def calls(self, request, callers, millis):
-        """One round of load: {calls, bad, seconds, p50_us, p99_us}."""
+    def calls(self, request, callers, millis, expect="cust_123"):
+        """One round of load: {calls, bad, seconds, p50_us, p99_us}. Every answer holds what is expected."""
         file, port = request
-        seen = load("calls", "--address", f"127.0.0.1:{port}", "--request", file, "--expect", "cust_123",
+        seen = load("calls", "--address", f"127.0.0.1:{port}", "--request", file, "--expect", expect,
                     "--callers", callers, "--millis", millis)
         if seen["bad"]:
             raise SystemExit(f"{seen['bad']} answers were not as expected: the figures would mean nothing ({self.home})")

@@ -38,9 +38,10 @@ fn filled(path: &str, world: &Things) -> String {
         _ if path.starts_with("/v1/incidents") => &world.incident,
         _ => &world.invocation,
     };
-    let name = match path.starts_with("/v1/endpoints") {
-        true => "pager",
-        false => "refunds",
+    let name = match path {
+        _ if path.starts_with("/v1/endpoints") => "pager",
+        _ if path.starts_with("/v1/sources") => "desk",
+        _ => "refunds",
     };
     path.replace("{id}", id).replace("{name}", name)
 }
@@ -134,6 +135,11 @@ fn needs(things: &Things) -> Vec<(Method, &'static str, Permission, Value)> {
     let document = json!({"documents": []});
     let trying = json!({"documents": [{"name": "refunds", "text": crate::world::POLICY}]});
     let user = json!({"id": "new@acme.com", "role": "viewer"});
+    let asked = json!({
+        "subject": {"type": "agent", "id": "billing_agent"},
+        "action": {"name": "desk.lookup"},
+        "resource": {"type": "customer", "id": "cust_1"},
+    });
     vec![
         (get.clone(), "/v1/invocations", View, none.clone()),
         (get.clone(), "/v1/invocations/{id}", View, none.clone()),
@@ -169,8 +175,29 @@ fn needs(things: &Things) -> Vec<(Method, &'static str, Permission, Value)> {
             Approve,
             decision,
         ),
+        (post.clone(), "/access/v1/evaluation", View, asked.clone()),
+        (post.clone(), "/access/v1/evaluations", View, asked.clone()),
+        (
+            post.clone(),
+            "/access/v1/search/subject",
+            View,
+            asked.clone(),
+        ),
+        (
+            post.clone(),
+            "/access/v1/search/resource",
+            View,
+            asked.clone(),
+        ),
+        (post.clone(), "/access/v1/search/action", View, asked),
         (get.clone(), "/v1/tools", View, none.clone()),
         (get.clone(), "/v1/sources", View, none.clone()),
+        (
+            post.clone(),
+            "/v1/sources/{name}/refresh",
+            View,
+            none.clone(),
+        ),
         (get.clone(), "/v1/tools/{id}/review", View, none.clone()),
         (
             post.clone(),
@@ -366,6 +393,11 @@ async fn an_agent_reaches_its_own_calls_and_nothing_of_the_administration() {
         "GET /v1/approvals/{id}",
         "GET /v1/tools",
         "GET /v1/agents/{id}/can",
+        "POST /access/v1/evaluation",
+        "POST /access/v1/evaluations",
+        "POST /access/v1/search/subject",
+        "POST /access/v1/search/resource",
+        "POST /access/v1/search/action",
     ]);
     let world = World::new().await;
     let things = Things::of(&world).await;
@@ -380,6 +412,29 @@ async fn an_agent_reaches_its_own_calls_and_nothing_of_the_administration() {
     }
 }
 
+/// What people do not do, whatever their role.
+const FOR_AGENTS: [(&str, &str); 7] = [
+    ("POST", "/v1/invocations"),
+    ("POST", "/v1/invocations/{id}/lease"),
+    ("POST", "/v1/invocations/{id}/outcome"),
+    ("POST", "/v1/sources/{name}/tools"),
+    ("POST", "/access/v1/requests"),
+    ("GET", "/access/v1/requests/{id}"),
+    ("POST", "/access/v1/requests/{id}/cancel"),
+];
+
+#[tokio::test]
+async fn no_person_does_what_agents_do() {
+    let world = World::new().await;
+    let things = Things::of(&world).await;
+    for (method, path) in FOR_AGENTS {
+        let (method, path) = (method.parse().unwrap(), filled(path, &things));
+        let owner = world.person("owner");
+        let refused = status(&world, &method, &path, owner, &json!({})).await;
+        assert_eq!(refused, StatusCode::FORBIDDEN, "{method} {path}");
+    }
+}
+
 #[tokio::test]
 async fn no_operation_is_missing_from_the_table() {
     let world = World::new().await;
@@ -388,7 +443,7 @@ async fn no_operation_is_missing_from_the_table() {
         .iter()
         .map(|(method, path, ..)| format!("{method} {path}"))
         .collect();
-    known.insert("POST /v1/invocations".to_owned());
+    known.extend(FOR_AGENTS.map(|(method, path)| format!("{method} {path}")));
     let described: BTreeSet<_> = operations()
         .iter()
         .map(|(method, path)| format!("{method} {path}"))
