@@ -198,7 +198,7 @@ on = stage(Stage)
 
 @test("the package's own tests pass")
 def own():
-    for file in ("link", "webhooks"):
+    for file in ("adapters", "link", "webhooks"):
         on().list(file)
 
 

@@ -10,7 +10,7 @@
 
 import { isInteropZodSchema } from "@langchain/core/utils/types";
 import { toJsonSchema } from "@langchain/core/utils/json_schema";
-import { type StructuredToolInterface, ToolInputParsingException } from "@langchain/core/tools";
+import { ToolInputParsingException } from "@langchain/core/tools";
 import { Command, interrupt } from "@langchain/langgraph";
 import { createMiddleware, ToolMessage } from "langchain";
 
@@ -31,7 +31,7 @@ type Config = { toolCall?: { id?: string; args?: unknown }; signal?: AbortSignal
 type Callable = { name: string; description: string; schema: unknown; responseFormat?: string; _call(args: unknown, manager: unknown, config: Config): unknown };
 
 /** One tool, guarded, whichever way it is called. */
-export function guard<T extends StructuredToolInterface>(gate: Toolgate, tool: T, options: LangChainGuardOptions = {}): T {
+export function guard<T extends { readonly name: string; readonly schema: unknown }>(gate: Toolgate, tool: T, options: LangChainGuardOptions = {}): T {
   const inner = tool as unknown as Callable;
   if (typeof inner._call !== "function") throw new TypeError(`\`${tool.name}\` is no tool that runs in this program`);
   const hosted = hostedOf(gate, tool.name, inner, options);
