@@ -10,7 +10,7 @@ use toolgate_model::{Call, Code, Denial, Duration, InvocationId, Mode, Timestamp
 
 use crate::driver::Driver;
 use crate::outcome::Outcome;
-use crate::submit::claim_key;
+use crate::submit::{claim_key, is_guarded};
 
 /// What an earlier call means for this one.
 pub(crate) enum Earlier {
@@ -44,7 +44,23 @@ impl Driver {
                 return Ok(again(proposal, judged, invocation));
             }
         }
-        self.joined(proposal, judged, call).await
+        match self.joined(proposal, judged, call).await? {
+            Earlier::None => self.doubted(proposal, judged).await,
+            joined => Ok(joined),
+        }
+    }
+
+    /// An identical call in the same session whose effect nobody can know of is answered with that
+    /// doubt, whatever its key: clients make a fresh key of each call, and a model that hears of an
+    /// unknown effect calls again.
+    async fn doubted(&self, proposal: &Proposal, judged: &Judged) -> Result<Earlier, Unavailable> {
+        if is_denied(judged) || !is_guarded(&self.configuration(), proposal) {
+            return Ok(Earlier::None);
+        }
+        let key = (&proposal.tenant, &proposal.agent, &proposal.fingerprint);
+        let found = self.ports.store.by_fingerprint(key, &IN_DOUBT).await?;
+        let twin = found.filter(|earlier| earlier.proposal.session == proposal.session);
+        Ok(twin.map_or(Earlier::None, duplicate))
     }
 
     /// An identical call that waits for approval, or that was decided a moment ago, is joined: no
@@ -63,12 +79,15 @@ impl Driver {
         let key = (&proposal.tenant, &proposal.agent, &proposal.fingerprint);
         let found = self.ports.store.by_fingerprint(key, &JOINED).await?;
         let joined = found.filter(|earlier| is_joined(earlier, self.now()));
-        Ok(joined.map_or(Earlier::None, |invocation| {
-            let mut outcome = Outcome::of(invocation, Vec::new());
-            outcome.duplicate_of = Some(outcome.invocation.id.clone());
-            Earlier::Same(Box::new(outcome))
-        }))
+        Ok(joined.map_or(Earlier::None, duplicate))
     }
+}
+
+/// The earlier identical call as the answer to this one.
+fn duplicate(invocation: Invocation) -> Earlier {
+    let mut outcome = Outcome::of(invocation, Vec::new());
+    outcome.duplicate_of = Some(outcome.invocation.id.clone());
+    Earlier::Same(Box::new(outcome))
 }
 
 /// What the holder of the claim means for the same call again. A key's answer is the stored one,
@@ -114,6 +133,13 @@ const JOINED: [Status; 9] = [
     Status::Succeeded,
     Status::Failed,
     Status::Rejected,
+];
+
+/// States in which nobody can know whether the effect is there.
+const IN_DOUBT: [Status; 3] = [
+    Status::UnknownEffect,
+    Status::Reconciling,
+    Status::NeedsOperator,
 ];
 
 /// How long an approval's outcome answers the same call again.

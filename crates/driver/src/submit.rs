@@ -521,12 +521,7 @@ impl Round {
 /// where a second one like it would be a second effect (3-execution, 2). What only claims to read
 /// is not retried by the gate, but an agent that asks it again wants to know how it is now.
 pub(crate) fn claim_key(configuration: &Configuration, proposal: &Proposal) -> Option<ClaimKey> {
-    let tool = configuration.catalogue.get(&proposal.tool);
-    let guarded = proposal.effect == Effect::Some
-        // A raw request is a use of no tool of the catalogue, and lands twice all the same.
-        && tool.is_none_or(|tool| tool.verb != Verb::Read)
-        && matches!(proposal.mode, Mode::Execute | Mode::Host)
-        && !proposal.allow_duplicate;
+    let guarded = is_guarded(configuration, proposal);
     let own = || {
         // Whoever writes such a key by hand meets only the very same call of the same agent.
         let session = proposal.session.as_deref().unwrap_or_default();
@@ -547,6 +542,15 @@ pub(crate) fn claim_key(configuration: &Configuration, proposal: &Proposal) -> O
         tool: proposal.tool.clone(),
         key,
     })
+}
+
+/// Whether a second call like this one would be a second effect, and nobody says that it is meant.
+pub(crate) fn is_guarded(configuration: &Configuration, proposal: &Proposal) -> bool {
+    let tool = configuration.catalogue.get(&proposal.tool);
+    proposal.effect == Effect::Some
+        && tool.is_some_and(|tool| tool.verb != Verb::Read)
+        && matches!(proposal.mode, Mode::Execute | Mode::Host)
+        && !proposal.allow_duplicate
 }
 
 /// How long the same call without a key is answered from the first one.

@@ -413,3 +413,41 @@ async fn a_limit_counts_what_hosts_run() {
     let denial = third.invocation.proposal.decision.denial.clone().unwrap();
     assert_eq!((denial.code, third.lease), (Code::RateLimited, None));
 }
+
+#[tokio::test]
+async fn a_doubt_answers_the_same_call_under_any_key() {
+    for mode in [Mode::Host, Mode::Execute] {
+        let world = World::new().await;
+        let keyed = |key: &str| Call {
+            mode,
+            idempotency_key: Some(key.to_owned()),
+            ..small("a")
+        };
+        world.next(Act::Lose(LossCause::Timeout));
+        let first = propose(&world, keyed("1")).await;
+        world.clock.advance(Duration::from_secs(26));
+        world.driver.fire_timers().await;
+        let id = first.invocation.id;
+        assert_eq!(now(&world, &id).await.status(), Status::NeedsOperator);
+        let reached = world.reached();
+        let again = propose(&world, keyed("2")).await;
+        assert_eq!((again.duplicate_of, again.lease), (Some(id.clone()), None));
+        assert_eq!(world.reached(), reached);
+        for other in [
+            Call {
+                allow_duplicate: true,
+                ..keyed("3")
+            },
+            Call {
+                session: Some("another".to_owned()),
+                ..keyed("4")
+            },
+            Call {
+                arguments: json!({"amount": 6, "charge": "a", "customer": "c1"}),
+                ..keyed("5")
+            },
+        ] {
+            assert_eq!(propose(&world, other).await.duplicate_of, None);
+        }
+    }
+}
