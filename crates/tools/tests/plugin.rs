@@ -344,3 +344,17 @@ async fn a_plugin_that_says_that_it_is_down_or_that_cannot_be_understood_is_down
         a secret does not begin with `whsec_`: make one with `openssl rand -base64 32`"#]]
     .assert_eq(&lines.join("\n"));
 }
+
+#[tokio::test]
+async fn one_that_was_not_heard_of_for_long_is_not_called_up() {
+    let web = Web::serve(well).await;
+    let world = up(&web).await;
+    // The gate's process stood still: nobody has asked yet, and nothing is known.
+    world.clock.advance(Duration::from_secs(46));
+    expect!["it was last heard of at 1970-01-01T00:00:00.000Z"].assert_eq(&world.detail("refunds"));
+    assert_eq!(status(&world).health, SourceHealth::Down);
+    world
+        .until(|| status(&world).health == SourceHealth::Up)
+        .await;
+    world.sources.shutdown().await;
+}
