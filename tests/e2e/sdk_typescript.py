@@ -165,7 +165,7 @@ class Stage:
         policy = json.loads((SDK / "test/policy.json").read_text())
         self.gate = Gate(CONFIG, {"sdk.json": policy}).opened()
         tools = [f"app.{prefix}{name}" for prefix in PREFIXES for name in TOOLS]
-        self.key = self.gate.agent("sdk_agent", "--trusted-host", *(part for tool in (*tools, "app.refund", "app.dying") for part in ("--tool", tool)))
+        self.key = self.gate.agent("sdk_agent", "--trusted-host", *(part for tool in (*tools, "app.refund", "app.dying", "app.slow") for part in ("--tool", tool)))
         self.environment = {"TOOLGATE_URL": self.gate.url, "TOOLGATE_KEY": self.key, "TOOLGATE_PERSON": self.gate.person("bo@acme.com")}
 
     def list(self, file, **environment):
@@ -257,6 +257,28 @@ def killed():
     equal(on().kinds(call)[:2], ["invocation.admitted", "invocation.unknown_effect"], "the record")
     again = json.loads(node("dying.mjs", cwd=home, **on().environment))
     equal((again["kind"], again["invocationId"], again["replayed"]), ("indeterminate", call["invocation_id"], True), "the same call by the next process")
+
+
+SLOW = """
+import { Toolgate } from "toolgate";
+const gate = new Toolgate();
+const headers = { Authorization: `Bearer ${process.env.TOOLGATE_KEY}` };
+const slow = gate.guard("slow", { risk: "low", timeoutMs: 100 }, async (_, { invocationId, signal }) => {
+  const look = async () => (await (await fetch(`${gate.url}/v1/invocations/${invocationId}?wait_ms=10000`, { headers })).json()).status;
+  while ((await look()) === "executing");
+  return { done: true, told: signal.aborted };
+});
+console.log(JSON.stringify(await slow({})));
+"""
+
+
+@test("a function that takes longer than its lease is told so, and its late report settles the call")
+def late():
+    (consumer() / "slow.mjs").write_text(SLOW)
+    outcome = json.loads(node("slow.mjs", cwd=consumer(), **on().environment))
+    equal((outcome["kind"], outcome["data"]), ("success", {"done": True, "told": True}), "what the program got")
+    kinds = on().kinds({"invocation_id": outcome["invocationId"]})
+    equal((kinds[:2], kinds[-1]), (["invocation.admitted", "invocation.unknown_effect"], "invocation.succeeded"), "the record")
 
 
 # ── What the README prints

@@ -56,6 +56,9 @@ export class Toolgate {
   readonly #source: string;
   readonly #run: string;
 
+  constructor(options?: ToolgateOptions);
+  /** @internal for `with` */
+  constructor(options: ToolgateOptions, parent: Toolgate);
   constructor(options: ToolgateOptions = {}, parent?: Toolgate) {
     this.#transport = parent ? parent.#transport : new Transport(options);
     this.#registry = parent ? parent.#registry : new Registry(this.#transport);
