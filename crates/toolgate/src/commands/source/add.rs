@@ -87,18 +87,15 @@ impl Add {
 
     /// What is added to a file with this text.
     fn written(&self, before: &str) -> String {
-        let quoted = |text: &str| Value::from(text).to_string();
         let (kind, table) = self.table();
         let table = Value::Table(table);
-        let gap = if before.is_empty() || before.ends_with('\n') {
-            ""
-        } else {
-            "\n"
+        let gap = match before {
+            "" => "",
+            text if text.ends_with('\n') => "\n",
+            _ => "\n\n",
         };
-        format!(
-            "{gap}\n[[source]]\nname = {}\n{kind} = {table}\n",
-            quoted(&self.name)
-        )
+        let name = Value::from(self.name.as_str());
+        format!("{gap}[[source]]\nname = {name}\n{kind} = {table}\n")
     }
 
     /// The key that says what it is, and what stands there.
