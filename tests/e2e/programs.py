@@ -434,6 +434,10 @@ def fails_closed():
         coder = environment.pop("coder", "claude-code")
         code, out, why = it.hook(coder, payload, *arguments, environment=environment)
         equal((code, bool(why)), (2, True), f"{what}: {out} {why}")
+    # A gate that takes the call and never answers: the hook ends before its agent gives it up.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        code, _, why = it.hook("claude-code", good, environment={"TOOLGATE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"})
+    equal((code, "took too long" in why), (2, True), why)
     for raw in (b"", b"{", b"null", b"[]", b"\xff\xfe", b'{"hook_event_name": "PreToolUse"}', b"x" * (9 << 20)):
         equal(it.hook("claude-code", None, raw=raw)[0], 2, f"{raw[:20]}")
 

@@ -57,7 +57,7 @@ pub(super) struct Asked {
     pub(super) bytes: axum::body::Bytes,
     /// Whether it named the address after `/proxy/`, so that redirects must, too.
     pub(super) by_path: bool,
-    words: BTreeMap<String, String>,
+    pub(super) words: BTreeMap<String, String>,
 }
 
 impl Asked {

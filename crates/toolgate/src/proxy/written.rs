@@ -172,3 +172,100 @@ fn put_body(body: &mut Value, name: &str, asked: &Asked) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::http::Method;
+    use serde_json::{Value, json};
+
+    use super::Written;
+    use crate::proxy::asked::Asked;
+
+    fn asked(url: &str, headers: &[(&str, &str)], body: &str) -> Asked {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Asked {
+            method: Method::POST,
+            url: url.parse().unwrap(),
+            headers: headers.collect(),
+            body: Some(body.to_owned()),
+            bytes: body.to_owned().into(),
+            by_path: true,
+            words: BTreeMap::new(),
+        }
+    }
+
+    fn judged(url: &str, body: Value, withheld: &[&str]) -> Value {
+        json!({"method": "POST", "url": url, "headers": {"accept": "x"}, "body": body, "withheld": withheld})
+    }
+
+    #[test]
+    fn credentials_are_put_back_by_their_names_and_nothing_else_is() {
+        let asked = asked(
+            "https://slack.com/hooks/T1/s3/x?a=1&token=of-query&b=%202",
+            &[
+                ("authorization", "of-header"),
+                ("x-other", "1"),
+                ("x-mine", "2"),
+                ("accept", "y"),
+            ],
+            r#"{"text": "mail ana@acme.com", "token": "of-body"}"#,
+        );
+        let withheld = [
+            "header authorization",
+            "header x-other",
+            "header x-mine",
+            "query token",
+            "path secret",
+            "body token",
+        ];
+        let judged = judged(
+            "https://slack.com/hooks/T1/withheld/x?a=1&b=%202",
+            json!({"text": "mail [EMAIL_1]"}),
+            &withheld,
+        );
+        let written = Written::of(&judged, &asked, &["X-Mine".to_owned()]).unwrap();
+        assert_eq!(
+            written.url.as_str(),
+            "https://slack.com/hooks/T1/s3/x?a=1&b=%202&token=of-query"
+        );
+        let headers: Vec<_> = written
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let expected = [
+            ("accept", "x"),
+            ("accept-encoding", "identity"),
+            ("authorization", "of-header"),
+            ("x-mine", "2"),
+        ];
+        assert_eq!(headers, expected);
+        let body: Value = serde_json::from_str(&written.body.unwrap()).unwrap();
+        assert_eq!(body, json!({"text": "mail [EMAIL_1]", "token": "of-body"}));
+    }
+
+    #[test]
+    fn a_form_gets_its_field_back_and_what_cannot_be_put_back_is_not_sent() {
+        let url = "https://slack.com/api/chat.postMessage";
+        let given = asked(url, &[], "text=a+b&token=of%2Dform");
+        let form = judged(url, json!("text=a%20b"), &["body token"]);
+        assert_eq!(
+            Written::of(&form, &given, &[]).unwrap().body.unwrap(),
+            "text=a%20b&token=of%2Dform"
+        );
+        let gone = asked(url, &[], "text=a+b");
+        assert!(Written::of(&form, &gone, &[]).is_err());
+        let elsewhere = judged(
+            "https://evil.example/x",
+            json!(null),
+            &["header authorization"],
+        );
+        assert!(Written::of(&elsewhere, &given, &[]).is_err());
+        let shorter = judged("https://slack.com/withheld", json!(null), &["path secret"]);
+        assert!(Written::of(&shorter, &given, &[]).is_err());
+    }
+}

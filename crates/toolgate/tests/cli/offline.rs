@@ -252,6 +252,28 @@ fn init_writes_a_gate_that_checks_and_nothing_over_another() {
 }
 
 #[test]
+fn init_for_a_coding_agent_writes_its_hooks_too() {
+    for (coder, hooks) in [
+        ("claude-code", ".claude/settings.json"),
+        ("codex", ".codex/hooks.json"),
+        ("cursor", ".cursor/hooks.json"),
+        ("gemini", ".gemini/settings.json"),
+    ] {
+        let home = directory(&[]);
+        run(home.path(), &["init", "--for", coder, "mine"]).ended(0);
+        let mine = home.path().join("mine");
+        run(&mine, &["check", "policies"]).ended(0);
+        run(&mine, &["config", "show"]).ended(0);
+        let text = std::fs::read_to_string(mine.join(hooks)).unwrap();
+        let hooks: serde_json::Value = serde_json::from_str(&text).unwrap();
+        // Whatever ends badly before a tool has to be a refusal.
+        assert!(hooks["hooks"].is_object(), "{text}");
+        assert!(text.contains(&format!("toolgate hook {coder} --wait 45 || exit 2")), "{text}");
+        run(home.path(), &["init", "--for", coder, "mine"]).ended(7);
+    }
+}
+
+#[test]
 fn doctor_names_the_fix() {
     let home = directory(&[("toolgate.toml", "listen = \"127.0.0.1:0\"\n")]);
     run(home.path(), &["doctor"]).ended(0);

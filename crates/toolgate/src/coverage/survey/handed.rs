@@ -83,6 +83,8 @@ impl<'s> Survey<'s> {
                 let foreign = self.names.origin(walk.file, expr).is_some();
                 given.push(walk.given(walk.place, expr, (!foreign).then(|| unseen(expr))));
             }
+            // What the gate is told beside its tools is none.
+            Expr::Other(_) if walk.gated => {}
             Expr::Other(_) => given.push(walk.given(walk.place, expr, Some(unseen(expr)))),
         }
     }
