@@ -29,6 +29,10 @@ pub struct WrittenTool {
     #[serde(default)]
     method: Option<String>,
     #[serde(default)]
+    route: Option<ToolId>,
+    #[serde(default)]
+    action: Option<String>,
+    #[serde(default)]
     verb: Option<Verb>,
     #[serde(default)]
     risk: Option<Risk>,
@@ -65,6 +69,8 @@ impl WrittenTool {
             input_schema: self.input_schema,
             category: self.category,
             method: self.method,
+            route: self.route,
+            action: self.action,
             verb: self.verb.unwrap_or(rest.verb),
             risk_score: self.risk_score.unwrap_or(rest.risk_score),
             resource: resource.transpose()?,
