@@ -548,7 +548,8 @@ pub(crate) fn claim_key(configuration: &Configuration, proposal: &Proposal) -> O
 pub(crate) fn is_guarded(configuration: &Configuration, proposal: &Proposal) -> bool {
     let tool = configuration.catalogue.get(&proposal.tool);
     proposal.effect == Effect::Some
-        && tool.is_some_and(|tool| tool.verb != Verb::Read)
+        // A raw request is a use of no tool of the catalogue, and lands twice all the same.
+        && tool.is_none_or(|tool| tool.verb != Verb::Read)
         && matches!(proposal.mode, Mode::Execute | Mode::Host)
         && !proposal.allow_duplicate
 }
