@@ -8,6 +8,7 @@ from claude_agent_sdk import tool
 from langchain.agents import create_agent
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.tools import StructuredTool, ToolException
 from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
@@ -97,7 +98,8 @@ class LangChain(unittest.TestCase):
             def bind_tools(self, tools, **_):
                 return self
 
-        call = AIMessage("", tool_calls=[{"name": function.__name__, "args": {"customer": "c_1"}, "id": "call_1"}])
+        name = getattr(function, "name", None) or function.__name__
+        call = AIMessage("", tool_calls=[{"name": name, "args": {"customer": "c_1"}, "id": "call_1"}])
         agent = create_agent(Model(messages=iter([call, AIMessage("done")])), [function],
                              middleware=[ToolgateMiddleware(fake.client())])
         [message] = [one for one in agent.invoke({"messages": ["go"]})["messages"] if isinstance(one, ToolMessage)]
@@ -126,6 +128,16 @@ class LangChain(unittest.TestCase):
         message = self.asked(fake, account)
         self.assertEqual((message.status, ran), ("error", []))
         self.assertIn("Not executed", message.content)
+
+    def test_a_tool_that_answers_with_an_error_leaves_an_unknown_effect(self):
+        def account(customer: str) -> str:
+            """Closes an account."""
+            raise ToolException("the line broke")
+
+        fake = gates()
+        message = self.asked(fake, StructuredTool.from_function(account, handle_tool_error=True))
+        self.assertEqual([one.status for one in fake.invocations.values()], ["unknown_effect"])
+        self.assertTrue(message.content.startswith("Unknown effect: "), message.content)
 
     def test_a_function_that_is_guarded_already_is_judged_once(self):
         fake = gates()

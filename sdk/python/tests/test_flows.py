@@ -132,6 +132,14 @@ class Lines(unittest.TestCase):
             self.refund("ch_1")
         self.assertEqual((raised.exception.status, raised.exception.code, self.ran), (401, "unauthenticated", []))
 
+    def test_a_call_that_is_approved_and_not_claimed_is_still_pending(self):
+        self.fake.freeze("app.*")
+        pending = self.refund("ch_1")
+        self.fake.approve(pending)
+        found = self.gate.look(pending)
+        self.assertIsInstance(found, Pending)
+        self.assertEqual((found.status, self.ran), ("approved", []))
+
     def test_tools_are_told_once(self):
         self.refund("ch_1")
         self.refund("ch_2")
