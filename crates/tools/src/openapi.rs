@@ -17,6 +17,7 @@ mod yaml;
 
 mod argument;
 mod body;
+mod keyword;
 mod operation;
 mod parameters;
 mod pattern;
@@ -39,8 +40,13 @@ mod request_style;
 mod send;
 mod source;
 
+pub(crate) use answer::Asked;
 pub use auth::ApiAuth;
+pub(crate) use auth::Credentials;
 pub use describe::Bases;
+pub(crate) use guard::Base;
 pub use reading::ApiTools;
+pub(crate) use request::Prepared;
+pub(crate) use send::{Sender, Sending, unsendable};
 pub use source::OpenApiConfig;
 pub(crate) use source::OpenApiSource;

@@ -106,8 +106,8 @@ pub(super) fn read<'d>(
         match item.get("in").and_then(Value::as_str) {
             Some("body") if setting.dialect == Dialect::V2 => found.body = Some(item),
             Some("formData") if setting.dialect == Dialect::V2 => {
-                let same = |known: &&Value| known.get("name") == item.get("name");
-                found.form.retain(|known| !same(&known));
+                let other = |known: &&Value| known.get("name") != item.get("name");
+                found.form.retain(other);
                 found.form.push(item);
             }
             _ => {
@@ -124,7 +124,7 @@ pub(super) fn read<'d>(
     Ok(found)
 }
 
-fn items<'d>(lists: [Option<&'d Value>; 2]) -> Result<Vec<&'d Value>, String> {
+fn items(lists: [Option<&Value>; 2]) -> Result<Vec<&Value>, String> {
     let mut all = Vec::new();
     for list in lists.into_iter().flatten() {
         let list = list

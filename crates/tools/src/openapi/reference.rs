@@ -8,11 +8,13 @@
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::text;
+
 /// LIMIT: references that lead to references; real descriptions have two.
 const HOPS_MAX: usize = 16;
 
 /// LIMIT: bytes of a reference that are shown.
-const SHOWN_CHARS_MAX: usize = 120;
+const SHOWN_BYTES_MAX: usize = 120;
 
 /// The description that references lead into.
 #[derive(Clone, Copy)]
@@ -83,6 +85,5 @@ pub(super) fn pointer(reference: &str) -> Result<String, String> {
 }
 
 fn shown(reference: &str) -> String {
-    let plain = reference.chars().filter(|c| !c.is_control());
-    plain.take(SHOWN_CHARS_MAX).collect()
+    text::line(reference, SHOWN_BYTES_MAX)
 }

@@ -14,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::keyword;
 use super::operation::{Argument, Group};
 use super::pattern::Patterns;
 use super::reference::{self, References};
 use super::text;
 use super::weight;
-use crate::names;
 
 /// One argument of an operation.
 #[derive(Clone, Debug)]
@@ -72,8 +72,6 @@ const CHOICES_MAX: usize = 400;
 const CHOICE_BYTES_MAX: usize = 1_000;
 /// LIMIT: levels of one schema without what it refers to; every reader of it recurses.
 const LEVELS_MAX: usize = 30;
-/// LIMIT: bytes of a name in `$defs`.
-const NAME_CHARS_MAX: usize = 64;
 
 /// What schemas are read with.
 pub(super) struct Schemas<'d> {
@@ -187,8 +185,8 @@ impl<'s, 'd> Bundle<'s, 'd> {
             Kind::Of(None) => json!({}),
             Kind::Of(Some(schema)) => self.convert(schema, 1, true)?,
             Kind::Text => json!({"type": "string"}),
-            Kind::File => file(),
-            Kind::Files => json!({"type": "array", "items": file()}),
+            Kind::File => keyword::file(),
+            Kind::Files => json!({"type": "array", "items": keyword::file()}),
         };
         let Value::Object(mut members) = schema else {
             return Ok(json!({}));
@@ -235,7 +233,7 @@ impl<'s, 'd> Bundle<'s, 'd> {
             kept.remove("additionalProperties");
             self.losses += 1;
         }
-        Ok(self.nullable(members, kept))
+        Ok(keyword::nullable(members, kept))
     }
 
     /// What a reference leads to: a definition of its own, or in an outline what stands there.
@@ -248,7 +246,7 @@ impl<'s, 'd> Bundle<'s, 'd> {
         let name = match self.names.get(&pointer) {
             Some(name) => name.clone(),
             None => {
-                let name = definition_name(&pointer);
+                let name = keyword::definition_name(&pointer);
                 self.names.insert(pointer, name.clone());
                 self.waiting.push((name.clone(), target));
                 name
@@ -273,7 +271,7 @@ impl<'s, 'd> Bundle<'s, 'd> {
         Ok(match keyword {
             "type" => self.types(value),
             "description" if self.detail == Detail::Full => self.words(value)?,
-            "format" | "contentEncoding" | "contentMediaType" => short(value),
+            "format" | "contentEncoding" | "contentMediaType" => keyword::short(value),
             "enum" => self.choices(value)?,
             "const" | "default" => self.constant(keyword, value)?,
             "properties" => self.properties(value, level)?,
@@ -286,9 +284,9 @@ impl<'s, 'd> Bundle<'s, 'd> {
             "oneOf" if self.exclusive || !members.contains_key("anyOf") => {
                 self.list(value, level, in_place)?
             }
-            "minimum" | "maximum" => bound(keyword, value, members),
-            "exclusiveMinimum" => exclusive(value, members.get("minimum")),
-            "exclusiveMaximum" => exclusive(value, members.get("maximum")),
+            "minimum" | "maximum" => keyword::bound(keyword, value, members),
+            "exclusiveMinimum" => keyword::exclusive(value, members.get("minimum")),
+            "exclusiveMaximum" => keyword::exclusive(value, members.get("maximum")),
             "multipleOf" => value
                 .as_f64()
                 .filter(|step| *step > 0.0)
@@ -298,14 +296,17 @@ impl<'s, 'd> Bundle<'s, 'd> {
             "uniqueItems" => value.as_bool().map(Value::from),
             "pattern" => self.pattern(value)?,
             _ => {
-                self.losses += usize::from(LOST.contains(&keyword));
+                self.losses += usize::from(keyword::LOST.contains(&keyword));
                 None
             }
         })
     }
 
     fn types(&mut self, value: &Value) -> Option<Value> {
-        let known = |one: &&Value| one.as_str().is_some_and(|text| TYPES.contains(&text));
+        let known = |one: &&Value| {
+            one.as_str()
+                .is_some_and(|text| keyword::TYPES.contains(&text))
+        };
         match value {
             Value::Array(all) if !all.is_empty() && all.iter().all(|one| known(&one)) => {
                 let mut seen = BTreeSet::new();
@@ -413,30 +414,8 @@ impl<'s, 'd> Bundle<'s, 'd> {
     fn outline(&mut self, members: &Map<String, Value>) -> Value {
         self.losses += 1;
         let kept = members.get("type").and_then(|value| self.types(value));
-        let kept = kept.filter(|_| !is_nullable(members));
+        let kept = kept.filter(|_| !keyword::is_nullable(members));
         kept.map_or_else(|| json!({}), |kind| json!({"type": kind}))
-    }
-
-    /// Adds `null` where OpenAPI 3.0 says that it may be.
-    fn nullable(&self, members: &Map<String, Value>, mut kept: Map<String, Value>) -> Value {
-        if !is_nullable(members) {
-            return kept.into();
-        }
-        if let Some(Value::Array(choices)) = kept.get_mut("enum")
-            && !choices.contains(&Value::Null)
-        {
-            choices.push(Value::Null);
-        }
-        if let Some(kind @ Value::String(_)) = kept.get_mut("type") {
-            *kind = json!([kind.take(), "null"]);
-        }
-        let composed = ["allOf", "anyOf", "oneOf"]
-            .iter()
-            .any(|one| kept.contains_key(*one));
-        match composed {
-            true => json!({"anyOf": [kept, {"type": "null"}]}),
-            false => kept.into(),
-        }
     }
 
     fn spend(&mut self, bytes: usize) -> Result<(), Fail> {
@@ -481,31 +460,6 @@ impl Members {
     }
 }
 
-const TYPES: [&str; 7] = [
-    "array", "boolean", "integer", "null", "number", "object", "string",
-];
-
-/// Keywords that values are held against and that are not told.
-const LOST: [&str; 17] = [
-    "$dynamicRef",
-    "$recursiveRef",
-    "additionalItems",
-    "contains",
-    "dependencies",
-    "dependentRequired",
-    "dependentSchemas",
-    "else",
-    "if",
-    "maxContains",
-    "minContains",
-    "not",
-    "oneOf",
-    "propertyNames",
-    "then",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-];
-
 /// Takes one argument out of an input schema.
 pub(super) fn leave_out(schema: &mut Value, argument: &Argument) {
     let among = match argument.group {
@@ -521,65 +475,4 @@ pub(super) fn leave_out(schema: &mut Value, argument: &Argument) {
     if let Some(Value::Array(required)) = members.get_mut("required") {
         required.retain(|name| name.as_str() != Some(&argument.name));
     }
-}
-
-/// What a file is among arguments.
-fn file() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "base64": {"type": "string", "contentEncoding": "base64"},
-            "name": {"type": "string"},
-            "type": {"type": "string"},
-        },
-        "required": ["base64"],
-        "additionalProperties": false,
-    })
-}
-
-fn is_nullable(members: &Map<String, Value>) -> bool {
-    let says = |key: &str| members.get(key).and_then(Value::as_bool) == Some(true);
-    says("nullable") || says("x-nullable")
-}
-
-fn short(value: &Value) -> Option<Value> {
-    // LIMIT: a format is a word.
-    let short = |text: &&str| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
-    value.as_str().filter(short).map(Value::from)
-}
-
-/// A bound that OpenAPI 3.0 may have made an exclusive one.
-fn bound(keyword: &str, value: &Value, members: &Map<String, Value>) -> Option<Value> {
-    let other = match keyword {
-        "minimum" => "exclusiveMinimum",
-        _ => "exclusiveMaximum",
-    };
-    let moved = members.get(other) == Some(&Value::Bool(true));
-    (value.is_number() && !moved).then(|| value.clone())
-}
-
-fn exclusive(value: &Value, bound: Option<&Value>) -> Option<Value> {
-    match value {
-        Value::Bool(true) => bound.filter(|bound| bound.is_number()).cloned(),
-        Value::Number(_) => Some(value.clone()),
-        _ => None,
-    }
-}
-
-/// The name of a definition. What stands among the description's own has its name there; anything
-/// else a piece of a digest, so that two places stay two.
-fn definition_name(pointer: &str) -> String {
-    let own = ["/components/schemas/", "/definitions/"];
-    let last = pointer.rsplit('/').next().unwrap_or_default();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    let named = own.iter().any(|prefix| {
-        pointer.strip_prefix(prefix).is_some_and(|name| {
-            (1..=NAME_CHARS_MAX).contains(&name.len()) && name.chars().all(plain)
-        })
-    });
-    if named {
-        return last.to_owned();
-    }
-    let kept: String = last.chars().filter(|c| plain(*c)).collect();
-    names::marked(&kept, pointer, NAME_CHARS_MAX, '-')
 }
