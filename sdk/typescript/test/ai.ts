@@ -4,8 +4,8 @@
 
 import assert from "node:assert/strict";
 
-import { generateText, isStepCount, type ModelMessage, tool } from "ai";
-import { MockLanguageModelV4 } from "ai/test";
+import { generateText, isStepCount, type ModelMessage, streamText, tool } from "ai";
+import { convertArrayToReadableStream, MockLanguageModelV4 } from "ai/test";
 import { z } from "zod";
 
 import { type AiGuardOptions, type ApprovalPart, guard, guardTools, isGateAnswer, streamApproval, toolApproval } from "../src/ai.js";
@@ -45,6 +45,14 @@ function model(name: string, charge: string, callId = `call_${charge}`) {
         : { content: [{ type: "text", text: said }], finishReason: { unified: "stop", raw: undefined }, usage, warnings: [] };
     },
   });
+}
+
+/** A model that streams one call of a tool. */
+function streaming(name: string, charge: string) {
+  const usage = { inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 }, outputTokens: { total: 1, text: 1, reasoning: 0 } };
+  const call = { type: "tool-call", toolCallId: `call_${charge}`, toolName: name, input: JSON.stringify({ charge }) } as const;
+  const finish = { type: "finish", finishReason: { unified: "tool-calls", raw: undefined }, usage } as const;
+  return new MockLanguageModelV4({ doStream: async () => ({ stream: convertArrayToReadableStream([{ type: "stream-start", warnings: [] } as const, call, finish]) }) });
 }
 
 /** One run of an agent: what it said at the end, what was called, what the gate said. */
@@ -153,6 +161,20 @@ export const AI_SDK: List = {
     const { text, content, steps } = await generateText({ model: model("ai_denied", mark()), tools, toolApproval: toolApproval(), prompt: "go", stopWhen: isStepCount(3) });
     assert.match(JSON.stringify([text, content, steps.map((step) => step.content)]), /not today/);
     assert.deepEqual(ran, []);
+  },
+
+  "AI SDK: a streamed run is decided just so": async (world) => {
+    const streamed = async (name: string) => {
+      const { made, ran } = written(name);
+      const tools = { [name]: guard(world.client(), name, made, { risk: "low" }) };
+      const { fullStream } = streamText({ model: streaming(name, mark()), tools, toolApproval: toolApproval(), prompt: "go" });
+      const types = new Set<string>();
+      for await (const part of fullStream) types.add(part.type);
+      return { types, runs: ran.length };
+    };
+    const [allowed, frozen, denied] = [await streamed("ai_allowed"), await streamed("ai_frozen"), await streamed("ai_denied")];
+    assert.ok(allowed.types.has("tool-result") && frozen.types.has("tool-approval-request") && denied.types.has("tool-output-denied"), JSON.stringify([[...frozen.types], [...denied.types]]));
+    assert.deepEqual([allowed.runs, frozen.runs, denied.runs], [1, 0, 0]);
   },
 
   "AI SDK: an error leaves the effect unknown, and the model is told not to repeat it": async (world) => {
