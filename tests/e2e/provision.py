@@ -2,7 +2,8 @@
 
 Python packages into `target/e2e-venv` (requirements.txt) and, for those that need the first major
 version of the SDK, `target/e2e-venv-1x` (requirements-1x.txt); npm packages, a Node new enough for
-them among these, into `target/e2e-node` (package-lock.json). What the system lacks is installed
+them among these, into `target/e2e-node` (package-lock.json). The clients' scenarios bring their compilers
+and agent frameworks when they run. What the system lacks is installed
 with apt-get where that is possible; where it is not, the message says what to install. Nothing is
 skipped silently.
 """

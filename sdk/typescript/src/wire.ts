@@ -194,6 +194,7 @@ export type Span = {
 };
 
 export type Tool = {
+  action?: string | null;
   category?: string | null;
   checks?: Record<string, unknown> | null;
   description?: string | null;
@@ -205,12 +206,15 @@ export type Tool = {
   id: string;
   input_schema?: Record<string, unknown> | null;
   lifecycle: string;
+  method?: string | null;
+  posture?: string | null;
   recovery: string;
   resource?: string | null;
   review?: string | null;
   risk: string;
   risk_reason: string;
   risk_score: number;
+  route?: string | null;
   runner: string;
   source: string;
   timeout: string;
