@@ -211,8 +211,10 @@ impl InvocationRequest {
             let detail = "`http` stands instead of `tool` and `arguments`: leave one of them out";
             return Err(Problem::field(pointer, detail));
         }
-        if matches!(self.mode, None | Some(Mode::Execute)) {
-            let detail = "a raw request is not sent by the gate yet: use `host` or `decide`";
+        let executed = matches!(self.mode, None | Some(Mode::Execute));
+        if executed && !api.driver.tools().sends(&request) {
+            let detail = "the gate has no way to send it: add a `[[source]]` with `http = { base_url = … }` \
+                          that it lies below, or send it yourself with the mode `host`";
             return Err(Problem::at(Kind::NotAvailable, "/mode", detail));
         }
         let own_domains = &api.driver.configuration().settings.own_domains;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use toolgate_execution::{Invocation, State};
 use toolgate_model::{
-    AgentId, Digest, Duration, Epoch, InvocationId, PolicyVersion, TenantId, Timestamp, ToolId,
-    json,
+    AgentId, Digest, Duration, Epoch, HttpRequest, InvocationId, PolicyVersion, TenantId,
+    Timestamp, ToolId, json,
 };
 
 use crate::peer::Peer;
@@ -38,6 +38,7 @@ pub struct Permit {
     attempt: u32,
     tool: ToolId,
     arguments: Digest,
+    request: Option<HttpRequest>,
     policy_version: PolicyVersion,
     epoch: Epoch,
     expires_at: Timestamp,
@@ -67,6 +68,7 @@ impl Clearance {
         if admitted.proposal.tool != self.tool || arguments != self.arguments {
             return Err(Mismatch);
         }
+        let proposal = &admitted.proposal;
         Ok(Permit {
             invocation: admitted.id.clone(),
             tenant: admitted.proposal.tenant.clone(),
@@ -75,6 +77,7 @@ impl Clearance {
             attempt: attempt.number,
             tool: self.tool,
             arguments,
+            request: proposal.request.as_ref().map(|raw| raw.request.clone()),
             policy_version: self.policy_version,
             epoch: self.epoch,
             expires_at: attempt.lease_until,
@@ -161,6 +164,11 @@ impl Dispatch {
     /// The epoch it was allowed at.
     pub const fn epoch(&self) -> Epoch {
         self.permit.epoch
+    }
+
+    /// The raw request that the call is, exactly as it was judged; none where it names its tool.
+    pub const fn request(&self) -> Option<&HttpRequest> {
+        self.permit.request.as_ref()
     }
 
     /// The arguments, byte for byte as judged.

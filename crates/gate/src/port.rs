@@ -109,6 +109,12 @@ pub trait Tools: Send + Sync {
         Err(Denial::new(Code::ToolNotFound, message))
     }
 
+    /// Whether the gate sends raw requests to this address itself.
+    fn sends(&self, request: &HttpRequest) -> bool {
+        let _ = request;
+        false
+    }
+
     /// Adds or replaces, by name, tools that a host of this source runs itself. Answers for each,
     /// in order, whether it could be described, and the catalogue has them from then on.
     ///

@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 use crate::host::HostConfig;
 use crate::openapi::OpenApiConfig;
 use crate::plugin::PluginConfig;
+use crate::raw::RawConfig;
 
 /// Where some tools come from.
 #[derive(Clone, Debug)]
@@ -79,6 +80,7 @@ impl SourceConfig {
             SourceKind::Http { .. }
             | SourceKind::OpenApi(_)
             | SourceKind::Plugin(_)
+            | SourceKind::Raw(_)
             | SourceKind::Host(_) => "none",
         }
     }
@@ -160,6 +162,8 @@ pub enum SourceKind {
     Plugin(Box<PluginConfig>),
     /// A program that runs its tools itself and reports what came of them.
     Host(Box<HostConfig>),
+    /// A service to which raw requests are sent.
+    Raw(Box<RawConfig>),
 }
 
 impl SourceKind {
@@ -171,6 +175,7 @@ impl SourceKind {
             Self::OpenApi(_) => "openapi",
             Self::Plugin(_) => "plugin",
             Self::Host(_) => "host",
+            Self::Raw(_) => "http",
         }
     }
 }
@@ -345,6 +350,7 @@ fn kind_problem(kind: &SourceKind) -> Option<String> {
         }
         SourceKind::OpenApi(api) => api.problem(),
         SourceKind::Plugin(plugin) => plugin.problem(),
+        SourceKind::Raw(raw) => raw.problem(),
         SourceKind::Host(_) => None,
     }
 }

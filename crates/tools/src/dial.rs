@@ -55,8 +55,9 @@ pub(crate) fn dial(
             let link = HttpLink::new(&config.name, &endpoint, ports, news)?;
             Ok(Arc::new(link))
         }
-        SourceKind::OpenApi(_) | SourceKind::Plugin(_) | SourceKind::Host(_) => {
-            Err("no MCP is spoken with a source of this kind".to_owned())
-        }
+        SourceKind::OpenApi(_)
+        | SourceKind::Plugin(_)
+        | SourceKind::Raw(_)
+        | SourceKind::Host(_) => Err("no MCP is spoken with a source of this kind".to_owned()),
     }
 }

@@ -14,7 +14,7 @@ use toolgate_gate::Look;
 use toolgate_gate::peer::Peer;
 use toolgate_gate::permit::Dispatch;
 use toolgate_gate::port::{BoxFuture, ProgressSink};
-use toolgate_model::{Duration, ToolId};
+use toolgate_model::{Duration, HttpRequest, ToolId};
 
 use crate::caller::Principal;
 use crate::era;
@@ -32,6 +32,14 @@ impl Errand {
         match self {
             Self::Call(dispatch) => dispatch.tool(),
             Self::Look(look) => look.tool(),
+        }
+    }
+
+    /// The raw request that it is; a look is none.
+    pub(crate) const fn request(&self) -> Option<&HttpRequest> {
+        match self {
+            Self::Call(dispatch) => dispatch.request(),
+            Self::Look(_) => None,
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod config;
 mod ports;
+mod raw;
 
 mod breaker;
 mod guard;
@@ -73,5 +74,6 @@ pub use normalise::recognise;
 pub use openapi::{ApiAuth, ApiTools, Bases, OpenApiConfig};
 pub use plugin::PluginConfig;
 pub use ports::Ports;
+pub use raw::RawConfig;
 pub use sources::{OnChange, Sources};
 pub use stdio::INHERITED_VARIABLES;

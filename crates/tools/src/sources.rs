@@ -31,6 +31,7 @@ use crate::normalise;
 use crate::openapi::OpenApiSource;
 use crate::plugin::PluginSource;
 use crate::ports::Ports;
+use crate::raw::RawSource;
 use crate::source::Source;
 use crate::supply::Supply;
 use crate::verdict;
@@ -190,6 +191,10 @@ fn supply(config: SourceConfig, overrides: &Overrides, ports: &Ports) -> Arc<dyn
             let plugin = plugin.clone();
             Arc::new(PluginSource::new(config, *plugin, overrides, ports))
         }
+        SourceKind::Raw(raw) => {
+            let raw = raw.clone();
+            Arc::new(RawSource::new(config, *raw, ports))
+        }
         SourceKind::Host(host) => {
             let host = host.clone();
             Arc::new(HostSource::new(config, *host, overrides))
@@ -203,7 +208,13 @@ impl Sources {
     }
 
     fn send(&self, errand: Errand) -> BoxFuture<'_, Answer> {
-        match self.named(errand.tool().source()) {
+        // INVARIANT: a raw request goes where its address says, and never to a source that has the
+        // name of what it was recognised as.
+        let found = match errand.request() {
+            Some(request) => self.sources.iter().find(|source| source.sends(request)),
+            None => self.named(errand.tool().source()),
+        };
+        match found {
             Some(source) => source.send(errand),
             None => {
                 let answer = verdict::unavailable("no such source is configured");
@@ -301,6 +312,10 @@ impl Tools for Sources {
         own_domains: &[String],
     ) -> Result<Recognition, Denial> {
         normalise::recognise(request, own_domains)
+    }
+
+    fn sends(&self, request: &HttpRequest) -> bool {
+        self.sources.iter().any(|source| source.sends(request))
     }
 
     fn register(

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use toolgate_gate::port::{Answer, BoxFuture, Following, Registered, ResourceSink, Unregistered};
 use toolgate_model::{
-    Agent, HostTool, Method, Runner, SourceFacts, SourceHealth, SourceStatus, ToolId,
+    Agent, HostTool, HttpRequest, Method, Runner, SourceFacts, SourceHealth, SourceStatus, ToolId,
 };
 
 use crate::describe::{Offered, UnavailableTool};
@@ -48,6 +48,12 @@ pub(crate) trait Supply: Send + Sync {
 
     /// Has what it offers read again soon.
     fn refresh(&self) {}
+
+    /// Whether it sends raw requests to this address.
+    fn sends(&self, request: &HttpRequest) -> bool {
+        let _ = request;
+        false
+    }
 
     /// Sends one errand, once.
     fn send(&self, errand: Errand) -> BoxFuture<'_, Answer>;

@@ -98,6 +98,7 @@ fn source() -> Value {
             "headers": secrets.clone(),
         })),
         "openapi": openapi(&secrets),
+        "http": raw(&secrets),
         "plugin": plugin(),
         "host": host(),
     }));
@@ -127,14 +128,10 @@ fn host() -> Value {
 }
 
 fn openapi(secrets: &Value) -> Value {
-    let mut auth = credential();
-    let mut schemes = json!({"type": "object", "additionalProperties": credential(),
-        "description": "Credentials for single security schemes of the description, by their names"});
-    if let (Some(properties), Some(scheme)) = (auth.get_mut("properties"), schemes.as_object_mut())
-    {
-        properties["client_credentials"] = grant("The gate's own token there");
-        properties["token_exchange"] = grant("A token made from the user's own");
-        properties["schemes"] = Value::Object(std::mem::take(scheme));
+    let mut auth = granted_or(credential());
+    if let Some(properties) = auth.get_mut("properties") {
+        properties["schemes"] = json!({"type": "object", "additionalProperties": credential(),
+            "description": "Credentials for single security schemes of the description, by their names"});
     }
     let mut openapi = object(json!({
         "file": text("The description: OpenAPI 3.0, 3.1 or Swagger 2.0, in JSON or YAML"),
@@ -148,6 +145,27 @@ fn openapi(secrets: &Value) -> Value {
     }));
     require(&mut openapi, &["file"]);
     openapi
+}
+
+fn raw(secrets: &Value) -> Value {
+    let mut raw = object(json!({
+        "base_url": text("Where the service is; raw requests to addresses below it are sent"),
+        "auth": granted_or(credential()),
+        "headers": secrets,
+        "private_addresses": {"type": "boolean", "description":
+            "Whether a host named by name may be on this machine or in private networks"},
+    }));
+    require(&mut raw, &["base_url"]);
+    raw
+}
+
+/// One credential of the gate's own, or how it gets one.
+fn granted_or(mut credential: Value) -> Value {
+    if let Some(properties) = credential.get_mut("properties") {
+        properties["client_credentials"] = grant("The gate's own token there");
+        properties["token_exchange"] = grant("A token made from the user's own");
+    }
+    credential
 }
 
 /// One credential of the gate's own.

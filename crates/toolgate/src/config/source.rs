@@ -22,7 +22,7 @@ use toolgate_tools::{
 use super::reader::{Problem, Section};
 use super::secret::{FORM, SecretPlace};
 use super::tree::{Node, Origin, Value};
-use super::{DeclaredApi, DeclaredGrant, DeclaredPlugin, Reading};
+use super::{DeclaredApi, DeclaredGrant, DeclaredPlugin, DeclaredRaw, Reading};
 
 /// One source, with its secrets named and not known.
 #[derive(Clone, Debug)]
@@ -76,6 +76,8 @@ pub(crate) enum Transport {
     Plugin(DeclaredPlugin),
     /// A program that runs its tools itself.
     Host(HostConfig),
+    /// A service to which raw requests are sent.
+    Raw(Box<DeclaredRaw>),
 }
 
 impl Transport {
@@ -84,6 +86,7 @@ impl Transport {
         match self {
             Self::Http { grant, .. } => grant.as_ref(),
             Self::OpenApi(api) => api.grant.as_ref(),
+            Self::Raw(raw) => raw.grant.as_ref(),
             Self::Stdio { .. } | Self::Plugin(_) | Self::Host(_) => None,
         }
     }
@@ -93,6 +96,7 @@ impl Transport {
         match self {
             Self::Http { url, .. } => Some(url),
             Self::OpenApi(api) => api.base_url.as_deref(),
+            Self::Raw(raw) => Some(&raw.base_url),
             Self::Stdio { .. } | Self::Plugin(_) | Self::Host(_) => None,
         }
     }
@@ -169,6 +173,7 @@ impl Source {
             Transport::OpenApi(api) => SourceKind::OpenApi(Box::new(api.started_with(fetch)?)),
             Transport::Plugin(plugin) => SourceKind::Plugin(Box::new(plugin.started_with(fetch)?)),
             Transport::Host(host) => SourceKind::Host(Box::new(host.clone())),
+            Transport::Raw(raw) => SourceKind::Raw(Box::new(raw.started_with(fetch)?)),
         };
         Ok(SourceConfig {
             name: self.name.clone(),
@@ -210,11 +215,12 @@ const EFFECTS: Words<Effect> = (("some", Effect::Some), &[("none", Effect::None)
 type Read = for<'r, 'a, 'b> fn(&'r mut Reading<'a, 'b>, &str, Node) -> Option<Transport>;
 
 /// The kinds of sources, by the table that says how one is reached.
-const KINDS: [(&str, Read); 4] = [
+const KINDS: [(&str, Read); 5] = [
     ("mcp", |reading, path, node| reading.mcp_server(path, node)),
     ("openapi", |reading, path, node| reading.openapi(path, node)),
     ("plugin", |reading, path, node| reading.plugin(path, node)),
     ("host", |reading, path, node| reading.host(path, node)),
+    ("http", |reading, path, node| reading.raw(path, node)),
 ];
 
 /// LIMIT: a description is a file of the operator's own; the largest measured has 1,223 operations.
@@ -378,7 +384,7 @@ impl Reading<'_, '_> {
         let Some((kind, read)) = first else {
             let message = format!("`{}mcp` is missing", section.path);
             let help = "write one of `mcp = { … }`, `openapi = { … }`, `plugin = { … }`, \
-                        `host = { … }`";
+                        `host = { … }`, `http = { … }`";
             let place = (format!("{}mcp", section.path), section.origin.clone());
             let help = Some(help.to_owned());
             self.reader

@@ -73,7 +73,7 @@ const AUTHS: [&str; 4] = ["bearer", "basic", "header", "query"];
 const GRANTS: [&str; 2] = ["client_credentials", "token_exchange"];
 
 impl DeclaredAuth {
-    fn started_with(
+    pub(super) fn started_with(
         &self,
         fetch: &impl Fn(&SecretPlace) -> Result<Secret, String>,
     ) -> Result<ApiAuth, String> {
@@ -135,9 +135,7 @@ impl Reading<'_, '_> {
         let headers = self.places(&mut table, "headers");
         let mut auth = self.reader.table(&mut table, "auth");
         let schemes = self.schemes(&mut auth);
-        self.only_one(&auth);
-        let grant = self.auth_grant(&mut auth);
-        let own = self.auth(&mut auth);
+        let (own, grant) = self.credential(&mut auth);
         self.reader.finish(auth);
         self.reader.finish(table);
         Some(Transport::OpenApi(Box::new(DeclaredApi {
@@ -153,8 +151,17 @@ impl Reading<'_, '_> {
         })))
     }
 
-    /// The credential that this table states, where it states one that stands fast.
-    pub(super) fn auth(&mut self, auth: &mut Section) -> Option<DeclaredAuth> {
+    /// The one credential that this table states: one that stands fast, or how one is got.
+    pub(super) fn credential(
+        &mut self,
+        auth: &mut Section,
+    ) -> (Option<DeclaredAuth>, Option<DeclaredGrant>) {
+        self.only_one(auth);
+        let grant = self.auth_grant(auth);
+        (self.auth(auth), grant)
+    }
+
+    fn auth(&mut self, auth: &mut Section) -> Option<DeclaredAuth> {
         let place = format!("{}bearer", auth.path);
         let bearer = auth
             .take("bearer")

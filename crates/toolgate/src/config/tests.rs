@@ -353,7 +353,7 @@ mcp = { url = "https://ana:pw@host/mcp" }
         4 | [[source]]
           | ^^^^^^^^^^
           |
-        help: write one of `mcp = { … }`, `openapi = { … }`, `plugin = { … }`, `host = { … }`
+        help: write one of `mcp = { … }`, `openapi = { … }`, `plugin = { … }`, `host = { … }`, `http = { … }`
 
         error[C007]: source `b`: the command is empty; name a program
          --> etc/toolgate.toml:6:1
@@ -684,6 +684,54 @@ openapi = { file = "f", auth = { basic = { user = "u", password = "env:B" } } }
 name = "k4"
 openapi = { file = "f", auth = { query = { name = "key", value = "env:B" } } }
 [[source]]
+name = "r1"
+http = { base_url = "http://h", auth = { bearer = "env:B" }, headers = { A = "env:A" }, private_addresses = true }
+[[source]]
+name = "r2"
+http = { base_url = "http://h", auth = { basic = { user = "u", password = "env:B" } } }
+[[source]]
+name = "r3"
+http = { base_url = "http://h", auth = { header = { name = "X-Key", value = "env:B" } } }
+[[source]]
+name = "r4"
+http = { base_url = "http://h", auth = { query = { name = "key", value = "env:B" } } }
+[[source]]
+name = "s1"
+[source.http]
+base_url = "http://h"
+[source.http.auth.client_credentials]
+issuer = "https://login.example"
+client_id = "c"
+client_secret = "env:C"
+scopes = []
+resource = "r"
+[[source]]
+name = "s2"
+[source.http]
+base_url = "http://h"
+[source.http.auth.client_credentials]
+token_url = "https://login.example/token"
+client_id = "c"
+client_secret = "env:C"
+[[source]]
+name = "t1"
+[source.http]
+base_url = "http://h"
+[source.http.auth.token_exchange]
+issuer = "https://login.example"
+client_id = "c"
+client_secret = "env:C"
+scopes = []
+resource = "r"
+[[source]]
+name = "t2"
+[source.http]
+base_url = "http://h"
+[source.http.auth.token_exchange]
+token_url = "https://login.example/token"
+client_id = "c"
+client_secret = "env:C"
+[[source]]
 name = "l"
 plugin = { url = "http://h", secret = "env:S", owner = "o" }
 [[source]]
@@ -775,7 +823,7 @@ fn the_schema_names_exactly_the_keys_that_are_read() {
     published.sort();
     published.dedup();
     let general = |path: &str| {
-        let path = (0..20)
+        let path = (0..40)
             .fold(path.to_owned(), |path, position| {
                 path.replace(&format!("[{position}]"), "[]")
             })
@@ -1043,7 +1091,10 @@ tries = 3
     let config = good(text).config;
     let stated = &config.overrides[&"refunds.issue".parse().unwrap()];
     let effect = stated.checks.effect.as_ref().unwrap();
-    assert_eq!(effect.lands_within, Some(toolgate_model::Duration::from_secs(90)));
+    assert_eq!(
+        effect.lands_within,
+        Some(toolgate_model::Duration::from_secs(90))
+    );
     assert_eq!((effect.tries, effect.look.is_none()), (3, true));
     // Of any other source nobody would look.
     let other = text.replace("tools.\"refunds.issue\"", "tools.\"crm.refunds.issue\"");

@@ -57,7 +57,7 @@ pub enum ApiAuth {
 
 impl ApiAuth {
     /// What is wrong with it, and how to put it right.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         let is_header = |name: &str| HeaderName::from_bytes(name.as_bytes()).is_ok();
         match self {
             Self::Basic { user, .. } if user.contains(':') => Some(format!(
@@ -74,7 +74,7 @@ impl ApiAuth {
     }
 
     /// How it is shown, in one word.
-    pub(super) const fn word(&self) -> &'static str {
+    pub(crate) const fn word(&self) -> &'static str {
         match self {
             Self::Bearer(_) => "bearer",
             Self::Basic { .. } => "basic",

@@ -83,6 +83,13 @@ impl Base {
             && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// The path below it of a URL that it holds.
+    pub(crate) fn path_of<'u>(&self, url: &'u Url) -> Option<&'u str> {
+        url.path()
+            .strip_prefix(&self.prefix)
+            .filter(|_| self.holds(url))
+    }
+
     /// Whether a server that a description names is on the same host; none where that cannot be
     /// told, because it is named in part only.
     pub(crate) fn hosts(&self, server: &str) -> Option<bool> {

@@ -9,6 +9,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use toolgate_model::Digest;
 
@@ -194,6 +195,9 @@ fn parts_of(
     value: &Value,
     encoding: Option<&Encoding>,
 ) -> Result<(), String> {
+    if let Some((encoding, _)) = encoding.and_then(|it| Some((it, it.style?))) {
+        return styled_parts(parts, name, value, encoding);
+    }
     let stated = encoding.and_then(|it| it.content_type.clone());
     let stated = stated.filter(|kind| !kind.contains(['*', ',']));
     match value {
@@ -205,6 +209,30 @@ fn parts_of(
             .try_for_each(|item| Ok(parts.push(part(name, is_file, item, stated.clone())?))),
         one => Ok(parts.push(part(name, is_file, one, stated)?)),
     }
+}
+
+/// A member that is written by a style, as in a form (OpenAPI 3.1, 4.8.15): the same pairs, and
+/// nothing of them escaped.
+fn styled_parts(
+    parts: &mut Vec<Part>,
+    name: &str,
+    value: &Value,
+    encoding: &Encoding,
+) -> Result<(), String> {
+    let mut pairs = Pairs::new("&", BODY_BYTES_MAX, []);
+    pair_of(&mut pairs, name, value, Some(encoding))?;
+    let text = pairs.finish().unwrap_or_default();
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    for pair in text.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        parts.push(Part {
+            name: quoted(&plain(name)),
+            file: None,
+            media_type: None,
+            bytes: plain(value).into_bytes(),
+        });
+    }
+    Ok(())
 }
 
 fn part(name: &str, is_file: bool, value: &Value, stated: Option<String>) -> Result<Part, String> {

@@ -341,6 +341,21 @@ fn a_file_is_a_part_of_its_own() {
 }
 
 #[test]
+fn a_style_holds_for_parts_as_well() {
+    let mut one = members(MediaKind::Multipart, &["meta", "tags"]);
+    let styled = |style| Encoding {
+        style: Some(style),
+        ..Encoding::default()
+    };
+    let encoding = &mut one.body.as_mut().unwrap().media.encoding;
+    encoding.insert("meta".to_owned(), styled(Style::DeepObject));
+    encoding.insert("tags".to_owned(), styled(Style::PipeDelimited));
+    let (_, text) = body(&one, json!({"meta": {"k": "a&b"}, "tags": ["x", "y"]})).unwrap();
+    assert!(text.contains("name=\"meta[k]\"\r\n\r\na&b\r\n"), "{text}");
+    assert!(text.contains("name=\"tags\"\r\n\r\nx|y\r\n"), "{text}");
+}
+
+#[test]
 fn bytes_and_texts_are_sent_as_they_are() {
     let binary = with_body(media(MediaKind::Binary), BodyShape::Whole(argument("body")));
     let sent = send(&binary, json!({"body": {"base64": "/wA="}})).unwrap();

@@ -70,6 +70,10 @@ impl Sender {
         &self.base
     }
 
+    pub(crate) const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
     pub(crate) const fn credentials(&self) -> &Credentials {
         &self.credentials
     }
