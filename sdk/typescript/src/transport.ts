@@ -67,7 +67,7 @@ export class Transport {
   constructor(options: TransportOptions = {}) {
     this.url = address(options.url ?? variable("TOOLGATE_URL") ?? URL_DEFAULT);
     this.timing = options.timing ?? SYSTEM;
-    this.#key = options.key ?? variable("TOOLGATE_KEY") ?? "";
+    this.#key = credential(options.key ?? variable("TOOLGATE_KEY") ?? "");
     this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
@@ -189,6 +189,13 @@ function address(text: string): string {
     throw new TypeError(`\`${text}\` is no address of a gate: write it like \`${URL_DEFAULT}\``);
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}
+
+/** A key as a header takes it. What is none is not repeated: an error of `fetch` would, and models read errors. */
+function credential(text: string): string {
+  const key = text.trim();
+  if (!/^[\x21-\x7e]*$/.test(key)) throw new TypeError("the key for the gate has characters that no key has: check `TOOLGATE_KEY`");
+  return key;
 }
 
 /** An environment variable, where there is an environment. */

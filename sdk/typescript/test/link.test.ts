@@ -140,6 +140,7 @@ test("a request that the gate refuses is an outcome, and nothing ran", async () 
 test("without a key, and with an address that is none, the words say what to do", async () => {
   const outcome = a("denied", await new Toolgate({ url: "http://gate.test", key: "" }).call("crm.note"));
   assert.match(outcome.denial.message, /`TOOLGATE_KEY`/);
+  assert.throws(() => new Toolgate({ key: "tg_one\ntg_two" }), (error: Error) => /no key has/.test(error.message) && !/tg_/.test(error.message));
   assert.throws(() => new Toolgate({ url: "gate.test:8787" }), /is no address of a gate/);
 });
 
