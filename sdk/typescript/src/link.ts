@@ -218,6 +218,7 @@ export class Link<T> {
       try {
         const answer = (await this.#transport.send({ method: "POST", path, body: report, signal: how.signal })) as Envelope;
         this.#unreported = null;
+        this.#known = answer;
         return outcomeOf<T>(answer, this.#following, how.cause);
       } catch (error) {
         if (!(error instanceof GateError)) throw error;
@@ -240,7 +241,8 @@ export class Link<T> {
   async #overtaken(envelope: Envelope, error: GateError, how: { cause: unknown }): Promise<Outcome<T>> {
     this.#unreported = null;
     try {
-      return outcomeOf<T>(await this.#looked(envelope.invocation_id, 0), this.#following, how.cause);
+      this.#known = await this.#looked(envelope.invocation_id, 0);
+      return outcomeOf<T>(this.#known, this.#following, how.cause);
     } catch {
       const message = `the gate refused the report of it: ${error.message}`;
       return unanswered<T>(this.#proposal.tool, message, { envelope, cause: how.cause }, this.#following);

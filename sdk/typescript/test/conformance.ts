@@ -50,6 +50,8 @@ export const CONFORMANCE: List = {
     assert.deepEqual(ran, []);
     const done = a("success", await pending.wait({ timeoutMs: 20_000 }));
     assert.deepEqual([done.data, ran], [`done ${charge}`, [{ charge }]]);
+    assert.equal(a("success", await pending.wait({ timeoutMs: 20_000 })).data, `done ${charge}`);
+    assert.equal(ran.length, 1);
   },
 
   "a call that waits is approved meanwhile, and runs": async (world) => {
