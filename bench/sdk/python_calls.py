@@ -82,9 +82,13 @@ def measured(url, key, calls):
     loop = asyncio.new_event_loop()
     ways = {
         "bare `httpx.Client`, the same two requests": by_hand,
-        "bare `httpx.AsyncClient`, the same two requests": lambda number: loop.run_until_complete(by_hand_async(number)),
+        "bare `httpx.AsyncClient`, the same two requests": lambda number: loop.run_until_complete(
+            by_hand_async(number)
+        ),
         "`@gate.tool`, sync": lambda number: kit.equal(guarded(f"sync_{number}", 5), "done", "sync"),
-        "`@gate.tool`, async": lambda number: kit.equal(loop.run_until_complete(guarded_async(f"async_{number}", 5)), "done", "async"),
+        "`@gate.tool`, async": lambda number: kit.equal(
+            loop.run_until_complete(guarded_async(f"async_{number}", 5)), "done", "async"
+        ),
     }
     ways["`@gate.tool`, sync"]("first")
     times = {name: [] for name in ways}

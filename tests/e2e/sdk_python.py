@@ -32,7 +32,12 @@ SOURCES = "".join(f'[[source]]\nname = "{name}"\nhost = {{}}\n' for name in ("ap
 POLICY = {
     "name": "desk",
     "rules": [
-        {"rule_id": "large", "when": "amount > 500", "effect": "require_approval", "reason": "a refund above 500 needs a person"},
+        {
+            "rule_id": "large",
+            "when": "amount > 500",
+            "effect": "require_approval",
+            "reason": "a refund above 500 needs a person",
+        },
         {"rule_id": "closed", "when": "charge == ch_closed", "effect": "deny", "reason": "this charge is disputed"},
         {"rule_id": "notes", "when": "charge == ch_noted", "effect": "sanitize", "sanitize_fields": ["note"]},
     ],
@@ -52,8 +57,13 @@ def environment(gate, key, **more):
 
 def python(arguments, **options):
     """The interpreter that has the frameworks."""
-    return subprocess.run([provision.SDK_PYTHON / "bin/python", *map(str, arguments)], text=True,
-                          capture_output=True, timeout=300, **options)
+    return subprocess.run(
+        [provision.SDK_PYTHON / "bin/python", *map(str, arguments)],
+        text=True,
+        capture_output=True,
+        timeout=300,
+        **options,
+    )
 
 
 def done(found):
@@ -101,7 +111,16 @@ def reproducible():
 def imports_little():
     text = "import sys, toolgate, toolgate.testing, toolgate.plugin; print(sorted({name.split('.')[0] for name in sys.modules}))"
     found = done(python(["-c", text], env={**clean_environment(), "PYTHONPATH": str(installed())}))
-    for name in ("langchain", "langchain_core", "langgraph", "agents", "openai", "claude_agent_sdk", "pydantic_ai", "pydantic"):
+    for name in (
+        "langchain",
+        "langchain_core",
+        "langgraph",
+        "agents",
+        "openai",
+        "claude_agent_sdk",
+        "pydantic_ai",
+        "pydantic",
+    ):
         check(f"'{name}'" not in found, f"`{name}` is imported")
 
 
@@ -189,7 +208,9 @@ class Agent:
             stage.gate.tokens[name] = stage.gate.agent(name, "--tool", f"{framework}.*", "--trusted-host")
         env = environment(stage.gate, stage.gate.tokens[name], LEDGER=str(self.ledger), SOURCE=framework)
         command = [provision.SDK_PYTHON / "bin/python", HERE / f"agents/{framework}_agent.py"]
-        self.child = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.child = subprocess.Popen(
+            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True
+        )
         check(self.answer().get("ready"), f"the agent did not start ({self.log.name})")
 
     @property
@@ -235,8 +256,12 @@ class Talk:
         self.framework, self.way = framework, way
         mark = uuid.uuid4().hex[:10]
         self.charge = charge or f"ch_{mark}"
-        self.order = {"way": way, "thread": f"t-{mark}", "call": f"call_{mark}",
-                      "args": {"charge": self.charge, "amount": amount, "note": note}}
+        self.order = {
+            "way": way,
+            "thread": f"t-{mark}",
+            "call": f"call_{mark}",
+            "args": {"charge": self.charge, "amount": amount, "note": note},
+        }
 
     @property
     def agent(self):
@@ -261,7 +286,11 @@ class Talk:
         equal(len(self.agent.ran(self.charge)), times, f"runs of the tool for {self.charge}")
 
     def recorded(self, *statuses):
-        equal(sorted(one["status"] for one in on().recorded(self.thread)), sorted(statuses), f"the record of {self.thread}")
+        equal(
+            sorted(one["status"] for one in on().recorded(self.thread)),
+            sorted(statuses),
+            f"the record of {self.thread}",
+        )
 
 
 def allowed(framework):
@@ -343,7 +372,9 @@ def answer_lost(framework):
     first = talk.run()
     # A hook of the Claude SDK cannot replace an error, but say something beside it.
     if framework == "claude":
-        check("Unknown effect: " in first["told"] and "Do not repeat it" in first["told"], f"the model was told {first}")
+        check(
+            "Unknown effect: " in first["told"] and "Do not repeat it" in first["told"], f"the model was told {first}"
+        )
     else:
         talk.saw(first, "Unknown effect: ")
         talk.saw(talk.run(), "Unknown effect: ")
@@ -360,7 +391,9 @@ def host_killed(framework):
     equal(talk.agent.child.wait(AGENT_SECONDS), 9, "how the host ended")
     [one] = on().recorded(talk.thread)
     equal(one["status"], "executing", "before the lease is over")
-    wait_for("the lease to be over", lambda: on().recorded(talk.thread)[0]["status"] in ("unknown_effect", "needs_operator"))
+    wait_for(
+        "the lease to be over", lambda: on().recorded(talk.thread)[0]["status"] in ("unknown_effect", "needs_operator")
+    )
     # The same call for the other frameworks; another of the same for the Claude SDK, whose session is new.
     talk.saw(talk.run(), "Unknown effect: ")
     talk.ran(1)
@@ -388,7 +421,9 @@ for framework in FRAMEWORKS:
 def conforms():
     tests = str(SDK / "tests")
     ask = "import conformance_list, json; print(json.dumps([conformance_list.POLICY, conformance_list.GRANTED]))"
-    told = done(python(["-c", ask], env={**clean_environment(), "PYTHONPATH": os.pathsep.join((str(installed()), tests))}))
+    told = done(
+        python(["-c", ask], env={**clean_environment(), "PYTHONPATH": os.pathsep.join((str(installed()), tests))})
+    )
     policy, granted = json.loads(told)
     with Gate(SOURCES, policies={"list.json": policy}, home=folder("sdk-python-list")) as gate:
         key = gate.agent("lister", *(part for tool in granted for part in ("--tool", tool)), "--trusted-host")

@@ -19,11 +19,20 @@ POLICY = {
     "name": "sdk",
     "rules": [
         {"rule_id": "denied", "match": {"tools": ["app.denied"]}, "effect": "deny", "reason": "not today"},
-        {"rule_id": "frozen", "match": {"tools": ["app.frozen"]}, "effect": "require_approval",
-         "reason": "a person has to approve it"},
+        {
+            "rule_id": "frozen",
+            "match": {"tools": ["app.frozen"]},
+            "effect": "require_approval",
+            "reason": "a person has to approve it",
+        },
         {"rule_id": "cleaned", "match": {"tools": ["app.cleaned"]}, "effect": "sanitize", "sanitize_fields": ["note"]},
-        {"rule_id": "withheld", "on": "result", "match": {"tools": ["app.withheld"]}, "effect": "sanitize",
-         "sanitize_fields": ["iban"]},
+        {
+            "rule_id": "withheld",
+            "on": "result",
+            "match": {"tools": ["app.withheld"]},
+            "effect": "sanitize",
+            "sanitize_fields": ["iban"],
+        },
     ],
 }
 GRANTED = ("app.allowed", "app.read", "app.denied", "app.frozen", "app.cleaned", "app.withheld")

@@ -38,7 +38,13 @@ class Claude(unittest.TestCase):
         self.calls = Calls(self.fake.async_client(), {}, (), "return", 1.0)
 
     def before(self, id="toolu_1", name="Bash", **arguments):
-        given = {"hook_event_name": "PreToolUse", "session_id": "s", "tool_name": name, "tool_input": arguments, "tool_use_id": id}
+        given = {
+            "hook_event_name": "PreToolUse",
+            "session_id": "s",
+            "tool_name": name,
+            "tool_input": arguments,
+            "tool_use_id": id,
+        }
         return asyncio.run(self.calls.before(given, id, {"signal": None}))["hookSpecificOutput"]
 
     def after(self, response, id="toolu_1"):
@@ -47,8 +53,10 @@ class Claude(unittest.TestCase):
 
     def test_the_arguments_as_judged_are_handed_on(self):
         self.fake.sanitize("app.Bash", command="ls [path]")
-        self.assertEqual(self.before(command="ls /home"), {
-            "hookEventName": "PreToolUse", "permissionDecision": "allow", "updatedInput": {"command": "ls [path]"}})
+        self.assertEqual(
+            self.before(command="ls /home"),
+            {"hookEventName": "PreToolUse", "permissionDecision": "allow", "updatedInput": {"command": "ls [path]"}},
+        )
 
     def test_an_answer_is_replaced_only_where_the_gate_changed_it(self):
         said = [{"type": "text", "text": json.dumps({"iban": SECRET})}]
@@ -56,7 +64,9 @@ class Claude(unittest.TestCase):
         self.assertIsNone(self.after(said))
         self.fake.withhold("app.Bash", lambda data: {"iban": "[iban]"})
         self.before("toolu_2")
-        self.assertEqual(self.after(said, "toolu_2")["updatedToolOutput"], [{"type": "text", "text": '{"iban": "[iban]"}'}])
+        self.assertEqual(
+            self.after(said, "toolu_2")["updatedToolOutput"], [{"type": "text", "text": '{"iban": "[iban]"}'}]
+        )
 
     def test_a_withheld_answer_keeps_its_form_so_that_the_sdk_takes_it(self):
         self.fake.withhold("app.Bash", lambda data: None)
@@ -100,8 +110,9 @@ class LangChain(unittest.TestCase):
 
         name = getattr(function, "name", None) or function.__name__
         call = AIMessage("", tool_calls=[{"name": name, "args": {"customer": "c_1"}, "id": "call_1"}])
-        agent = create_agent(Model(messages=iter([call, AIMessage("done")])), [function],
-                             middleware=[ToolgateMiddleware(fake.client())])
+        agent = create_agent(
+            Model(messages=iter([call, AIMessage("done")])), [function], middleware=[ToolgateMiddleware(fake.client())]
+        )
         [message] = [one for one in agent.invoke({"messages": ["go"]})["messages"] if isinstance(one, ToolMessage)]
         return message
 

@@ -127,7 +127,9 @@ class Lines(unittest.TestCase):
 
     def test_a_wrong_key_is_a_problem_and_runs_nothing(self):
         self.gate.register()
-        self.fake.proposed = lambda body, key: __import__("toolgate.testing").testing.problem(401, "unauthenticated", "who")
+        self.fake.proposed = lambda body, key: __import__("toolgate.testing").testing.problem(
+            401, "unauthenticated", "who"
+        )
         with self.assertRaises(Problem) as raised:
             self.refund("ch_1")
         self.assertEqual((raised.exception.status, raised.exception.code, self.ran), (401, "unauthenticated", []))

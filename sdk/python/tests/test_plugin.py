@@ -69,7 +69,9 @@ class Answers(unittest.TestCase):
     def test_every_answer_is_signed_for_its_request(self):
         world = World()
         for step in ("health", "discover", "execute"):
-            status, headers, answer = world.ask(step, {"action": "issue", "arguments": {"charge": "ch_1"}}, id=f"req_{step}")
+            status, headers, answer = world.ask(
+                step, {"action": "issue", "arguments": {"charge": "ch_1"}}, id=f"req_{step}"
+            )
             self.assertEqual((status, headers["webhook-id"]), (200, f"req_{step}"))
             Secrets(SECRET).verify(headers, json.dumps(answer).encode(), NOW)
 
@@ -87,7 +89,9 @@ class Answers(unittest.TestCase):
 
     def test_a_call_is_refused_made_and_found(self):
         world = World()
-        self.assertEqual(world.call("authorize", charge="closed"), (200, {"allowed": False, "message": "the desk is closed"}))
+        self.assertEqual(
+            world.call("authorize", charge="closed"), (200, {"allowed": False, "message": "the desk is closed"})
+        )
         self.assertEqual(world.call("authorize", charge="ch_1"), (200, {"allowed": True}))
         self.assertEqual(world.call("reflect", charge="ch_1")[1]["found"], False)
         status, answer = world.call("execute", charge="ch_1")
@@ -112,7 +116,9 @@ class Answers(unittest.TestCase):
         environ["HTTP_WEBHOOK_SIGNATURE"] = Secrets(SECRET).sign("req_w", NOW, body)
         [answer] = world.plugin.wsgi(environ, lambda status, headers: said.append(status))
         self.assertEqual((said, json.loads(answer)["provider"]), (["200 OK"], "refunds"))
-        list(world.plugin.wsgi({**environ, "CONTENT_LENGTH": str(3 << 20)}, lambda status, headers: said.append(status)))
+        list(
+            world.plugin.wsgi({**environ, "CONTENT_LENGTH": str(3 << 20)}, lambda status, headers: said.append(status))
+        )
         self.assertEqual(said[-1][:3], "413")
 
 

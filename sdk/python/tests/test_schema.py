@@ -49,8 +49,12 @@ class Node(TypedDict):
 
 
 CLOSED = {"additionalProperties": False}
-MONEY = {"type": "object", "properties": {"amount": {"type": "integer"}, "currency": {"type": "string"}},
-         "required": ["amount"], **CLOSED}
+MONEY = {
+    "type": "object",
+    "properties": {"amount": {"type": "integer"}, "currency": {"type": "string"}},
+    "required": ["amount"],
+    **CLOSED,
+}
 SCHEMAS = [
     (str, {"type": "string"}),
     (bool, {"type": "boolean"}),
@@ -58,7 +62,10 @@ SCHEMAS = [
     (dict, {"type": "object"}),
     (list[int], {"type": "array", "items": {"type": "integer"}}),
     (dict[str, float], {"type": "object", "additionalProperties": {"type": "number"}}),
-    (tuple[int, str], {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "minItems": 2, "maxItems": 2}),
+    (
+        tuple[int, str],
+        {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "minItems": 2, "maxItems": 2},
+    ),
     (tuple[int, ...], {"type": "array", "items": {"type": "integer"}}),
     (Optional[int], {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
     (Union[int, str], {"anyOf": [{"type": "integer"}, {"type": "string"}]}),
@@ -100,7 +107,10 @@ class Schemas(unittest.TestCase):
             return tool
 
         for hint, words in (
-            (set, "`set`"), (complex, "`complex`"), (dict[int, str], "keys"), (Node, f"{DEPTH_MAX} types deep"),
+            (set, "`set`"),
+            (complex, "`complex`"),
+            (dict[int, str], "keys"),
+            (Node, f"{DEPTH_MAX} types deep"),
             (typing.Callable[[], int], "cannot be described"),
         ):
             with self.subTest(str(hint)), self.assertRaises(Unsupported) as raised:
@@ -152,8 +162,13 @@ class Values(unittest.TestCase):
 
     def test_same_is_of_json(self):
         for one, other, expected in (
-            (1, 1.0, True), (1, True, False), ([1, {"a": 2}], [1, {"a": 2}], True), ({"a": 1}, {"a": True}, False),
-            ("1", 1, False), (None, None, True), ([1], [1, 2], False),
+            (1, 1.0, True),
+            (1, True, False),
+            ([1, {"a": 2}], [1, {"a": 2}], True),
+            ({"a": 1}, {"a": True}, False),
+            ("1", 1, False),
+            (None, None, True),
+            ([1], [1, 2], False),
         ):
             with self.subTest(f"{one} {other}"):
                 self.assertIs(same(one, other), expected)

@@ -82,8 +82,16 @@ def spoken(asked):
 
 def message():
     usage = {"input_tokens": 1, "output_tokens": 1}
-    return {"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": [],
-            "stop_reason": None, "stop_sequence": None, "usage": usage}
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "scripted",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage,
+    }
 
 
 def events(blocks):

@@ -14,7 +14,8 @@ Nothing of a framework is imported unless its adapter is.
 """
 
 from .calls import OnApproval, Options, scope
-from .client import AsyncToolgate, GuardedTool, Toolgate
+from .client import AsyncToolgate, Toolgate
+from .decorated import GuardedTool
 from .definition import Definition
 from .errors import (
     ApprovalRequired,

@@ -61,7 +61,9 @@ def refusal(error: Exception) -> str:
 
 def pause_of(pending: Pending) -> dict[str, Any]:
     """What an application is shown of a call that waits, in JSON."""
-    told = {name: getattr(pending, name) for name in ("invocation_id", "tool", "approval_id", "digest", "url", "expires_at")}
+    told = {
+        name: getattr(pending, name) for name in ("invocation_id", "tool", "approval_id", "digest", "url", "expires_at")
+    }
     return {"toolgate": "approval_required", "message": pending.message, **told}
 
 

@@ -379,9 +379,7 @@ def failed(message: str) -> dict[str, Any]:
     return {"status": "failed", "error": {"code": "tool_error", "message": message}}
 
 
-def settled(
-    link: Link, tool: Tool, lease: Lease, report: dict[str, Any], *, patient: bool = True
-) -> Flow[Outcome]:
+def settled(link: Link, tool: Tool, lease: Lease, report: dict[str, Any], *, patient: bool = True) -> Flow[Outcome]:
     """Reports until it is heard, the lease is over and a while beyond."""
     ends = lease.ends + REPORT_LATE_SECONDS if patient else link.clock()
     found = yield from told(link, lease, report, ends)
@@ -435,9 +433,7 @@ def doubted(link: Link, tool: Tool, lease: Lease, report: dict[str, Any]) -> Cal
     return later
 
 
-def reconciled(
-    link: Link, tool: Tool, lease: Lease, report: dict[str, Any], timeout: float
-) -> Flow[Outcome]:
+def reconciled(link: Link, tool: Tool, lease: Lease, report: dict[str, Any], timeout: float) -> Flow[Outcome]:
     """Reports again what is known, or what the author's look finds, and waits for the gate's own."""
     ends = link.clock() + timeout
     if report["status"] == "unknown":

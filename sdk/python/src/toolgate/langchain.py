@@ -35,7 +35,8 @@ from .adapters import (
     way_of,
 )
 from .calls import scope
-from .client import AsyncToolgate, Toolgate, is_guarded
+from .client import AsyncToolgate, Toolgate
+from .decorated import is_guarded
 from .definition import Definition
 from .flows import Guarded
 from .outcomes import Pending, Success

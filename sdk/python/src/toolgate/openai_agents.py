@@ -27,14 +27,23 @@ from agents.tool_context import ToolContext
 
 from .adapters import REFUSALS, async_of, options_of, refusal, way_of
 from .calls import scope
-from .client import AsyncToolgate, Toolgate, is_guarded
+from .client import AsyncToolgate, Toolgate
+from .decorated import is_guarded
 from .errors import NotExecuted
 from .flows import Guarded, Lease, Raised
 from .outcomes import Pending, Success
 from .schema import jsonable
 
-FRAMEWORKS = ("name_override", "description_override", "strict_mode", "is_enabled", "timeout", "tool_input_guardrails",
-              "tool_output_guardrails", "defer_loading")
+FRAMEWORKS = (
+    "name_override",
+    "description_override",
+    "strict_mode",
+    "is_enabled",
+    "timeout",
+    "tool_input_guardrails",
+    "tool_output_guardrails",
+    "defer_loading",
+)
 """What is said to the framework rather than to the gate."""
 
 
@@ -78,7 +87,9 @@ class Calls:
 
         signature = inspect.signature(guarded)
         parameters = [each for name, each in signature.parameters.items() if name not in self.own]
-        first = inspect.Parameter("toolgate_context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=ToolContext[Any])
+        first = inspect.Parameter(
+            "toolgate_context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=ToolContext[Any]
+        )
         called.__signature__ = signature.replace(parameters=[first, *parameters])  # type: ignore[attr-defined]
         hints = {name: hint for name, hint in guarded.parameters.hints.items() if name not in self.own}
         # What is not run is answered by a text, so the return type of the function is not the tool's.
@@ -115,7 +126,9 @@ class Calls:
             found = await gate.acquire(definition, judged, **self.options(context, call))
             if isinstance(found, Lease):
                 # The policy changed in between. Nothing may hold a lease while nothing runs.
-                await gate.release(definition, found, Raised(NotExecuted("the policy changed meanwhile; call it again")))
+                await gate.release(
+                    definition, found, Raised(NotExecuted("the policy changed meanwhile; call it again"))
+                )
         except REFUSALS:
             return False  # The call itself meets the same refusal, and says so to the model.
         return isinstance(found, Pending)

@@ -255,7 +255,9 @@ def hints_of(thing: Any, owner: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(thing, include_extras=True)
     except NameError as error:
-        raise Unsupported(f"the types of `{named(owner)}` cannot be resolved: {error}; import them at run time") from error
+        raise Unsupported(
+            f"the types of `{named(owner)}` cannot be resolved: {error}; import them at run time"
+        ) from error
 
 
 def has_default(field: dataclasses.Field[Any]) -> bool:

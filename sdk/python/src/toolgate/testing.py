@@ -145,8 +145,10 @@ class FakeGate:
 
     def record(self, path: str | pathlib.Path) -> None:
         """Writes all calls as cases for `toolgate test`: what was asked, and what this gate said."""
-        tools = [{"id": id, **{name: told[name] for name in ("risk", "verb", "resource", "input_schema") if name in told}}
-                 for id, told in self.registered.items()]
+        tools = [
+            {"id": id, **{name: told[name] for name in ("risk", "verb", "resource", "input_schema") if name in told}}
+            for id, told in self.registered.items()
+        ]
         cases = [case(number, found) for number, found in enumerate(self.invocations.values(), 1)]
         pathlib.Path(path).write_text(json.dumps({"tools": tools, "tests": cases}, indent=2) + "\n")
 
@@ -222,7 +224,10 @@ class FakeGate:
         id, arguments = f"inv_{len(self.invocations) + 1:032x}", {**asked, **script.replaced}
         made = Invocation(id, body["tool"], arguments, body["mode"], script, asked)
         if body["mode"] == "execute" and body["tool"] in self.registered:
-            made.status, made.denial = "denied", denial("runs_in_host", "its host runs it: propose it in the mode `host`")
+            made.status, made.denial = (
+                "denied",
+                denial("runs_in_host", "its host runs it: propose it in the mode `host`"),
+            )
         elif script.verdict == "deny":
             made.status, made.denial = "denied", denial(script.code, script.message)
         elif script.verdict == "require_approval":
@@ -285,7 +290,13 @@ class FakeGate:
             "data": found.data,
             "error": found.error,
             "denial": found.denial,
-            "decision": {"verdict": found.script.verdict, "rules": [], "obligations": [], "sanitized": [], "risk": None},
+            "decision": {
+                "verdict": found.script.verdict,
+                "rules": [],
+                "obligations": [],
+                "sanitized": [],
+                "risk": None,
+            },
             "status": found.status,
             "replayed": False,
             "duplicate_of": None,
@@ -332,15 +343,21 @@ def outcome_word(found: Invocation) -> str:
     return {"succeeded": "success", "failed": "failure"}.get(found.status, "indeterminate")
 
 
-def denial(code: str, message: str, retryable: bool = False, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def denial(
+    code: str, message: str, retryable: bool = False, details: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     return {"code": code, "message": message, "retryable": retryable, "details": dict(details or {})}
 
 
 def frozen(made: Invocation) -> dict[str, Any]:
     expires = text_of(BEGAN + timedelta(hours=24))
     approval = made.id.replace("inv_", "apr_")
-    return {"approval_id": approval, "digest": "sha256:" + "0" * 64, "expires_at": expires,
-            "url": f"http://gate.test/approvals/{approval}"}
+    return {
+        "approval_id": approval,
+        "digest": "sha256:" + "0" * 64,
+        "expires_at": expires,
+        "url": f"http://gate.test/approvals/{approval}",
+    }
 
 
 def case(number: int, found: Invocation) -> dict[str, Any]:
@@ -364,7 +381,6 @@ def id_of(outcome: Outcome | str) -> str:
 
 def text_of(instant: datetime) -> str:
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
 
 
 def status_of(report: Mapping[str, Any]) -> str:
