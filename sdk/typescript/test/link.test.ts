@@ -150,6 +150,26 @@ test("what is said of a tool is checked where it is said", () => {
   assert.throws(() => gate.guard("refund", { inputSchema: { "~standard": { vendor: "old", version: 1 } } }, never), /cannot say itself as JSON Schema/);
 });
 
+test("a gate that has forgotten a tool is told of it again at the next call", async () => {
+  const world = fakeWorld();
+  const call = world.client().guard("allowed", {}, () => "done");
+  a("success", await call({}));
+  world.fake.registered.clear();
+  assert.equal(a("denied", await call({})).denial.code, "tool_not_found");
+  a("success", await call({}));
+});
+
+test("many tools are told of in few requests, and each once", async () => {
+  const fake = new FakeGate();
+  fake.allow("app.*");
+  const gate = fake.client();
+  const calls = Array.from({ length: 120 }, (_, number) => gate.guard(`tool_${number}`, {}, () => number));
+  const outcomes = await Promise.all(calls.map((call) => call({})));
+  assert.deepEqual(outcomes.map((outcome) => a("success", outcome).data), calls.map((_, number) => number));
+  const told = fake.requests.filter(({ path }) => path.endsWith("/tools")).map(({ body }) => (body["tools"] as unknown[]).length);
+  assert.deepEqual(told, [50, 50, 20]);
+});
+
 test("the running function is told when to stop, and its outcome counts all the same", async () => {
   const world = fakeWorld();
   const gone = new AbortController();
