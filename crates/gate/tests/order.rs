@@ -12,7 +12,7 @@ mod world;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use toolgate_gate::history::Ledger;
-use toolgate_gate::{Evidence, authenticate, decide, survey};
+use toolgate_gate::{Evidence, authenticate, decide, known, survey, visible};
 use toolgate_model::{
     Call, Duration, Lifecycle, Mode, Profile, Role, Runner, Scope, Stance, Verdict,
 };
@@ -92,6 +92,31 @@ fn a_tools_own_posture_wins_over_that_of_its_risk() {
         },
         expect!["policy_denied: `policy/r1` denies: match.tools"],
     );
+}
+
+#[test]
+fn what_only_the_gate_looks_with_is_nobodys_to_call_or_to_see() {
+    let mut world = World::default();
+    world.agent.profile = Profile::Admin;
+    let call = call(json!({"customer": "cust_123"}));
+    let shown = |world: &World| {
+        let configuration = world.configuration();
+        let identity = configuration.standing(&world.credential.id, now()).unwrap();
+        let tool = configuration.catalogue.iter().next().unwrap();
+        visible(&configuration, &identity, tool, now())
+            || known(&configuration, &identity, tool, now())
+    };
+    assert_eq!(
+        (answer(&world, &call).as_str(), shown(&world)),
+        ("allow", true)
+    );
+    world.tools[0].runner = Runner::Probe;
+    let hidden = answer(&world, &call);
+    assert!(!shown(&world));
+    world.tools.clear();
+    // Nothing tells it from a tool that is not there.
+    assert_eq!(hidden, answer(&world, &call));
+    assert!(hidden.starts_with("tool_not_found"), "{hidden}");
 }
 
 #[test]
