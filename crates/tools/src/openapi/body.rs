@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::keyword;
 use super::operation::{Encoding, Media, MediaKind, Style};
 use super::parameters;
 use super::reference::References;
@@ -159,7 +160,7 @@ fn shape<'d>(
     let mut parts = Vec::new();
     for (name, schema) in properties {
         let resolved = references.resolve(schema)?;
-        if is_read_only(schema) || is_read_only(resolved) {
+        if keyword::is_read_only(schema) || keyword::is_read_only(resolved) {
             continue;
         }
         let blob = (kind == MediaKind::Multipart).then(|| blob(references, resolved));
@@ -335,10 +336,6 @@ fn concrete(name: &str, kind: MediaKind) -> String {
 
 fn is_required(value: &Value) -> bool {
     value.get("required").and_then(Value::as_bool) == Some(true)
-}
-
-fn is_read_only(value: &Value) -> bool {
-    value.get("readOnly").and_then(Value::as_bool) == Some(true)
 }
 
 fn words(value: &Value) -> &str {

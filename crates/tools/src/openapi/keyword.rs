@@ -81,6 +81,11 @@ pub(super) fn nullable(members: &Map<String, Value>, mut kept: Map<String, Value
     }
 }
 
+/// Whether a value stands in answers alone.
+pub(super) fn is_read_only(schema: &Value) -> bool {
+    schema.get("readOnly").and_then(Value::as_bool) == Some(true)
+}
+
 /// A word that says what a text is.
 pub(super) fn short(value: &Value) -> Option<Value> {
     // LIMIT: a format is a word.

@@ -428,8 +428,8 @@ impl<'s, 'd> Bundle<'s, 'd> {
 
 impl<'d> Schemas<'d> {
     fn is_read_only(&self, schema: &'d Value) -> bool {
-        let says = |value: &Value| value.get("readOnly").and_then(Value::as_bool) == Some(true);
-        says(schema) || self.references.resolve(schema).is_ok_and(says)
+        let there = self.references.resolve(schema);
+        keyword::is_read_only(schema) || there.is_ok_and(keyword::is_read_only)
     }
 }
 

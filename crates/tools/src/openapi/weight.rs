@@ -24,7 +24,8 @@ pub(super) fn is_light(schema: &Value) -> bool {
     depth(schema) <= DEPTH_MAX && levels <= LEVELS_MAX
 }
 
-fn depth(value: &Value) -> usize {
+/// Levels of a value; a text has none.
+pub(super) fn depth(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
         Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),

@@ -17,6 +17,8 @@ use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 use toolgate_model::json::Limits;
 
+use super::weight;
+
 /// LIMIT: values of one text, those that aliases repeat among them: a description of 16 MB has half
 /// a million, and a few lines of aliases of aliases would have billions.
 const NODES_MAX: usize = 4_000_000;
@@ -229,7 +231,7 @@ impl Reader {
         }
         self.spend(nodes, bytes)?;
         let kept = Anchored {
-            depth: depth(value),
+            depth: weight::depth(value),
             value: value.clone(),
             nodes,
             bytes,
@@ -245,15 +247,6 @@ impl Reader {
             return Err("with its aliases written out the text would be too large".to_owned());
         }
         Ok(())
-    }
-}
-
-/// Levels of a value; those of a text are none.
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
 
