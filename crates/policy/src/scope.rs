@@ -192,6 +192,33 @@ mod tests {
     }
 
     #[test]
+    fn two_names_of_one_tool_do_not_exclude_each_other() {
+        let (id, route): (ToolId, ToolId) = ("a.x".parse().unwrap(), "a.get.y".parse().unwrap());
+        let tool = ToolNames {
+            id: &id,
+            route: Some(&route),
+        };
+        let tools = |text: &str| Scope::tools([Glob::new(text)]);
+        let operations = |text: &str| Scope::operations([Glob::new(text)]);
+        for (one, other) in [
+            (tools("a.x"), tools("a.get.*")),
+            (tools("a.x"), tools("a.get.y")),
+            (operations("x"), operations("get.*")),
+            (tools("a.x"), operations("get.*")),
+        ] {
+            assert!(
+                one.clone().and(other.clone()).fits(tool),
+                "{one:?} {other:?}"
+            );
+            assert!(
+                other.clone().and(one.clone()).fits(tool),
+                "{other:?} {one:?}"
+            );
+        }
+        assert!(!tools("a.x").and(tools("b.*")).fits(tool));
+    }
+
+    #[test]
     fn exact_names_narrow() {
         let tool = Scope::tools([Glob::new("a.x")]);
         let both = tool.clone().and(Scope::tools([Glob::new("a.*")]));
