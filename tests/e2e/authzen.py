@@ -427,6 +427,10 @@ def recorded():
     found = on().gate.http("GET", f"/v1/records?invocation={why['evaluation_id']}", token=on().gate.admin)
     equal(len(found.json["items"]), 1, f"the record of one evaluation: {found}")
     check("bob" in json.dumps(found.json), "the record does not say for whom")
+    body, context = denied(text="recorded")
+    equal(on().post(REQUESTS, wanted(body, context)).status, 202, "it waits for people")
+    again = [on().decided(body)["context"]["evaluation_id"] for _ in range(2)]
+    equal(len({*again, context["evaluation_id"]}), 3, "evaluations of what waits already")
 
 
 @test("the COAZ form asks for the use of a tool by the name that MCP clients see")

@@ -160,21 +160,14 @@ async fn subjects(
     let resource = given(search.resource, "/resource", "with which thing")?;
     let context = search.context.unwrap_or_default();
     let asker = Asker::new(&api, caller, Binder::default());
-    let (names, complete) = asker.agents(&wanted.kind);
-    let may = |id: &String| {
-        asker.may(Access {
-            subject: wanted.as_entity(id),
-            action: action.clone(),
-            resource: resource.clone(),
-            context: context.clone(),
-        })
+    let found = asker.agents(&wanted.kind);
+    let about = |subject: Entity| Access {
+        subject,
+        action: action.clone(),
+        resource: resource.clone(),
+        context: context.clone(),
     };
-    let found = filtered(names, may)?;
-    let entity = |id: String| FoundEntity {
-        kind: wanted.kind.clone(),
-        id,
-    };
-    Ok(results((found, complete), &cut, entity))
+    entities(&asker, found, (&wanted, &cut), about)
 }
 
 /// Search the resources that something may be done with
@@ -196,21 +189,14 @@ async fn resources(
     let wanted = given(search.resource, "/resource", "resources of which type")?;
     let context = search.context.unwrap_or_default();
     let asker = Asker::new(&api, caller, Binder::default());
-    let (names, complete) = asker.things((&subject, &context), &action, &wanted.kind)?;
-    let may = |id: &String| {
-        asker.may(Access {
-            subject: subject.clone(),
-            action: action.clone(),
-            resource: wanted.as_entity(id),
-            context: context.clone(),
-        })
+    let found = asker.things((&subject, &context), &action, &wanted.kind)?;
+    let about = |resource: Entity| Access {
+        subject: subject.clone(),
+        action: action.clone(),
+        resource,
+        context: context.clone(),
     };
-    let found = filtered(names, may)?;
-    let entity = |id: String| FoundEntity {
-        kind: wanted.kind.clone(),
-        id,
-    };
-    Ok(results((found, complete), &cut, entity))
+    entities(&asker, found, (&wanted, &cut), about)
 }
 
 /// Search the actions that may be done
@@ -242,6 +228,21 @@ async fn actions(
     };
     let found = filtered(names, may)?;
     Ok(results((found, true), &cut, |name| FoundAction { name }))
+}
+
+/// The candidates of a type for which the answer is yes.
+fn entities(
+    asker: &Asker,
+    (names, complete): (BTreeSet<String>, bool),
+    (wanted, cut): (&Searched, &Cut),
+    about: impl Fn(Entity) -> Access,
+) -> Answer<SearchResults<FoundEntity>> {
+    let found = filtered(names, |id| asker.may(about(wanted.as_entity(id))))?;
+    let entity = |id: String| FoundEntity {
+        kind: wanted.kind.clone(),
+        id,
+    };
+    Ok(results((found, complete), cut, entity))
 }
 
 /// The candidates for which the answer is yes.
