@@ -29,9 +29,8 @@ AT_ONCE = 3  # LIMIT: one Prism takes 150 MB and some seconds to start.
 ALLOW = {"name": "all", "rules": [{"rule_id": "all", "match": {"tools": ["*"]}, "effect": "allow"}]}
 SECRET = "e2e-" + "credential-" + "1a2b3c"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-# Prism ends where a parameter is missing that is a list, and where an object is to be read out of spaces or
-# pipes: there every argument is given, and of those styles the lists alone.
-WHOLE = {"parameters-style-31"}
+# Operations of which no call can be valid, whoever makes it, and why.
+KNOWN = {"digitalocean.uptime_check_create": "it requires `method`, which it describes nowhere"}
 ANSWER = {"200": {"description": "It arrived, and was valid"}}
 
 
@@ -111,6 +110,8 @@ class Described:
             kept = {key: value for key, value in whole.items() if key not in METHODS}
             # What is answered does not matter here, and is most of every description.
             operation = {**whole[method], "responses": ANSWER}
+            if "Delimited" in operation.get("operationId", ""):
+                operation = lists_alone(operation)
             if "swagger" in self.document and "consumes" not in self.document:
                 # Swagger 2.0 leaves it open what a body is then, and Prism takes none.
                 operation.setdefault("consumes", ["application/json"])
@@ -131,6 +132,16 @@ class Described:
             put(document, way, target)
             pending |= references(target)
         return document
+
+
+def lists_alone(operation):
+    """Without what Prism ends at: an object to be read out of spaces or pipes."""
+    operation = json.loads(json.dumps(operation))
+    operation["parameters"] = [one for one in operation.get("parameters", []) if one.get("name") != "object"]
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        media["schema"]["properties"].pop("object", None)
+        media.get("encoding", {}).pop("object", None)
+    return operation
 
 
 def operation_of(tool):
@@ -231,9 +242,9 @@ on = stage(Stage)
 
 
 def arguments_for(tool):
-    """Arguments that fit the tool's own schema; the test fails where there are none."""
+    """Arguments that fit the tool's own schema, as many of them as there can be: what is sent is what is tried."""
     validator = Draft202012Validator(tool["input_schema"])
-    for share in ((1,) if tool["source"] in WHOLE else (0.5, 0)):
+    for share in (1, 0.5, 0):
         made = Maker(tool["input_schema"], tool["id"]).make(share)
         if "Delimited" in tool["id"]:
             made.pop("object", None)
@@ -281,8 +292,12 @@ def against_prism():
     wrong = []
     for name, count, findings in results:
         bad = {tool: found for tool, found in findings.items() if found[0] != "valid"}
+        known = {tool for tool in bad if tool in KNOWN}
+        equal({tool for tool in findings if tool in KNOWN}, known, f"what cannot be valid of {name}")
         print(f"     {name:<22} {count:>5} tools, {len(findings) - len(bad):>3} of {len(findings):>3} calls valid", flush=True)
-        wrong += [f"{tool}: {found[0]} from {kit.shown(found[1], 200)}" for tool, found in bad.items()]
+        for tool in known:
+            print(f"       {tool}: {KNOWN[tool]}")
+        wrong += [f"{tool}: {found[0]} from {kit.shown(found[1], 200)}" for tool, found in bad.items() if tool not in KNOWN]
     total = sum(len(findings) for _, _, findings in results)
     print(f"     {'all':<22} {sum(count for _, count, _ in results):>5} tools, {total - len(wrong):>3} of {total:>3} calls valid")
     check(not wrong, "\n     ".join([f"{len(wrong)} calls were not valid:", *wrong]))

@@ -195,7 +195,7 @@ fn parts_of(
     value: &Value,
     encoding: Option<&Encoding>,
 ) -> Result<(), String> {
-    if let Some((encoding, _)) = encoding.and_then(|it| Some((it, it.style?))) {
+    if let Some(encoding) = encoding.filter(|it| it.style.is_some() && !is_file) {
         return styled_parts(parts, name, value, encoding);
     }
     let stated = encoding.and_then(|it| it.content_type.clone());
@@ -204,10 +204,16 @@ fn parts_of(
         Value::Array(items) if items.is_empty() => {
             Err("it is empty, which has no form there: leave it out".to_owned())
         }
-        Value::Array(items) => items
-            .iter()
-            .try_for_each(|item| Ok(parts.push(part(name, is_file, item, stated.clone())?))),
-        one => Ok(parts.push(part(name, is_file, one, stated)?)),
+        Value::Array(items) => {
+            for item in items {
+                parts.push(part(name, is_file, item, stated.clone())?);
+            }
+            Ok(())
+        }
+        one => {
+            parts.push(part(name, is_file, one, stated)?);
+            Ok(())
+        }
     }
 }
 
