@@ -177,8 +177,6 @@ class FakeGate:
                 return self.proposed(body, request.headers.get("idempotency-key"))
             case ("GET", ["v1", "invocations", id]) if id in self.invocations:
                 return httpx.Response(200, json=self.envelope(self.invocations[id]))
-            case ("POST", ["v1", "invocations", id, "lease"]) if id in self.invocations:
-                return httpx.Response(200, json=self.claimed(self.invocations[id]))
             case ("POST", ["v1", "invocations", id, "outcome"]) if id in self.invocations:
                 return self.reported(self.invocations[id], body)
             case ("POST", ["v1", "invocations", id, "cancel"]) if id in self.invocations:
