@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What one HTTP request costs: direct, through `toolgate proxy`, and through another forward proxy.
 
-    cargo build --release -p toolgate && bench/proxy_latency.py [--requests 300]
+    cargo build --release -p toolgate && bench/proxy_latency.py [--requests 100]
 
 A server on loopback answers a small JSON at once. The same request is sent on one kept connection, one
 after the other, in turns of every way. The proxy of `proxy.py` (2.4.10, PyPI) forwards and judges nothing; the
@@ -30,7 +30,7 @@ from kit import Gate, Process, check, folder, free_port, wait_for  # noqa: E402
 
 PEER = "proxy.py==2.4.10"
 POLICY = {"name": "bench", "rules": [{"rule_id": "ok", "match": {"tool_name": "http"}, "effect": "allow"}]}
-ROUNDS = 5
+ROUNDS = 3
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -99,7 +99,7 @@ def own(gate, key, *arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=300, help="of each way and round")
+    parser.add_argument("--requests", type=int, default=100, help="of each way and round")
     requests = parser.parse_args().requests
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use toolgate_gate::port::Tasks as _;
@@ -103,6 +104,12 @@ pub(crate) async fn serve(
         own,
         tasks: tasks.clone(),
         room: Semaphore::new(REQUESTS_MAX),
+    });
+    // The end of an answer is sent at once, and not when its beginning was acknowledged.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection stays slow");
+        }
     });
     let router = Router::new().fallback(handle).with_state(proxy);
     ready(own);

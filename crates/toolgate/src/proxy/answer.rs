@@ -28,7 +28,7 @@ pub(super) struct Refusal {
     status: StatusCode,
     code: String,
     detail: String,
-    envelope: Option<Value>,
+    envelope: Option<Box<Value>>,
 }
 
 impl Refusal {
@@ -78,7 +78,7 @@ impl Refusal {
 
     /// The same with the envelope.
     pub(super) fn with(mut self, envelope: Value) -> Self {
-        self.envelope = Some(envelope);
+        self.envelope = Some(Box::new(envelope));
         self
     }
 
@@ -128,7 +128,7 @@ impl Refusal {
             || self.status == StatusCode::CONFLICT && self.code == "in_progress"
             || self.status == StatusCode::SERVICE_UNAVAILABLE;
         if let (Some(envelope), Some(members)) = (&self.envelope, body.as_object_mut()) {
-            members.insert("envelope".to_owned(), envelope.clone());
+            members.insert("envelope".to_owned(), envelope.as_ref().clone());
         }
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();

@@ -127,6 +127,10 @@ impl Proxy {
             );
         }
         let mut response = match self.send_as_it_is(&asked).await {
+            Ok(begun) if begun.rest.is_none() => {
+                let headers = answer_headers(&begun.headers, &asked);
+                with_headers(begun.status, headers, Body::from(begun.first))
+            }
             Ok(begun) => self.stream(begun, &asked, None),
             Err(Lost::Unsent(why)) => {
                 Refusal::new(StatusCode::BAD_GATEWAY, "upstream_unavailable", why).response()
