@@ -293,13 +293,13 @@ def against_prism():
     for name, count, findings in results:
         bad = {tool: found for tool, found in findings.items() if found[0] != "valid"}
         known = {tool for tool in bad if tool in KNOWN}
-        equal({tool for tool in findings if tool in KNOWN}, known, f"what cannot be valid of {name}")
         print(f"     {name:<22} {count:>5} tools, {len(findings) - len(bad):>3} of {len(findings):>3} calls valid", flush=True)
         for tool in known:
             print(f"       {tool}: {KNOWN[tool]}")
         wrong += [f"{tool}: {found[0]} from {kit.shown(found[1], 200)}" for tool, found in bad.items() if tool not in KNOWN]
     total = sum(len(findings) for _, _, findings in results)
-    print(f"     {'all':<22} {sum(count for _, count, _ in results):>5} tools, {total - len(wrong):>3} of {total:>3} calls valid")
+    valid = sum(found[0] == "valid" for _, _, findings in results for found in findings.values())
+    print(f"     {'all':<22} {sum(count for _, count, _ in results):>5} tools, {valid:>3} of {total:>3} calls valid")
     check(not wrong, "\n     ".join([f"{len(wrong)} calls were not valid:", *wrong]))
 
 
