@@ -35,7 +35,7 @@ POLICY = {
         },
     ],
 }
-GRANTED = ("app.allowed", "app.read", "app.denied", "app.frozen", "app.cleaned", "app.withheld")
+GRANTED = ("app.allowed", "app.read", "app.denied", "app.frozen", "app.cleaned", "app.withheld", "app.slow")
 
 
 class World(Protocol):
@@ -48,6 +48,9 @@ class World(Protocol):
 
     def reject(self, outcome: Pending, reason: str) -> None:
         """Somebody says no."""
+
+    def outlive(self) -> None:
+        """Returns once the lease of the call that is running is over."""
 
 
 class Tools:
@@ -109,6 +112,13 @@ class Tools:
             """Pays something back."""
             return self.did(object())
 
+        @gate.tool(risk="low", timeout_ms=100)
+        def slow(charge: str) -> str:
+            """Takes longer than it may."""
+            world.outlive()
+            return self.did(f"done {charge}")
+
+        self.slow = slow
         self.allowed, self.read, self.denied, self.frozen = allowed, read, denied, frozen
         self.cleaned, self.withheld, self.ungranted = cleaned, withheld, ungranted
         self.broken, self.refused, self.opaque = broken, refused, opaque
@@ -253,6 +263,13 @@ def the_authors_own_look_settles_it(world: World) -> None:
     equal(tools.ran, [charge])
 
 
+def a_late_report_settles_the_call(world: World) -> None:
+    tools, charge = Tools(world), mark()
+    found = a(tools.slow.outcome(charge), Success)
+    equal((found.data, found.status, len(tools.ran)), (f"done {charge}", "succeeded", 1))
+    equal(world.gate.look(found).status, "succeeded")
+
+
 def an_exception_of_a_read_is_a_failure(world: World) -> None:
     tools, charge = Tools(world), mark()
     equal(str(raised(ValueError, lambda: tools.read(charge))), f"no {charge}")
@@ -316,6 +333,7 @@ CASES = [
     the_caller_gets_what_the_gate_left_of_the_answer,
     an_exception_leaves_an_unknown_effect,
     the_authors_own_look_settles_it,
+    a_late_report_settles_the_call,
     an_exception_of_a_read_is_a_failure,
     what_its_author_says_was_not_executed_has_failed,
     an_answer_that_is_no_data_is_still_a_success,

@@ -6,12 +6,15 @@ line a case; exit 1 where one failed. The end-to-end test starts it.
 
 import os
 import sys
+import time
 import traceback
 
 import conformance_list
 import httpx
 
 from toolgate import Toolgate
+
+LEASE_SECONDS_MAX = 30
 
 
 class Real:
@@ -27,6 +30,16 @@ class Real:
 
     def reject(self, outcome, reason):
         self.decide(outcome, {"decision": "deny", "reason": reason})
+
+    def outlive(self):
+        ends = time.monotonic() + LEASE_SECONDS_MAX
+        while self.newest()["status"] == "executing":
+            if time.monotonic() > ends:
+                raise AssertionError(f"the lease is not over: {self.newest()}")
+            time.sleep(0.1)
+
+    def newest(self):
+        return self.people.get("/v1/invocations?limit=1").raise_for_status().json()["items"][0]
 
     def decide(self, outcome, decision):
         body = {"digest": outcome.digest, **decision}

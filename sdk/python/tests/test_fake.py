@@ -19,6 +19,7 @@ class Fake:
         self.fake.allow("app.read")
         self.fake.deny("app.denied")
         self.fake.freeze("app.frozen")
+        self.fake.allow("app.slow")
         self.fake.sanitize("app.cleaned", note="[note]")
         self.fake.withhold("app.withheld", lambda data: {**data, "iban": "[iban]"})
         self.gate = self.fake.client()
@@ -28,6 +29,9 @@ class Fake:
 
     def reject(self, outcome, reason):
         self.fake.reject(outcome, reason)
+
+    def outlive(self):
+        self.fake.expire(list(self.fake.invocations)[-1])
 
 
 class FakeConforms(unittest.TestCase):
