@@ -9,7 +9,6 @@ import http.server
 import json
 import os
 import pathlib
-import tempfile
 import threading
 
 from claude_agent_sdk import ClaudeAgentOptions, UserMessage, create_sdk_mcp_server, query, tool
@@ -21,7 +20,8 @@ from toolgate.claude import hooks
 
 NAME = "mcp__desk__refund"
 GATE = AsyncToolgate(source=SOURCE)
-HOME = pathlib.Path(tempfile.mkdtemp(prefix="toolgate-claude-"))
+HOME = pathlib.Path(os.environ["LEDGER"]).parent / "claude-home"
+HOME.mkdir(exist_ok=True)
 SCHEMA = {
     "type": "object",
     "properties": {"charge": {"type": "string"}, "amount": {"type": "integer"}, "note": {"type": "string"}},
