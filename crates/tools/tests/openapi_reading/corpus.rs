@@ -4,14 +4,6 @@
 //! in each is said by its `index.json`, and by looking into the text itself: no rating and no name is
 //! taken for right because the reader gave it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on had better stop"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -20,6 +12,8 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value};
 use toolgate_model::{Descriptor, Glob, Grant, Reach, Risk, Verb};
 use toolgate_tools::ApiTools;
+
+use crate::Dice;
 
 /// LIMIT: what the reader promises for one input schema.
 const SCHEMA_BYTES_MAX: usize = 32 << 10;
@@ -155,42 +149,29 @@ fn names_are_unique_and_are_what_the_description_says() {
     });
 }
 
-/// A generator of orders, the same on every machine.
-struct Order(u64);
-
-impl Order {
-    fn below(&mut self, count: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % count.max(1)
-    }
-
-    /// The same value with the members of every object in another order.
-    fn shuffled(&mut self, value: &Value) -> Value {
-        match value {
-            Value::Array(items) => items.iter().map(|item| self.shuffled(item)).collect(),
-            Value::Object(members) => {
-                let mut all: Vec<(&String, &Value)> = members.iter().collect();
-                for at in (1..all.len()).rev() {
-                    let with = self.below(at + 1);
-                    all.swap(at, with);
-                }
-                let all = all.into_iter();
-                all.map(|(name, value)| (name.clone(), self.shuffled(value)))
-                    .collect::<Map<String, Value>>()
-                    .into()
+/// The same value with the members of every object in another order.
+fn shuffled(dice: &mut Dice, value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| shuffled(dice, item)).collect(),
+        Value::Object(members) => {
+            let mut all: Vec<(&String, &Value)> = members.iter().collect();
+            for at in (1..all.len()).rev() {
+                let with = dice.below(at + 1);
+                all.swap(at, with);
             }
-            plain => plain.clone(),
+            let all = all.into_iter();
+            all.map(|(name, value)| (name.clone(), shuffled(dice, value)))
+                .collect::<Map<String, Value>>()
+                .into()
         }
+        plain => plain.clone(),
     }
 }
 
 #[test]
 fn the_order_of_members_changes_nothing() {
     each(|one| {
-        let text = Order(7).shuffled(&one.root).to_string();
+        let text = shuffled(&mut Dice(7), &one.root).to_string();
         assert_ne!(text.as_bytes(), one.text, "{}", one.name);
         let again = ApiTools::read("api", text.as_bytes(), &BTreeMap::new()).unwrap();
         let (before, after) = (shapes(&one.read), shapes(&again));
@@ -202,10 +183,10 @@ fn the_order_of_members_changes_nothing() {
 #[test]
 fn what_else_is_in_a_description_renames_nothing() {
     each(|one| {
-        let mut order = Order(11);
+        let mut dice = Dice(11);
         let mut root = one.root.clone();
         let paths = root["paths"].as_object_mut().unwrap();
-        paths.retain(|_, _| order.below(3) > 0);
+        paths.retain(|_, _| dice.below(3) > 0);
         let text = root.to_string();
         let fewer = ApiTools::read("api", text.as_bytes(), &BTreeMap::new()).unwrap();
         let (before, after) = (shapes(&one.read), shapes(&fewer));
