@@ -6,7 +6,7 @@
 goes around it; it proposes the call and hands on the arguments as judged. `PostToolUse` reports
 what the tool answered and replaces it by what the gate left; `PostToolUseFailure` reports an
 exception, which proves nothing unless the tool only reads. Where the gate cannot be asked, the tool
-is not run. A program that ends between the hooks leaves an unknown effect, as it should.
+is not run.
 """
 
 from __future__ import annotations

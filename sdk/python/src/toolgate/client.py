@@ -279,10 +279,7 @@ class AsyncToolgate(Client):
             return self.https[loop]
 
     async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, **options: Unpack[Options]) -> Outcome:
-        """A tool that the gate runs.
-
-        Raises `Problem` and `GateUnreachable`; a denial is an outcome.
-        """
+        """A tool that the gate runs; see `Toolgate.call`."""
         return await self.drive(flows.called(self.link, call_of(tool, as_json(arguments), self.defaults, options)))
 
     async def guard(
@@ -292,19 +289,14 @@ class AsyncToolgate(Client):
         function: Callable[..., Any],
         **options: Unpack[Options],
     ) -> Guarded:
-        """A tool that this program runs: `function` gets the arguments as judged, and only under a lease."""
+        """A tool that this program runs; see `Toolgate.guard`."""
         tool = Tool(definition, self.define(definition), function)
         return await self.drive(self.guarding(self.link, tool, as_json(arguments), options))
 
     async def acquire(
         self, definition: Definition, arguments: Mapping[str, Any], **options: Unpack[Options]
     ) -> Lease | Outcome:
-        """Proposes a call that something else in this program runs: a lease, or why there is none.
-
-        For frameworks whose hooks come before and after a tool. `release` must follow: a lease that
-        nobody reports on ends as an unknown effect. An approval is claimed by acquiring again with
-        the same key, never by `wait`.
-        """
+        """See `Toolgate.acquire`."""
         tool = Tool(definition, self.define(definition), unrunnable)
         return await self.drive(self.acquiring(self.link, tool, as_json(arguments), options))
 

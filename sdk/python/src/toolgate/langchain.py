@@ -2,11 +2,10 @@
 
     agent = create_agent(model, tools, middleware=[ToolgateMiddleware(gate, {"refund": {"risk": "high"}})])
 
-It wraps the calls of tools (`wrap_tool_call`), so it composes with other middleware, LangChain's
-human-in-the-loop among them. With `on_approval="interrupt"` a call that needs a person interrupts
+It composes with other middleware. With `on_approval="interrupt"` a call that needs a person interrupts
 the graph; resumed with any value, it goes on if the gate's approvers have said yes. A tool whose
 function was decorated with `@gate.tool` is not judged twice. A tool that calls `interrupt` itself
-ends as an unknown effect: ask before the tool, not within.
+ends as an unknown effect.
 """
 
 from __future__ import annotations

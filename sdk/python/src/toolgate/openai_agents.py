@@ -7,9 +7,8 @@
 
 With `on_approval="interrupt"` the tool's `needs_approval` asks the gate: a call that a person must
 approve interrupts the run, its `RunState` can be stored, and approving it there lets the gate look
-whether its own approvers have said yes. The framework's approval alone runs nothing. It is the
-function that is guarded, not the finished tool, because a tool turns exceptions into texts and the
-gate must tell a failure from an answer.
+whether its own approvers have said yes. The framework's approval alone runs nothing. The
+function is guarded, not the finished tool: a tool turns exceptions into texts.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 With `on_approval="interrupt"` a call that a person must approve ends the run as a deferred call
 (`DeferredToolRequests.approvals`, with the approval's id and address as its metadata). Resumed with
 that call approved, the gate is asked again whether its own approvers have said yes; the framework's
-approval alone runs nothing. `ModelRetry` of a tool means that nothing was done.
+approval alone runs nothing.
 """
 
 from __future__ import annotations
