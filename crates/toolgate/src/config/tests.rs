@@ -95,6 +95,7 @@ fn every_value_is_listed_with_its_origin_and_no_secret() {
         ("TOOLGATE_POSTURE__HIGH", "deny"),
         ("TOOLGATE_HOSTS", "gate.example, other.example"),
         ("TOOLGATE_LIMITS__JSON_DEPTH", "32"),
+        ("TOOLGATE_KEY", "tg_not_a_setting"),
         ("TOOLGATE_TOKEN", "tgp_not_a_setting"),
         ("CRM_TOKEN", "hunter2"),
     ]);

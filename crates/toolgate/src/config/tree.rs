@@ -54,8 +54,9 @@ pub(super) struct Entry {
 const PREFIX: &str = "TOOLGATE_";
 
 /// Variables with that prefix that are about the command line and not about the gate.
-const NOT_SETTINGS: [&str; 4] = [
+const NOT_SETTINGS: [&str; 5] = [
     "TOOLGATE_CONFIG",
+    "TOOLGATE_KEY",
     "TOOLGATE_LOG",
     "TOOLGATE_TOKEN",
     "TOOLGATE_URL",
