@@ -268,7 +268,10 @@ fn init_for_a_coding_agent_writes_its_hooks_too() {
         let hooks: serde_json::Value = serde_json::from_str(&text).unwrap();
         // Whatever ends badly before a tool has to be a refusal.
         assert!(hooks["hooks"].is_object(), "{text}");
-        assert!(text.contains(&format!("toolgate hook {coder} --wait 45 || exit 2")), "{text}");
+        assert!(
+            text.contains(&format!("toolgate hook {coder} --wait 45 || exit 2")),
+            "{text}"
+        );
         run(home.path(), &["init", "--for", coder, "mine"]).ended(7);
     }
 }
