@@ -662,11 +662,12 @@ client_id = "c"
 client_secret = "env:C"
 [[source]]
 name = "k"
-openapi = { file = "f", auth = { bearer = "env:B" }, include = ["k.get.*"], exclude = [] }
+openapi = { file = "f", base_url = "http://h", auth = { bearer = "env:B" }, include = ["k.get.*"], exclude = [] }
 [[source]]
 name = "k2"
 [source.openapi]
 file = "f"
+base_url = "http://h"
 [source.openapi.auth]
 header = { name = "X-Key", value = "env:B" }
 [source.openapi.auth.schemes.A]
@@ -680,10 +681,10 @@ header = { name = "X-Key", value = "env:B" }
 query = { name = "key", value = "env:B" }
 [[source]]
 name = "k3"
-openapi = { file = "f", auth = { basic = { user = "u", password = "env:B" } } }
+openapi = { file = "f", base_url = "http://h", auth = { basic = { user = "u", password = "env:B" } } }
 [[source]]
 name = "k4"
-openapi = { file = "f", auth = { query = { name = "key", value = "env:B" } } }
+openapi = { file = "f", base_url = "http://h", auth = { query = { name = "key", value = "env:B" } } }
 [[source]]
 name = "r1"
 http = { base_url = "http://h", auth = { bearer = "env:B" }, headers = { A = "env:A" }, private_addresses = true }

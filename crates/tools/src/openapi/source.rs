@@ -47,6 +47,9 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 /// LIMIT: calls of one source that are under way at once.
 const CALLS_MAX: usize = 256;
 
+/// Why an API without a stated place has no credential.
+const UNSTATED: &str = "a credential goes only where you say: state the `base_url`";
+
 /// An HTTP API: where its description is, where it is, and how the gate signs in there.
 #[derive(Clone, Debug, Default)]
 pub struct OpenApiConfig {
@@ -79,8 +82,7 @@ impl OpenApiConfig {
         let auth = || self.auths().find_map(ApiAuth::problem);
         url.or_else(headers).or_else(auth).or_else(|| {
             let shown = self.auths().next().is_some() || !self.headers.is_empty();
-            (self.base_url.is_none() && shown)
-                .then(|| "a credential goes only where you say: state the `base_url`".to_owned())
+            (self.base_url.is_none() && shown).then(|| UNSTATED.to_owned())
         })
     }
 
@@ -288,6 +290,7 @@ impl OpenApiSource {
     fn sender(&self, servers: &[String]) -> Result<Arc<Sender>, String> {
         let base = match (&self.own.base_url, servers) {
             (Some(url), _) => Base::parse(url)?,
+            (None, _) if self.config.grants.is_some() => return Err(UNSTATED.to_owned()),
             (None, [only]) => Base::parse(only)
                 .map_err(|why| format!("the description's server is no place: {why}"))?,
             (None, servers) => {
