@@ -738,7 +738,19 @@ name = "l"
 plugin = { url = "http://h", secret = "env:S", owner = "o" }
 [[source]]
 name = "m"
-host = { agents = [] }
+[source.host]
+agents = []
+[[source.host.tools]]
+name = "a"
+description = "d"
+input_schema = { type = "object" }
+risk = "low"
+verb = "READ"
+effect = "none"
+resource = "a:b"
+timeout = "1s"
+category = "c"
+version = "1"
 [[agent]]
 id = "a"
 owner = "o"
