@@ -440,7 +440,7 @@ mod tests {
     fn no_value_leads_a_path_elsewhere() {
         let path = |value: Value| in_path("c", &value, (Style::Simple, false));
         assert_eq!(path(json!("a/b?c#d e")).unwrap(), "a%2Fb%3Fc%23d%20e");
-        assert_eq!(path(json!("%2e%2E%2fx%")).is_err(), true);
+        assert!(path(json!("%2e%2E%2fx%")).is_err());
         assert_eq!(path(json!("100%")).unwrap(), "100%25");
         for evil in [
             "",
