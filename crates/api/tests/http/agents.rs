@@ -314,6 +314,10 @@ async fn an_agent_sees_the_tools_that_it_may_reach_and_a_person_all() {
                 "additionalProperties": false
               },
               "category": null,
+              "method": null,
+              "route": null,
+              "action": null,
+              "posture": null,
               "verb": "READ",
               "risk": "low",
               "risk_score": 0.15,
@@ -323,6 +327,7 @@ async fn an_agent_sees_the_tools_that_it_may_reach_and_a_person_all() {
               "recovery": "read",
               "timeout": "20s",
               "lifecycle": "active",
+              "runner": "gate",
               "digest": "sha256_1"
             }
           ],
@@ -355,7 +360,11 @@ async fn an_agent_sees_the_tools_that_it_may_reach_and_a_person_all() {
               "kind": "mcp-stdio",
               "health": "up",
               "detail": null,
-              "tools": 8
+              "tools": 8,
+              "owner": null,
+              "auth": null,
+              "heard_at": null,
+              "claims": {}
             }
           ],
           "next": null
