@@ -190,7 +190,10 @@ mod tests {
         let other = recognition(whole("card 4242")["body"].clone(), whole("card 4242"));
         let sent = other.request_with(&whole("card [CREDIT_CARD_1]")).unwrap();
         assert_eq!(sent.body, whole("card [CREDIT_CARD_1]")["body"]);
-        assert_eq!(other.request_with(&json!({"method": "GET", "body": {}})), None);
+        assert_eq!(
+            other.request_with(&json!({"method": "GET", "body": {}})),
+            None
+        );
         // In the path, or undone from another writing: there is no place to replace it.
         for body in [
             json!("channel=C1&text=card+4242"),

@@ -21,8 +21,8 @@ mod show;
 mod source;
 mod source_host;
 mod source_openapi;
-mod source_raw;
 mod source_plugin;
+mod source_raw;
 mod tool;
 mod tree;
 
@@ -44,8 +44,8 @@ pub(crate) use schema::{descriptor_schema, json_schema};
 pub(crate) use show::Listing;
 pub(crate) use source::Source;
 pub(crate) use source_openapi::DeclaredApi;
-pub(crate) use source_raw::DeclaredRaw;
 pub(crate) use source_plugin::DeclaredPlugin;
+pub(crate) use source_raw::DeclaredRaw;
 pub(crate) use tree::Origin;
 
 use reader::{Problem, Reader, Section};
