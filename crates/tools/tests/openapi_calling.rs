@@ -332,7 +332,7 @@ async fn offered(base: &str) -> (Vec<String>, String) {
         "servers": [{"url": "https://api.acme.com/v1"}],
         "paths": {
             "/a": {"get": {"operationId": "a", "responses": {}}},
-            "/b": {"servers": [{"url": "https://files.acme.com"}],
+            "/b": {"servers": [{"url": "https://uploads.acme.com"}],
                    "get": {"operationId": "b", "responses": {}}},
         },
     });
@@ -349,7 +349,7 @@ async fn offered(base: &str) -> (Vec<String>, String) {
 async fn an_operation_is_offered_where_it_is() {
     let (names, detail) = offered("https://api.acme.com/v1").await;
     assert_eq!(names, ["shop.a"], "{detail}");
-    let (names, _) = offered("https://files.acme.com").await;
+    let (names, _) = offered("https://uploads.acme.com").await;
     assert_eq!(names, ["shop.b"]);
     // A gateway in between has all of it, as far as anybody can tell.
     let (names, _) = offered("https://gateway.example").await;
