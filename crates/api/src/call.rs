@@ -53,8 +53,8 @@ pub(crate) struct InvocationRequest {
     on_behalf_of: Option<UserBody>,
     /// The user's own words. Accepted from a trusted host only.
     user_request: Option<String>,
-    /// A raw HTTP request, instead of `tool` and `arguments`; with the modes `host`, `decide` and
-    /// `simulate`.
+    /// A raw HTTP request, instead of `tool` and `arguments`. The gate itself sends (`execute`) only
+    /// what lies below the address of one of its `http` sources.
     http: Option<RawRequest>,
     /// Why, in the agent's own words. Approvers see it marked as such.
     justification: Option<String>,
