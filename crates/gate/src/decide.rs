@@ -180,12 +180,14 @@ fn descriptor(configuration: &Configuration, call: &Call) -> Option<Arc<Descript
 }
 
 /// The resource that a raw request or the arguments name, else the one that the caller claims. The
-/// claim of a trusted host is taken where nothing else could say (2-decision, 1).
+/// claim of a trusted host about a tool that hosts run is taken where nothing else could say
+/// (2-decision, 1).
 fn resource(identity: &Identity, tool: Option<&Descriptor>, call: &Call) -> Option<Resource> {
     let derived = recognised(call)
         .or_else(|| tool?.resource.as_ref()?.fill(&call.arguments))
         .filter(|resource| resource.name.len() <= RESOURCE_BYTES_MAX);
-    let silent = call.recognised.is_none() && tool.is_some_and(|tool| tool.resource.is_none());
+    let silent = call.recognised.is_none()
+        && tool.is_some_and(|tool| tool.runner == Runner::Host && tool.resource.is_none());
     let claimed = || {
         call.resource.clone().map(|name| Resource {
             derived: silent && identity.agent.trusted_host && resolves_to_itself(&name),

@@ -518,29 +518,33 @@ fn a_host_is_waited_for_no_longer_than_its_tool_allows() {
 
 #[test]
 fn a_trusted_host_says_which_resource_a_call_is_about_where_nothing_else_does() {
-    let claims = |resource: &str, trusted: bool, template: bool| {
+    let claims = |resource: &str, trusted: bool, template: bool, runner: Runner| {
         let mut world = World::default();
         world.agent.trusted_host = trusted;
+        world.tools[0].runner = runner;
         if !template {
             world.tools[0].resource = None;
         }
         let mut call = call(json!({"amount": 100}));
+        call.mode = Mode::Host;
         call.resource = Some(resource.to_owned());
         answer(&world, &call)
     };
-    assert_eq!(claims("customer:cust_123", true, false), "allow");
-    for (resource, trusted, template) in [
-        // Not its word to give; not what it may reach; what readers could take for another one; and
-        // the tool's own template says where the resource stands.
-        ("customer:cust_123", false, false),
-        ("customer:cust_9", true, false),
-        ("customer:cust_9/../cust_123", true, false),
-        ("customer:cust_123", true, true),
+    let host = Runner::Host;
+    assert_eq!(claims("customer:cust_123", true, false, host), "allow");
+    for (resource, trusted, template, runner) in [
+        // Not its word to give; not what it may reach; what readers could take for another one; the
+        // tool's own template says where the resource stands; and the tool is none of a host's.
+        ("customer:cust_123", false, false, host),
+        ("customer:cust_9", true, false, host),
+        ("customer:cust_9/../cust_123", true, false, host),
+        ("customer:cust_123", true, true, host),
+        ("customer:cust_123", true, false, Runner::Gate),
     ] {
-        let answer = claims(resource, trusted, template);
+        let answer = claims(resource, trusted, template, runner);
         assert!(
             answer.starts_with("resource_not_granted"),
-            "{resource} {trusted} {template}: {answer}"
+            "{resource} {trusted} {template} {runner:?}: {answer}"
         );
     }
 }
